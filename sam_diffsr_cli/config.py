@@ -1,0 +1,274 @@
+"""Frozen configuration records, the presets, and their strict JSON form.
+
+``ModelConfig`` says how networks and diffusion are built and run and travels inside every
+weights file. ``SamplingConfig`` is per run, ``TrainConfig`` per training run. Each default is
+stated once, here. Standard library only.
+"""
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from sam_diffsr_cli.errors import ConfigError
+
+__all__ = [
+    "DIFFUSION_TRAINING",
+    "ENCODER_TRAINING",
+    "FEATURE_STRIDE",
+    "LITE",
+    "PAPER",
+    "PRESETS",
+    "DiffusionConfig",
+    "EncoderConfig",
+    "ModelConfig",
+    "SamplingConfig",
+    "TrainConfig",
+    "UNetConfig",
+    "from_json",
+    "to_json",
+]
+
+Record = TypeVar("Record")
+
+FEATURE_STRIDE = 3
+"""Every third encoder feature conditions the U-Net (``features[2::3]`` in the reference)."""
+
+
+def _require(holds: bool, name: str, value: object, allowed: str) -> None:  # noqa: FBT001
+    if not holds:
+        raise ConfigError(f"{name} is {value!r}, allowed: {allowed}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncoderConfig:
+    """The condition encoder, which sees the low-resolution photo.
+
+    ``rrdb``: the paper's residual-in-residual dense network.
+    ``residual``: plain two-convolution residual blocks and one pixel-shuffle, added to bicubic.
+    """
+
+    kind: Literal["rrdb", "residual"]
+    num_feat: int = 64
+    num_block: int = 17
+
+    def __post_init__(self) -> None:
+        _require(self.num_feat >= 2 and self.num_feat % 2 == 0, "num_feat", self.num_feat, "even")
+        _require(self.num_block >= FEATURE_STRIDE - 1, "num_block", self.num_block, ">= 2")
+
+    @property
+    def num_condition_features(self) -> int:
+        """Channels of the features that condition the U-Net, concatenated."""
+        return self.num_feat * ((self.num_block + 1) // FEATURE_STRIDE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UNetConfig:
+    """The noise predictor.
+
+    ``full``: the paper's network, at output resolution.
+    ``folded``: pixel-unshuffled, so that every layer works at the resolution of the input photo.
+    """
+
+    kind: Literal["full", "folded"]
+    widths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        good = bool(self.widths) and all(w > 0 and w % 4 == 0 for w in self.widths)
+        _require(good, "widths", self.widths, "one or more multiples of 4")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiffusionConfig:
+    """The chain: its schedule, the residual it works on, and how it is run by default."""
+
+    num_timesteps: int = 100
+    beta_schedule: Literal["cosine", "linear"] = "cosine"
+    beta_s: float = 0.008
+    beta_end: float = 0.02
+    base: Literal["bicubic", "encoder"] = "bicubic"
+    residual_scale: float = 2.0
+    sigma_data: float | None = None
+    sampling_steps: int = 100
+
+    def __post_init__(self) -> None:
+        _require(self.num_timesteps >= 2, "num_timesteps", self.num_timesteps, ">= 2")
+        _require(0 <= self.beta_s < 1, "beta_s", self.beta_s, "[0, 1)")
+        _require(0 < self.beta_end < 1, "beta_end", self.beta_end, "(0, 1)")
+        _require(self.residual_scale > 0, "residual_scale", self.residual_scale, "> 0")
+        good = self.sigma_data is None or self.sigma_data > 0
+        _require(good, "sigma_data", self.sigma_data, "null or > 0")
+        good = 0 <= self.sampling_steps <= self.num_timesteps
+        _require(good, "sampling_steps", self.sampling_steps, f"0..{self.num_timesteps}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """Everything needed to build the networks and to run them; stored inside the weights.
+
+    ``lr_divisor`` is what the uint8 photo is divided by before it is resized to ``lr_up``: 255,
+    or 256 for the authors' checkpoints, whose network has learnt a skip image 0.39 % darker.
+    """
+
+    scale: int = 4
+    encoder: EncoderConfig
+    unet: UNetConfig
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    lr_divisor: Literal[255, 256] = 255
+
+    def __post_init__(self) -> None:
+        _require(self.scale in (2, 3, 4, 8), "scale", self.scale, "2, 3, 4 or 8")
+        if self.encoder.kind == "rrdb":
+            _require(self.scale in (4, 8), "scale", self.scale, "4 or 8 with the rrdb encoder")
+
+    @property
+    def size_multiple(self) -> int:
+        """The low-resolution height and width must be multiples of this many pixels."""
+        folds = 1 << (len(self.unet.widths) - 1)
+        if self.unet.kind == "folded":
+            return folds
+        return folds // math.gcd(folds, self.scale)
+
+    @property
+    def least_size(self) -> int:
+        """The low-resolution height and width must be at least this many pixels.
+
+        The full U-Net pads by reflection, for which its lowest level must have 2 pixels a side.
+        """
+        if self.unet.kind == "folded":
+            return self.size_multiple
+        lowest = 2 << (len(self.unet.widths) - 1)
+        return max(self.size_multiple, -(-lowest // self.scale))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplingConfig:
+    """One run of the reverse process.
+
+    ``tile`` and ``halo`` are in low-resolution pixels: a tile's inner side, and the context on
+    each side of it that is computed and thrown away. ``tile`` 0 computes the photo in one piece.
+    """
+
+    steps: int
+    seed: int = 0
+    tile: int = 256
+    halo: int = 32
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 0, "steps", self.steps, ">= 0")
+        _require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
+        _require(self.tile == 0 or self.tile >= 16, "tile", self.tile, "0 or >= 16")
+        _require(self.halo >= 0, "halo", self.halo, ">= 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """One stage of training. ``steps``, rates and sizes are those of this stage.
+
+    ``patch`` is the side of the high-resolution crop, in pixels.
+    """
+
+    stage: Literal["encoder", "diffusion"]
+    steps: int
+    batch: int = 16
+    patch: int = 96
+    learning_rate: float = 4e-4
+    warmup_steps: int = 200
+    final_rate: float = 0.01
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    loss: Literal["l1", "l2"] = "l1"
+    modulation: Literal["none", "released", "paper"] = "released"
+    mask_norm: Literal["image", "region"] = "image"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 1, "steps", self.steps, ">= 1")
+        _require(self.batch >= 1, "batch", self.batch, ">= 1")
+        _require(self.patch >= 16, "patch", self.patch, ">= 16")
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "> 0")
+        _require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, ">= 0")
+        _require(0 <= self.final_rate <= 1, "final_rate", self.final_rate, "[0, 1]")
+        _require(self.clip_norm > 0, "clip_norm", self.clip_norm, "> 0")
+        _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "[0, 1)")
+        _require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
+
+
+PAPER = ModelConfig(
+    encoder=EncoderConfig(kind="rrdb"),
+    unet=UNetConfig(kind="full", widths=(64, 128, 192, 256)),
+    lr_divisor=256,
+)
+"""The published network, exactly: 12.93 M + 12.38 M parameters, 100 steps at full resolution."""
+
+LITE = ModelConfig(
+    encoder=EncoderConfig(kind="residual", num_feat=64, num_block=11),
+    unet=UNetConfig(kind="folded", widths=(96, 128, 192)),
+    diffusion=DiffusionConfig(
+        base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=4
+    ),
+)
+"""The default: folded U-Net, residual against the encoder, preconditioned, few steps."""
+
+PRESETS: Mapping[str, ModelConfig] = {"lite": LITE, "paper": PAPER}
+
+ENCODER_TRAINING = TrainConfig(stage="encoder", steps=12_000, learning_rate=5e-4)
+"""First stage: the encoder alone, L1 to the photo."""
+
+DIFFUSION_TRAINING = TrainConfig(stage="diffusion", steps=11_000, learning_rate=3e-4)
+"""Second stage: the noise predictor, encoder frozen."""
+
+
+def to_json(config: object) -> str:
+    """Write a configuration record as JSON text with sorted keys."""
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
+        raise TypeError(f"not a configuration record: {config!r}")
+    return json.dumps(dataclasses.asdict(config), sort_keys=True)
+
+
+def from_json(cls: type[Record], text: str) -> Record:
+    """Read what ``to_json`` wrote; unknown and missing keys are refused.
+
+    Raises:
+        ConfigError: The text is not JSON, or a key or value does not fit ``cls``.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"configuration is not JSON: {error}") from error
+    return typing.cast("Record", _parse(cls, value, "configuration"))
+
+
+def _parse(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
+    """Check ``value`` against the type ``kind`` and convert lists to tuples."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _parse_record(kind, value, where)
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if any(value == a and type(value) is type(a) for a in args):
+            return value
+    elif origin in (typing.Union, types.UnionType):
+        rest = next(a for a in args if a is not type(None))
+        return None if value is None else _parse(rest, value, where)
+    elif origin is tuple and isinstance(value, list):
+        return tuple(_parse(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    elif kind in (int, str, bool) and type(value) is kind:
+        return value
+    raise ConfigError(f"{where}: {value!r} is not a {kind}")
+
+
+def _parse_record(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: expected an object, got {value!r}")
+    hints = typing.get_type_hints(kind)
+    unknown, missing = sorted(value.keys() - hints.keys()), sorted(hints.keys() - value.keys())
+    if unknown or missing:
+        raise ConfigError(f"{where}: unknown keys {unknown}, missing keys {missing}")
+    return kind(**{name: _parse(hint, value[name], name) for name, hint in hints.items()})

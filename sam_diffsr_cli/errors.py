@@ -1,0 +1,59 @@
+"""The exception tree of samsr and the exit code of each branch.
+
+Library code raises these; only ``cli/`` turns them into text and an exit status::
+
+    SamsrError            1
+    +-- InputError        3   a picture, folder or option value that cannot be used
+    |   +-- ShapeError    3   a tensor of the wrong rank or size
+    +-- ConfigError       4   a configuration that cannot be built
+    +-- WeightsError      4   a weights file that is missing, damaged or foreign
+    +-- ResourceError     5   memory or disk ran out
+    +-- PartialFailure    6   a batch in which some files failed
+"""
+
+from typing import ClassVar
+
+
+class SamsrError(Exception):
+    """An error with a message for people and, when there is one, the way out."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        """Keep the message (what, which file) and the hint (what to do)."""
+        super().__init__(message)
+        self.hint = hint
+
+
+class InputError(SamsrError):
+    """A picture, folder or option value that cannot be used."""
+
+    exit_code = 3
+
+
+class ShapeError(InputError):
+    """A tensor whose rank or size does not fit."""
+
+
+class ConfigError(SamsrError):
+    """A configuration that cannot be built."""
+
+    exit_code = 4
+
+
+class WeightsError(SamsrError):
+    """A weights file that is missing, damaged or not ours."""
+
+    exit_code = 4
+
+
+class ResourceError(SamsrError):
+    """Memory or disk space ran out."""
+
+    exit_code = 5
+
+
+class PartialFailure(SamsrError):  # noqa: N818 - it is an outcome, not a fault
+    """Some files of a batch failed; the others are done."""
+
+    exit_code = 6
