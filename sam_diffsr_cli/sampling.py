@@ -1,0 +1,56 @@
+"""The reverse process, as a generator: the caller owns progress, noise and stopping."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from sam_diffsr_cli.diffusion.gaussian import p_mean
+from sam_diffsr_cli.diffusion.schedule import Schedule
+
+__all__ = ["Denoiser", "SampleStep", "reverse_process"]
+
+
+class Denoiser(Protocol):
+    """Predicts the noise in a residual."""
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Map ``x_t`` ``(B, 3, H, W)`` and rows ``t`` ``(B,)`` (CPU) to ``eps``, same shape."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SampleStep:
+    """State after one reverse step: ``x`` is the residual at row ``t - 1`` (clean when t is 0)."""
+
+    t: int
+    x: Tensor
+    x_start: Tensor
+
+
+def reverse_process(
+    denoise: Denoiser, x_t: Tensor, schedule: Schedule, draw_noise: Callable[[int], Tensor]
+) -> Iterator[SampleStep]:
+    """Run ancestral sampling from pure noise to the clean residual (Ho et al. 2020, algorithm 2).
+
+    x_{t-1} = p_mean(x_t) + sqrt(posterior_variance[t]) * noise, without noise at t = 0;
+    the predicted clean residual is clipped to [-1, 1] at each step.
+
+    Args:
+        denoise: The noise predictor.
+        x_t: Standard normal, ``(B, 3, H, W)``; not changed.
+        schedule: The chain to run, whole or respaced.
+        draw_noise: Called with each row ``t`` > 0, gives standard normal noise like ``x_t``.
+
+    Yields:
+        The state after each step, from t = T-1 to 0.
+    """
+    x = x_t
+    for t in range(len(schedule) - 1, -1, -1):
+        rows = torch.full((x.shape[0],), t, dtype=torch.int64)
+        x, x_start = p_mean(x, rows, denoise(x, rows), schedule)
+        if t > 0:
+            x = x + float(schedule.posterior_variance[t].sqrt()) * draw_noise(t)
+        yield SampleStep(t, x, x_start)
