@@ -1,0 +1,1 @@
+"""The networks: condition encoders, noise predictors, and the model that joins them."""

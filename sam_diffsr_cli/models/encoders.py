@@ -1,0 +1,140 @@
+"""Condition encoders: networks on the low-resolution photo that give an image and features.
+
+Both answer with ``EncoderOutput``; ``model`` picks every third feature to condition the U-Net.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, leaky_relu, pixel_shuffle, relu
+
+from sam_diffsr_cli import resize
+
+__all__ = ["EncoderOutput", "RRDBNet", "ResidualEncoder"]
+
+LEAK = 0.2
+"""Negative slope and residual weight of the dense blocks (ESRGAN, Wang et al. 2018)."""
+
+
+class EncoderOutput(NamedTuple):
+    """An image ``(B, 3, H, W)`` in about [-1, 1], and features, each ``(B, C, h, w)``."""
+
+    sr: Tensor
+    features: tuple[Tensor, ...]
+
+
+class _DenseBlock(nn.Module):
+    """Five convolutions, each of which sees all outputs before it (ESRGAN)."""
+
+    def __init__(self, num_feat: int, growth: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(num_feat, growth, 3, padding=1)
+        self.conv2 = nn.Conv2d(num_feat + growth, growth, 3, padding=1)
+        self.conv3 = nn.Conv2d(num_feat + 2 * growth, growth, 3, padding=1)
+        self.conv4 = nn.Conv2d(num_feat + 3 * growth, growth, 3, padding=1)
+        self.conv5 = nn.Conv2d(num_feat + 4 * growth, num_feat, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = x
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
+            seen = torch.cat([seen, leaky_relu(conv(seen), LEAK)], dim=1)
+        out: Tensor = self.conv5(seen)
+        return x + LEAK * out
+
+
+class _RRDB(nn.Module):
+    """Three dense blocks inside one residual connection."""
+
+    def __init__(self, num_feat: int, growth: int) -> None:
+        super().__init__()
+        self.RDB1 = _DenseBlock(num_feat, growth)
+        self.RDB2 = _DenseBlock(num_feat, growth)
+        self.RDB3 = _DenseBlock(num_feat, growth)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.RDB3(self.RDB2(self.RDB1(x)))
+        return x + LEAK * out
+
+
+class RRDBNet(nn.Module):
+    """The paper's encoder. Attribute names are those of the official checkpoints."""
+
+    def __init__(self, *, num_feat: int, num_block: int, scale: int) -> None:
+        """Build for ``scale`` 4 or 8; the dense growth is half of ``num_feat``."""
+        super().__init__()
+        self.conv_first = nn.Conv2d(3, num_feat, 3, padding=1)
+        self.RRDB_trunk = nn.Sequential(*(_RRDB(num_feat, num_feat // 2) for _ in range(num_block)))
+        self.trunk_conv = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        self.upconv1 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        self.upconv2 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        if scale == 8:
+            self.upconv3 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        self.HRconv = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        self.conv_last = nn.Conv2d(num_feat, 3, 3, padding=1)
+
+    def forward(self, lr: Tensor) -> EncoderOutput:
+        """Encode ``lr`` ``(B, 3, h, w)`` in [-1, 1]; the image is clipped to [-1, 1].
+
+        The features are the output of each block and, last, the sum that is upsampled.
+        """
+        first = x = self.conv_first((lr + 1) / 2)
+        features = []
+        for block in self.RRDB_trunk:
+            x = block(x)
+            features.append(x)
+        x = first + self.trunk_conv(x)
+        features.append(x)
+        for name in ("upconv1", "upconv2", "upconv3"):
+            conv = getattr(self, name, None)
+            if conv is not None:
+                x = leaky_relu(conv(interpolate(x, scale_factor=2, mode="nearest")), LEAK)
+        image = self.conv_last(leaky_relu(self.HRconv(x), LEAK))
+        return EncoderOutput(image.clamp(0, 1) * 2 - 1, tuple(features))
+
+
+class _ResidualBlock(nn.Module):
+    """Two plain convolutions inside a residual connection (EDSR, Lim et al. 2017)."""
+
+    def __init__(self, num_feat: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        self.conv2 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv2(relu(self.conv1(x)))
+        return x + out
+
+
+class ResidualEncoder(nn.Module):
+    """The lite encoder: all convolutions at low resolution, one pixel-shuffle, added to bicubic.
+
+    An untrained one returns bicubic, since its last convolution starts at zero.
+    """
+
+    def __init__(self, *, num_feat: int, num_block: int, scale: int) -> None:
+        """Build ``num_block`` residual blocks of ``num_feat`` channels."""
+        super().__init__()
+        self.scale = scale
+        self.conv_first = nn.Conv2d(3, num_feat, 3, padding=1)
+        self.blocks = nn.ModuleList(_ResidualBlock(num_feat) for _ in range(num_block))
+        self.trunk_conv = nn.Conv2d(num_feat, num_feat, 3, padding=1)
+        self.head = nn.Conv2d(num_feat, 3 * scale**2, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        assert self.head.bias is not None  # noqa: S101 - for the type checker
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, lr: Tensor) -> EncoderOutput:
+        """Encode ``lr`` ``(B, 3, h, w)`` in [-1, 1]; the image is not clipped.
+
+        The features are the output of each block and, last, the sum that is upsampled.
+        """
+        first = x = self.conv_first(lr)
+        features = []
+        for block in self.blocks:
+            x = block(x)
+            features.append(x)
+        x = first + self.trunk_conv(x)
+        features.append(x)
+        detail = pixel_shuffle(self.head(x), self.scale)
+        return EncoderOutput(resize.upscale(lr, self.scale) + detail, tuple(features))
