@@ -1,0 +1,1 @@
+"""Weights on disk: our safetensors files, the authors' checkpoints, and which are bundled."""
