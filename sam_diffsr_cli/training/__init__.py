@@ -1,0 +1,1 @@
+"""Training: photos in memory, the two objectives, the loop, and its resumable state."""

@@ -1,0 +1,135 @@
+"""Everything a training run needs to go on after it was killed, in one safetensors file.
+
+Batches, steps and noise are drawn from (seed, stage, step), so that no random state is stored.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sam_diffsr_cli.checkpoints.store import load_strict, read_tensors, write_tensors
+from sam_diffsr_cli.config import ModelConfig, TrainConfig, from_json, to_json
+from sam_diffsr_cli.errors import ConfigError, WeightsError
+from sam_diffsr_cli.models.model import SuperResolver, build_model
+
+__all__ = ["TrainState", "load_state", "new_state", "save_state", "trained_model"]
+
+MODEL, EMA, FIRST, SECOND = "model.", "ema.", "adam.exp_avg.", "adam.exp_avg_sq."
+MODEL_KEY, TRAIN_KEY, STEP_KEY = "samsr.config", "samsr.train", "samsr.step"
+LOSS_KEY = "samsr.mean_loss"
+
+
+@dataclass(slots=True)
+class TrainState:
+    """A run between two steps. ``step`` counts those done; ``ema`` follows the trained network."""
+
+    model: SuperResolver
+    config: TrainConfig
+    ema: dict[str, Tensor]
+    optimizer: torch.optim.Adam
+    step: int = 0
+    mean_loss: float | None = None
+
+    @property
+    def network(self) -> nn.Module:
+        """The network that this stage trains."""
+        return _trained(self.model, self.config)
+
+
+def _trained(model: SuperResolver, config: TrainConfig) -> nn.Module:
+    return model.rrdb if config.stage == "encoder" else model.denoise_fn
+
+
+def new_state(model: SuperResolver, config: TrainConfig, device: torch.device) -> TrainState:
+    """Start a stage from the parameters of ``model``, which is moved to ``device``."""
+    model = model.to(device).to(memory_format=torch.channels_last)
+    model.requires_grad_(requires_grad=False)
+    network = _trained(model, config).requires_grad_().train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    ema = {name: p.detach().clone() for name, p in network.named_parameters()}
+    return TrainState(model, config, ema, optimizer)
+
+
+def save_state(path: Path, state: TrainState) -> None:
+    """Write the state atomically.
+
+    Raises:
+        InputError: The folder cannot be written.
+        ResourceError: The disk is full; the state written before is whole.
+    """
+    tensors = {MODEL + name: tensor for name, tensor in state.model.state_dict().items()}
+    tensors |= {EMA + name: tensor for name, tensor in state.ema.items()}
+    for name, parameter in state.network.named_parameters():
+        moments = state.optimizer.state.get(parameter)
+        if moments:
+            tensors[FIRST + name] = moments["exp_avg"]
+            tensors[SECOND + name] = moments["exp_avg_sq"]
+    metadata = {
+        MODEL_KEY: to_json(state.model.config),
+        TRAIN_KEY: to_json(state.config),
+        STEP_KEY: str(state.step),
+        LOSS_KEY: "" if state.mean_loss is None else repr(state.mean_loss),
+    }
+    write_tensors(path, tensors, metadata)
+
+
+def load_state(path: Path, config: TrainConfig | None, device: torch.device) -> TrainState:
+    """Read a state, to go on with it or to take its model.
+
+    Args:
+        path: What ``save_state`` wrote.
+        config: The recipe it must have been made with; None accepts any.
+        device: Where to go on.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or not a training state.
+        ConfigError: It was made with another recipe.
+    """
+    tensors, metadata = read_tensors(path)
+    if not {MODEL_KEY, TRAIN_KEY, STEP_KEY, LOSS_KEY} <= metadata.keys():
+        raise WeightsError(f"{path}: not a training state of samsr")
+    stored = from_json(TrainConfig, metadata[TRAIN_KEY])
+    if config is not None and config != stored:
+        raise ConfigError(
+            f"{path}: made with another recipe ({to_json(stored)})",
+            hint="resume with the options it was started with, or train into another folder",
+        )
+    model = build_model(from_json(ModelConfig, metadata[MODEL_KEY]))
+    load_strict(model, _part(tensors, MODEL), path)
+    state = new_state(model, stored, device)
+    state.step = int(metadata[STEP_KEY])
+    state.mean_loss = float(metadata[LOSS_KEY]) if metadata[LOSS_KEY] else None
+    _restore(state, tensors, path)
+    return state
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _restore(state: TrainState, tensors: dict[str, Tensor], path: Path) -> None:
+    ema, first, second = (_part(tensors, prefix) for prefix in (EMA, FIRST, SECOND))
+    for name, parameter in state.network.named_parameters():
+        parts = (ema.get(name), first.get(name), second.get(name))
+        if any(part is None or part.shape != parameter.shape for part in parts):
+            raise WeightsError(f"{path}: the training state of {name} is missing or misshapen")
+        stored_ema, exp_avg, exp_avg_sq = (
+            torch.empty_like(parameter).copy_(part) for part in parts if part is not None
+        )
+        state.ema[name] = stored_ema.detach()
+        state.optimizer.state[parameter] = {
+            "step": torch.tensor(float(state.step)),
+            "exp_avg": exp_avg.detach(),
+            "exp_avg_sq": exp_avg_sq.detach(),
+        }
+
+
+def trained_model(state: TrainState) -> SuperResolver:
+    """Return a model on the CPU whose trained network holds the averaged (EMA) parameters."""
+    model = build_model(state.model.config)
+    model.load_state_dict({k: v.detach().cpu() for k, v in state.model.state_dict().items()})
+    network = _trained(model, state.config)
+    network.load_state_dict({k: v.detach().cpu() for k, v in state.ema.items()})
+    return model.eval()
