@@ -1,0 +1,62 @@
+"""The plan of tiles: which part of a photo is computed at a time, and with how much context.
+
+Geometry only; no model and no image files.
+"""
+
+from typing import NamedTuple
+
+__all__ = ["Span", "Tile", "plan_spans", "plan_tiles"]
+
+
+class Span(NamedTuple):
+    """One axis of a tile: the result covers ``start..stop``, computed from ``first..last``."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+class Tile(NamedTuple):
+    """A rectangle of the photo, in low-resolution pixels."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def area(self) -> int:
+        """Pixels that are computed, context included."""
+        return (self.rows.last - self.rows.first) * (self.columns.last - self.columns.first)
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def plan_spans(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
+    """Cut one axis into parts of nearly equal length, each with context inside the axis.
+
+    Args:
+        length: Of the axis, a multiple of ``multiple``.
+        tile: Longest part, or 0 for one part; rounded up to a multiple.
+        halo: Context on each side, rounded up to a multiple.
+        multiple: Every boundary is a multiple of it, so that the networks' grids agree.
+
+    Returns:
+        Parts in order that cover ``0..length`` once.
+    """
+    tile = _round_up(tile, multiple) if tile else length
+    halo = _round_up(halo, multiple)
+    count = -(-length // tile)
+    size = _round_up(-(-length // count), multiple)
+    spans = []
+    for start in range(0, length, size):
+        stop = min(start + size, length)
+        spans.append(Span(start, stop, max(0, start - halo), min(length, stop + halo)))
+    return spans
+
+
+def plan_tiles(size: tuple[int, int], tile: int, halo: int, multiple: int) -> list[Tile]:
+    """Cut a photo of ``size`` ``(h, w)`` into tiles, row by row; see ``plan_spans``."""
+    rows, columns = (plan_spans(length, tile, halo, multiple) for length in size)
+    return [Tile(row, column) for row in rows for column in columns]
