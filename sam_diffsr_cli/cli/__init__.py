@@ -1,0 +1,1 @@
+"""The terminal: commands, options, progress and error messages. Nothing below prints."""

@@ -1,0 +1,69 @@
+"""The root command: version, help, and its agreement with the README."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sam_diffsr_cli import __version__
+from sam_diffsr_cli.cli.app import app
+from sam_diffsr_cli.errors import (
+    ConfigError,
+    InputError,
+    PartialFailure,
+    ResourceError,
+    SamsrError,
+    WeightsError,
+)
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+COMMANDS = ("upscale", "train")
+
+
+def test_version_is_printed() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout.strip()) == (0, f"samsr {__version__}")
+
+
+def test_the_module_runs_as_the_command() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "sam_diffsr_cli", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == f"samsr {__version__}"
+
+
+def test_every_command_is_listed_here() -> None:
+    assert sorted(c.callback.__name__ for c in app.registered_commands if c.callback) == sorted(
+        COMMANDS
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_has_help_with_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert f"Example: samsr {command}" in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_in_the_readme(command: str) -> None:
+    assert f"samsr {command}" in README.read_text(encoding="utf-8")
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert CliRunner().invoke(app, ["enhance"]).exit_code == 2
+
+
+def test_the_readme_table_of_exit_codes_is_true() -> None:
+    rows = dict(
+        line.strip("| ").split(" | ", 1)
+        for line in README.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ") and line[2].isdigit()
+    )
+    kinds = (SamsrError, InputError, ConfigError, WeightsError, ResourceError, PartialFailure)
+    assert {str(kind.exit_code) for kind in kinds} | {"0", "2", "130"} == set(rows)

@@ -1,0 +1,203 @@
+"""``samsr upscale`` as a person meets it: files, folders, errors and exit codes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from sam_diffsr_cli.checkpoints.store import save_weights
+from sam_diffsr_cli.cli.app import app
+from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.models.model import build_model
+
+CONFIG = ModelConfig(
+    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
+    unet=UNetConfig(kind="folded", widths=(8, 8)),
+    diffusion=DiffusionConfig(
+        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
+    ),
+)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.safetensors"
+    save_weights(path, build_model(CONFIG), "test", torch.float32)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.jpg", "c.webp"):
+        pixels = rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    return folder
+
+
+def samsr(*arguments: object) -> tuple[int, str, str]:
+    """Run the command line in this process: exit code, stdout, stderr on one line."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, " ".join(result.stderr.split())
+
+
+def test_a_folder_is_done_under_the_same_names(photos: Path, weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "deep"
+    code, stdout, _ = samsr("upscale", photos, out, "--scale", 4, "--weights", weights)
+    assert code == 0
+    assert stdout.split() == [str(out / name) for name in ("a.png", "b.jpg", "c.webp")]
+    for name in ("a.png", "b.jpg", "c.webp"):
+        with Image.open(out / name) as picture:
+            assert picture.size == (36, 24)
+
+
+def test_one_picture_becomes_the_named_file(photos: Path, weights: Path, tmp_path: Path) -> None:
+    target = tmp_path / "big.webp"
+    code, _, _ = samsr("upscale", photos / "a.png", target, "--weights", weights)
+    assert code == 0
+    with Image.open(target) as picture:
+        assert (picture.format, picture.size) == ("WEBP", (36, 24))
+
+
+def test_the_same_seed_writes_the_same_bytes(photos: Path, weights: Path, tmp_path: Path) -> None:
+    written = []
+    for name, seed in (("one.png", 7), ("two.png", 7), ("three.png", 8)):
+        target = tmp_path / name
+        samsr("upscale", photos / "a.png", target, "--weights", weights, "--seed", seed)
+        written.append(target.read_bytes())
+    assert written[0] == written[1]
+    assert written[0] != written[2]
+
+
+def test_steps_zero_differs_from_the_default(photos: Path, weights: Path, tmp_path: Path) -> None:
+    fast, full = tmp_path / "fast.png", tmp_path / "full.png"
+    samsr("upscale", photos / "a.png", fast, "--weights", weights, "--steps", 0)
+    samsr("upscale", photos / "a.png", full, "--weights", weights)
+    assert fast.read_bytes() != full.read_bytes()
+
+
+def test_a_bad_picture_is_told_and_the_others_are_done(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    (photos / "aa.png").write_bytes(b"not a picture")
+    out = tmp_path / "out"
+    code, stdout, stderr = samsr("upscale", photos, out, "--weights", weights)
+    assert code == 6
+    assert "aa.png" in stderr
+    assert "1 of 4 pictures failed" in stderr
+    assert len(stdout.split()) == 3
+    assert sorted(p.name for p in out.iterdir()) == ["a.png", "b.jpg", "c.webp"]
+
+
+def test_an_output_that_exists_is_kept(photos: Path, weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.png").write_bytes(b"precious")
+    code, _, stderr = samsr("upscale", photos, out, "--weights", weights)
+    assert code == 6
+    assert "exists already" in stderr
+    assert (out / "a.png").read_bytes() == b"precious"
+    assert (out / "b.jpg").exists()
+
+
+def test_overwrite_replaces_the_output(photos: Path, weights: Path, tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    target.write_bytes(b"old")
+    code, _, _ = samsr("upscale", photos / "a.png", target, "--weights", weights, "--overwrite")
+    assert code == 0
+    with Image.open(target) as picture:
+        assert picture.size == (36, 24)
+
+
+def test_the_input_is_never_overwritten(photos: Path, weights: Path) -> None:
+    before = (photos / "a.png").read_bytes()
+    code, _, stderr = samsr(
+        "upscale", photos / "a.png", photos, "--weights", weights, "--overwrite"
+    )
+    assert code == 3
+    assert "is the input itself" in stderr
+    assert (photos / "a.png").read_bytes() == before
+
+
+def test_an_input_that_is_missing_is_named(weights: Path, tmp_path: Path) -> None:
+    code, _, stderr = samsr("upscale", tmp_path / "no.png", tmp_path / "o", "--weights", weights)
+    assert code == 3
+    assert "no.png" in stderr
+
+
+def test_a_folder_without_pictures_is_an_error(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, _, stderr = samsr("upscale", tmp_path / "empty", tmp_path / "o", "--weights", weights)
+    assert code == 3
+    assert "no pictures" in stderr
+
+
+def test_an_output_that_is_a_file_cannot_hold_a_folder(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").write_text("a file")
+    code, _, stderr = samsr("upscale", photos, tmp_path / "out", "--weights", weights)
+    assert code == 3
+    assert "cannot be a folder" in stderr
+
+
+def test_transparency_into_jpeg_is_refused_before_work(weights: Path, tmp_path: Path) -> None:
+    Image.new("RGBA", (4, 4), (9, 9, 9, 9)).save(tmp_path / "t.png")
+    code, _, stderr = samsr("upscale", tmp_path / "t.png", tmp_path / "t.jpg", "--weights", weights)
+    assert code == 3
+    assert "transparency" in stderr
+    assert not (tmp_path / "t.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--scale", 3), 3, "--scale 3"),
+        (("--steps", 11), 3, "--steps 11"),
+        (("--tile", 5), 4, "tile is 5"),
+        (("--device", "toaster"), 3, "--device toaster"),
+        (("--device", "cuda:99"), 3, "not available"),
+        (("--seed", -1), 2, "--seed"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, tuple) else "",
+)
+def test_a_bad_option_is_named(
+    options: tuple[object, ...], code: int, words: str, photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    got, _, stderr = samsr(
+        "upscale", photos / "a.png", tmp_path / "o.png", "--weights", weights, *options
+    )
+    assert got == code
+    assert words in stderr
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_a_missing_model_is_exit_code_4(photos: Path, tmp_path: Path) -> None:
+    code, _, stderr = samsr(
+        "upscale", photos, tmp_path / "o", "--weights", tmp_path / "gone.safetensors"
+    )
+    assert code == 4
+    assert "gone.safetensors" in stderr
+
+
+def test_a_damaged_model_is_exit_code_4(photos: Path, weights: Path, tmp_path: Path) -> None:
+    weights.write_bytes(weights.read_bytes()[:-100])
+    code, _, stderr = samsr("upscale", photos, tmp_path / "o", "--weights", weights)
+    assert code == 4
+    assert "damaged" in stderr
+
+
+def test_alpha_and_gray_survive(weights: Path, tmp_path: Path) -> None:
+    Image.new("LA", (5, 3), (99, 128)).save(tmp_path / "ga.png")
+    code, _, _ = samsr("upscale", tmp_path / "ga.png", tmp_path / "big.png", "--weights", weights)
+    assert code == 0
+    with Image.open(tmp_path / "big.png") as picture:
+        assert (picture.mode, picture.size) == ("LA", (20, 12))
+        assert picture.getextrema()[1] == (128, 128)

@@ -1,0 +1,116 @@
+"""The layers of the package, read from its imports, and the budgets of the house."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import sam_diffsr_cli
+
+PACKAGE = Path(sam_diffsr_cli.__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Lower never imports higher; members of one set do not import each other.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"errors", "masks", ""}),
+    frozenset({"config", "atomic"}),
+    frozenset({"diffusion", "resize", "tiling", "masks.position", "device"}),
+    frozenset({"models", "data", "masks.store", "noise"}),
+    frozenset({"checkpoints", "sampling"}),
+    frozenset({"upscale"}),
+    frozenset({"training"}),
+    frozenset({"cli"}),
+    frozenset({"__main__"}),
+)
+HEAVY = {"torch", "numpy", "PIL", "safetensors"}
+
+
+def unit_of(dotted: str) -> str:
+    """Name the unit of the table above that a module of the package belongs to."""
+    parts = dotted.split(".")[1:]
+    joined = ".".join(parts[:2])
+    return joined if any(joined in layer for layer in LAYERS) else (parts[0] if parts else "")
+
+
+def level_of(unit: str) -> int:
+    return next(i for i, layer in enumerate(LAYERS) if unit in layer)
+
+
+def dotted_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def internal_imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "sam_diffsr_cli":
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            elif node.module.startswith("sam_diffsr_cli."):
+                found.add(node.module)
+    return {name for name in found if name != "sam_diffsr_cli.__version__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted_name)
+def test_a_module_imports_only_lower_layers(path: Path) -> None:
+    own = unit_of(dotted_name(path))
+    for name in internal_imports(path):
+        other = unit_of(name)
+        assert other == own or level_of(other) < level_of(own), f"{own} imports {other}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted_name)
+def test_a_module_keeps_within_its_budget(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+            assert lines <= 40, f"{node.name} has {lines} lines"
+
+
+def test_help_answers_without_heavy_imports() -> None:
+    code = (
+        "import sys\n"
+        "from sam_diffsr_cli.cli.app import app\n"
+        "try:\n"
+        "    app(['--help'])\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "print('LOADED', *sorted(name for name in sys.modules if '.' not in name))\n"
+    )
+    result = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stdout.rpartition("LOADED")[2].split())
+    assert "upscale" in result.stdout
+    assert "typer" in loaded
+    assert not loaded & HEAVY
+
+
+def test_versions_agree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == sam_diffsr_cli.__version__
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{sam_diffsr_cli.__version__}]" in changelog
+
+
+def test_all_lists_name_what_is_defined() -> None:
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        defined = {
+            name.id
+            for node in tree.body
+            if isinstance(node, (ast.Assign, ast.AnnAssign))
+            for name in ast.walk(node)
+            if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+        } | {n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                assert set(ast.literal_eval(node.value)) <= defined, path
