@@ -12,6 +12,9 @@ from sam_diffsr_cli.errors import SamsrError
 
 __all__ = ["app", "main"]
 
+INTERRUPTED = 130
+"""128 + SIGINT, what a shell expects after Ctrl-C."""
+
 
 class _ErrorBoundary(TyperGroup):
     """Turns our errors into a message on stderr and their exit code; bugs pass through."""
@@ -21,10 +24,17 @@ class _ErrorBoundary(TyperGroup):
         try:
             return super().invoke(ctx)
         except SamsrError as error:
-            from sam_diffsr_cli.cli.console import print_error
-
-            print_error(str(error), error.hint)
+            _print_error(str(error), error.hint)
             raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            _print_error("interrupted; what was finished is whole", None)
+            raise typer.Exit(INTERRUPTED) from error
+
+
+def _print_error(message: str, hint: str | None) -> None:
+    from sam_diffsr_cli.cli.console import print_error
+
+    print_error(message, hint)
 
 
 app = typer.Typer(

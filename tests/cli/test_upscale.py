@@ -201,3 +201,16 @@ def test_alpha_and_gray_survive(weights: Path, tmp_path: Path) -> None:
     with Image.open(tmp_path / "big.png") as picture:
         assert (picture.mode, picture.size) == ("LA", (20, 12))
         assert picture.getextrema()[1] == (128, 128)
+
+
+def test_ctrl_c_is_exit_code_130_and_leaves_nothing_half_written(
+    photos: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sam_diffsr_cli.upscale.upscale_photo", interrupt)
+    code, _, stderr = samsr("upscale", photos, tmp_path / "out", "--weights", weights)
+    assert code == 130
+    assert "interrupted" in stderr
+    assert list((tmp_path / "out").iterdir()) == []
