@@ -94,13 +94,14 @@ class DiffusionConfig:
     residual_scale: float = 2.0
     sigma_data: float | None = None
     sampling_steps: int = 100
+    sampling_spacing: Literal["trailing", "quadratic"] = "trailing"
 
     def __post_init__(self) -> None:
         _require(self.num_timesteps >= 2, "num_timesteps", self.num_timesteps, ">= 2")
         _require(0 <= self.beta_s < 1, "beta_s", self.beta_s, "[0, 1)")
         _require(0 < self.beta_end < 1, "beta_end", self.beta_end, "(0, 1)")
-        _require(self.residual_scale > 0, "residual_scale", self.residual_scale, "> 0")
-        good = self.sigma_data is None or self.sigma_data > 0
+        _require(0 < self.residual_scale < math.inf, "residual_scale", self.residual_scale, "> 0")
+        good = self.sigma_data is None or 0 < self.sigma_data < math.inf
         _require(good, "sigma_data", self.sigma_data, "null or > 0")
         good = 0 <= self.sampling_steps <= self.num_timesteps
         _require(good, "sampling_steps", self.sampling_steps, f"0..{self.num_timesteps}")
@@ -191,10 +192,10 @@ class TrainConfig:
         _require(self.steps >= 1, "steps", self.steps, ">= 1")
         _require(self.batch >= 1, "batch", self.batch, ">= 1")
         _require(self.patch >= 16, "patch", self.patch, ">= 16")
-        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "> 0")
+        _require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "> 0")
         _require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, ">= 0")
         _require(0 <= self.final_rate <= 1, "final_rate", self.final_rate, "[0, 1]")
-        _require(self.clip_norm > 0, "clip_norm", self.clip_norm, "> 0")
+        _require(0 < self.clip_norm < math.inf, "clip_norm", self.clip_norm, "> 0")
         _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "[0, 1)")
         _require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
 
@@ -210,7 +211,11 @@ LITE = ModelConfig(
     encoder=EncoderConfig(kind="residual", num_feat=64, num_block=11),
     unet=UNetConfig(kind="folded", widths=(96, 128, 192)),
     diffusion=DiffusionConfig(
-        base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=4
+        base="encoder",
+        residual_scale=4.0,
+        sigma_data=0.33,
+        sampling_steps=4,
+        sampling_spacing="quadratic",
     ),
 )
 """The default: folded U-Net, residual against the encoder, preconditioned, few steps."""
@@ -220,7 +225,7 @@ PRESETS: Mapping[str, ModelConfig] = {"lite": LITE, "paper": PAPER}
 ENCODER_TRAINING = TrainConfig(stage="encoder", steps=12_000, learning_rate=5e-4)
 """First stage: the encoder alone, L1 to the photo."""
 
-DIFFUSION_TRAINING = TrainConfig(stage="diffusion", steps=11_000, learning_rate=3e-4)
+DIFFUSION_TRAINING = TrainConfig(stage="diffusion", steps=10_000, learning_rate=3e-4)
 """Second stage: the noise predictor, encoder frozen."""
 
 
@@ -239,7 +244,7 @@ def from_json(cls: type[Record], text: str) -> Record:
     """
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"configuration is not JSON: {error}") from error
     return typing.cast("Record", _parse(cls, value, "configuration"))
 
@@ -258,10 +263,17 @@ def _parse(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON
     elif origin is tuple and isinstance(value, list):
         return tuple(_parse(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        return _to_float(value, where)
     elif kind in (int, str, bool) and type(value) is kind:
         return value
     raise ConfigError(f"{where}: {value!r} is not a {kind}")
+
+
+def _to_float(value: float, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ConfigError(f"{where}: the number is too large") from error
 
 
 def _parse_record(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge

@@ -75,6 +75,9 @@ def _resize_rows(image: Tensor, numerator: int, denominator: int) -> Tensor:
     height, width = image.shape[-2:]
     if image.device.type == "mps":
         return _weights(height, numerator, denominator).to(image) @ image
+    if width == 1:
+        # The antialiased kernel mistakes the strides of tensors one pixel wide.
+        return _resize_rows(image.expand(-1, -1, -1, 2), numerator, denominator)[..., :1]
     out_height = -(-height * numerator // denominator)
     margin = KERNEL_RADIUS * denominator
     fill = out_height * denominator // numerator - height

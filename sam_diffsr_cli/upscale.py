@@ -18,7 +18,7 @@ from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
     make_schedule,
     respace,
-    trailing_timesteps,
+    sampling_timesteps,
 )
 from sam_diffsr_cli.errors import InputError, ResourceError, ShapeError
 from sam_diffsr_cli.models.model import Condition, SuperResolver
@@ -131,7 +131,8 @@ def _chain(config: ModelConfig, steps: int) -> Schedule | None:
     longest = config.diffusion.num_timesteps
     if steps > longest:
         raise InputError(f"--steps {steps}: this model has at most {longest}")
-    return respace(make_schedule(config.diffusion), trailing_timesteps(longest, steps))
+    timesteps = sampling_timesteps(longest, steps, config.diffusion.sampling_spacing)
+    return respace(make_schedule(config.diffusion), timesteps)
 
 
 @torch.inference_mode()

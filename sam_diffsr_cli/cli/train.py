@@ -52,7 +52,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         int | None, typer.Option(min=1, help="[default: 12000]", rich_help_panel=RECIPE)
     ] = None,
     diffusion_steps: Annotated[
-        int | None, typer.Option(min=1, help="[default: 11000]", rich_help_panel=RECIPE)
+        int | None, typer.Option(min=1, help="[default: 10000]", rich_help_panel=RECIPE)
     ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Crops a step.", rich_help_panel=RECIPE)

@@ -17,16 +17,18 @@ __all__ = [
     "Coefficients",
     "Modulation",
     "Schedule",
+    "Spacing",
     "cosine_betas",
     "extract",
     "linear_betas",
     "make_schedule",
     "modulation_coefficients",
     "respace",
+    "sampling_timesteps",
     "schedule_from_betas",
-    "trailing_timesteps",
 ]
 
+Spacing = Literal["trailing", "quadratic"]
 Modulation = Literal["none", "released", "paper"]
 
 MAX_BETA = 0.999
@@ -139,25 +141,31 @@ def make_schedule(config: DiffusionConfig) -> Schedule:
     return schedule_from_betas(linear_betas(config.num_timesteps, config.beta_end))
 
 
-def trailing_timesteps(num_timesteps: int, steps: int) -> Tensor:
-    """Choose ``steps`` of ``num_timesteps`` steps, evenly, the last one included.
+def sampling_timesteps(num_timesteps: int, steps: int, spacing: Spacing) -> Tensor:
+    """Choose ``steps`` of ``num_timesteps`` steps, the last one included.
 
-    Trailing spacing (Lin et al. 2024, table 2): the chain must start where it is pure noise.
+    The i-th of S ends a share of the chain: ``trailing`` (Lin et al. 2024, table 2) i / S, evenly;
+    ``quadratic`` (Song et al. 2021, DDIM, section D.3) (i / S)^2, denser where the noise is low.
+    The chain must start at its last step, which is pure noise.
 
     Args:
         num_timesteps: ``T`` of the trained chain.
         steps: How many to keep, 1..T.
+        spacing: How they are spread.
 
     Returns:
-        ``(steps,)`` int64, rising, ending in ``T - 1``.
+        ``(steps,)`` int64, strictly rising, ending in ``T - 1``.
 
     Raises:
         ConfigError: ``steps`` is out of range.
     """
     if not 1 <= steps <= num_timesteps:
         raise ConfigError(f"steps is {steps}, allowed: 1..{num_timesteps}")
-    ends = torch.arange(1, steps + 1, dtype=torch.float64) * num_timesteps / steps
-    return ends.round().to(torch.int64) - 1
+    power = 2 if spacing == "quadratic" else 1
+    index = torch.arange(1, steps + 1, dtype=torch.float64)
+    ends = (index**power * num_timesteps / steps**power).round()
+    # Many steps crowd at the start of a quadratic grid: the i-th cannot lie before step i - 1.
+    return torch.maximum(ends, index).to(torch.int64) - 1
 
 
 def respace(schedule: Schedule, timesteps: Tensor) -> Schedule:

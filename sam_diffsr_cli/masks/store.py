@@ -80,7 +80,7 @@ def read_masks(path: Path, size: tuple[int, int]) -> Tensor:
         masks = [decode_mask(record["segmentation"]) for record in records]
     except OSError as error:
         raise InputError(f"{path}: cannot read masks ({error.strerror})") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: not a list of COCO run-length masks ({error})") from error
     for mask in masks:
         if mask.shape != size:

@@ -1,0 +1,42 @@
+"""Between images and residuals."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from sam_diffsr_cli.diffusion.residual import image_to_residual, residual_to_image
+
+
+def image(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64).reshape(1, 1, 1, -1)
+
+
+def test_residual_is_the_scaled_difference_clipped() -> None:
+    residual = image_to_residual(image(0.5, 1, -1, 0.25), image(0.25, 0, 0.5, 0.5), 2.0)
+    assert torch.equal(residual, image(0.5, 1, -1, -0.5))
+
+
+def test_image_is_the_base_plus_the_clipped_residual_scaled_back() -> None:
+    result = residual_to_image(image(0.5, -3, 2), image(0.25, 0.5, -1), 4.0)
+    assert torch.equal(result, image(0.375, 0.25, -0.75))
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0, 4.0, 2.5])
+def test_small_residuals_come_back_as_the_image(scale: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    base = torch.rand(1, 3, 4, 5, generator=generator, dtype=torch.float64)
+    hr = base + (torch.rand(1, 3, 4, 5, generator=generator, dtype=torch.float64) - 0.5) / scale
+    back = residual_to_image(image_to_residual(hr, base, scale), base, scale)
+    torch.testing.assert_close(back, hr, rtol=0, atol=1e-12)
+
+
+def test_result_is_not_clipped_to_the_range_of_images() -> None:
+    assert float(residual_to_image(image(1), image(1), 2.0)) == 1.5
+
+
+def test_arguments_are_not_modified() -> None:
+    hr, base = image(1, -1), image(-1, 0.5)
+    image_to_residual(hr, base, 2.0)
+    residual_to_image(hr, base, 2.0)
+    assert torch.equal(hr, image(1, -1))
+    assert torch.equal(base, image(-1, 0.5))

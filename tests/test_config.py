@@ -1,0 +1,312 @@
+"""Configuration records: their JSON form and their invariants."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sam_diffsr_cli.config import (
+    DIFFUSION_TRAINING,
+    ENCODER_TRAINING,
+    LITE,
+    PAPER,
+    PRESETS,
+    DiffusionConfig,
+    EncoderConfig,
+    ModelConfig,
+    SamplingConfig,
+    TrainConfig,
+    UNetConfig,
+    from_json,
+    to_json,
+)
+from sam_diffsr_cli.errors import ConfigError
+
+Json = dict[str, Any]
+Build = Callable[..., object]
+
+STEPS = 50
+
+diffusion_configs = st.builds(
+    DiffusionConfig,
+    num_timesteps=st.integers(STEPS, 1000),
+    beta_schedule=st.sampled_from(["cosine", "linear"]),
+    beta_s=st.floats(0, 0.99),
+    beta_end=st.floats(1e-6, 0.99),
+    base=st.sampled_from(["bicubic", "encoder"]),
+    residual_scale=st.floats(0.01, 100),
+    sigma_data=st.none() | st.floats(0.01, 10),
+    sampling_steps=st.integers(0, STEPS),
+)
+model_configs = st.builds(
+    ModelConfig,
+    scale=st.sampled_from([4, 8]),
+    encoder=st.builds(
+        EncoderConfig,
+        kind=st.sampled_from(["rrdb", "residual"]),
+        num_feat=st.integers(1, 50).map(lambda half: 2 * half),
+        num_block=st.integers(2, 30),
+    ),
+    unet=st.builds(
+        UNetConfig,
+        kind=st.sampled_from(["full", "folded"]),
+        widths=st.lists(st.integers(1, 64).map(lambda w: 4 * w), min_size=1, max_size=5).map(tuple),
+    ),
+    diffusion=diffusion_configs,
+    lr_divisor=st.sampled_from([255, 256]),
+)
+
+
+@settings(deadline=None)
+@given(config=model_configs)
+def test_model_configuration_comes_back_from_json(config: ModelConfig) -> None:
+    assert from_json(ModelConfig, to_json(config)) == config
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_preset_comes_back_from_json(name: str) -> None:
+    assert from_json(ModelConfig, to_json(PRESETS[name])) == PRESETS[name]
+
+
+@pytest.mark.parametrize("config", [ENCODER_TRAINING, DIFFUSION_TRAINING], ids=lambda c: c.stage)
+def test_training_configuration_comes_back_from_json(config: TrainConfig) -> None:
+    assert from_json(TrainConfig, to_json(config)) == config
+
+
+def test_json_keys_are_sorted() -> None:
+    pairs: list[list[str]] = []
+
+    def keep(items: list[tuple[str, Any]]) -> Json:
+        pairs.append([key for key, _ in items])
+        return dict(items)
+
+    json.loads(to_json(LITE), object_pairs_hook=keep)
+    assert pairs == [sorted(keys) for keys in pairs]
+
+
+def test_only_records_are_written() -> None:
+    with pytest.raises(TypeError, match="not a configuration record"):
+        to_json({"scale": 4})
+
+
+# What is refused when reading.
+
+
+def changed(path: tuple[str, ...], value: Any) -> str:
+    """JSON of the paper's preset with one value replaced; ``...`` removes the key."""
+    tree: Json = json.loads(to_json(PAPER))
+    node = tree
+    for key in path[:-1]:
+        node = node[key]
+    if value is ...:
+        del node[path[-1]]
+    else:
+        node[path[-1]] = value
+    return json.dumps(tree)
+
+
+@pytest.mark.parametrize("path", [("extra",), ("unet", "extra"), ("diffusion", "Beta_s")], ids=str)
+def test_unknown_key_is_refused_by_name(path: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match=rf"unknown keys \['{path[-1]}'\]"):
+        from_json(ModelConfig, changed(path, 1))
+
+
+@pytest.mark.parametrize("path", [("scale",), ("unet",), ("diffusion", "sigma_data")], ids=str)
+def test_missing_key_is_refused_by_name(path: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match=rf"missing keys \['{path[-1]}'\]"):
+        from_json(ModelConfig, changed(path, ...))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param(("scale",), "4", id="text-for-whole-number"),
+        pytest.param(("scale",), 4.0, id="fraction-for-whole-number"),
+        pytest.param(("scale",), True, id="bool-for-whole-number"),
+        pytest.param(("scale",), None, id="null-for-whole-number"),
+        pytest.param(("lr_divisor",), 254, id="number-not-listed"),
+        pytest.param(("lr_divisor",), 255.0, id="listed-number-of-another-type"),
+        pytest.param(("encoder", "kind"), "vgg", id="name-not-listed"),
+        pytest.param(("encoder", "kind"), ["rrdb"], id="list-for-name"),
+        pytest.param(("encoder",), "rrdb", id="text-for-record"),
+        pytest.param(("encoder",), None, id="null-for-record"),
+        pytest.param(("unet", "widths"), 64, id="number-for-list"),
+        pytest.param(("unet", "widths"), [64, "128"], id="text-in-list"),
+        pytest.param(("unet", "widths"), [64, 128.0], id="fraction-in-list"),
+        pytest.param(("diffusion", "beta_s"), "0.1", id="text-for-fraction"),
+        pytest.param(("diffusion", "beta_s"), False, id="bool-for-fraction"),
+        pytest.param(("diffusion", "sigma_data"), "1", id="text-for-optional-fraction"),
+    ],
+)
+def test_value_of_another_type_is_refused(path: tuple[str, ...], value: Any) -> None:
+    with pytest.raises(ConfigError, match=path[-1]):
+        from_json(ModelConfig, changed(path, value))
+
+
+def test_whole_number_is_read_as_a_fraction() -> None:
+    config = from_json(ModelConfig, changed(("diffusion", "residual_scale"), 3))
+    assert config.diffusion.residual_scale == 3.0
+    assert isinstance(config.diffusion.residual_scale, float)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"lite"'], ids=repr)
+def test_text_that_is_not_an_object_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="configuration"):
+        from_json(ModelConfig, text)
+
+
+def test_reading_checks_the_invariants() -> None:
+    with pytest.raises(ConfigError, match="scale is 5"):
+        from_json(ModelConfig, changed(("scale",), 5))
+
+
+def test_number_beyond_floating_point_is_refused() -> None:
+    with pytest.raises(ConfigError, match="residual_scale"):
+        from_json(ModelConfig, changed(("diffusion", "residual_scale"), 10**400))
+
+
+def test_infinite_factor_is_refused() -> None:
+    with pytest.raises(ConfigError, match="residual_scale"):
+        from_json(ModelConfig, changed(("diffusion", "residual_scale"), math.inf))
+
+
+def test_deeply_nested_text_is_refused() -> None:
+    with pytest.raises(ConfigError, match="configuration"):
+        from_json(ModelConfig, "[" * 100_000)
+
+
+# Invariants.
+
+
+def encoder(**fields: Any) -> EncoderConfig:
+    return EncoderConfig(**{"kind": "residual", **fields})
+
+
+def unet(**fields: Any) -> UNetConfig:
+    return UNetConfig(**{"kind": "folded", "widths": (8,), **fields})
+
+
+def sampling(**fields: Any) -> SamplingConfig:
+    return SamplingConfig(**{"steps": 4, **fields})
+
+
+def training(**fields: Any) -> TrainConfig:
+    return TrainConfig(**{"stage": "encoder", "steps": 10, **fields})
+
+
+BROKEN: list[tuple[Build, str, Any]] = [
+    (encoder, "num_feat", 0),
+    (encoder, "num_feat", 7),
+    (encoder, "num_block", 1),
+    (unet, "widths", ()),
+    (unet, "widths", (8, 6)),
+    (unet, "widths", (0,)),
+    (unet, "widths", (-4,)),
+    (DiffusionConfig, "num_timesteps", 1),
+    (DiffusionConfig, "beta_s", -0.1),
+    (DiffusionConfig, "beta_s", 1.0),
+    (DiffusionConfig, "beta_s", math.nan),
+    (DiffusionConfig, "beta_end", 0.0),
+    (DiffusionConfig, "beta_end", 1.0),
+    (DiffusionConfig, "residual_scale", 0.0),
+    (DiffusionConfig, "residual_scale", math.nan),
+    (DiffusionConfig, "sigma_data", 0.0),
+    (DiffusionConfig, "sampling_steps", -1),
+    (DiffusionConfig, "sampling_steps", 101),
+    (sampling, "steps", -1),
+    (sampling, "seed", -1),
+    (sampling, "seed", 2**63),
+    (sampling, "tile", 15),
+    (sampling, "tile", -1),
+    (sampling, "halo", -1),
+    (training, "steps", 0),
+    (training, "batch", 0),
+    (training, "patch", 15),
+    (training, "learning_rate", 0.0),
+    (training, "warmup_steps", -1),
+    (training, "final_rate", 1.1),
+    (training, "clip_norm", 0.0),
+    (training, "ema_decay", 1.0),
+    (training, "seed", -1),
+]
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "value"), BROKEN, ids=[f"{name}={value}" for _, name, value in BROKEN]
+)
+def test_value_out_of_range_is_refused_by_name(build: Build, name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is .*allowed"):
+        build(**{name: value})
+
+
+ALLOWED: list[tuple[Build, str, Any]] = [
+    (encoder, "num_feat", 2),
+    (encoder, "num_block", 2),
+    (unet, "widths", (4,)),
+    (DiffusionConfig, "beta_s", 0.0),
+    (DiffusionConfig, "sampling_steps", 0),
+    (DiffusionConfig, "sampling_steps", 100),
+    (sampling, "steps", 0),
+    (sampling, "seed", 2**63 - 1),
+    (sampling, "tile", 0),
+    (sampling, "tile", 16),
+    (sampling, "halo", 0),
+    (training, "patch", 16),
+    (training, "ema_decay", 0.0),
+    (training, "final_rate", 1.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "value"), ALLOWED, ids=[f"{name}={value}" for _, name, value in ALLOWED]
+)
+def test_value_at_the_end_of_its_range_is_kept(build: Build, name: str, value: Any) -> None:
+    assert getattr(build(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("scale", [1, 5, 6, 16])
+def test_other_factors_are_refused(scale: int) -> None:
+    with pytest.raises(ConfigError, match=f"scale is {scale}"):
+        replace(LITE, scale=scale)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_rrdb_encoder_is_for_factors_four_and_eight(scale: int) -> None:
+    with pytest.raises(ConfigError, match="rrdb"):
+        replace(PAPER, scale=scale)
+
+
+@pytest.mark.parametrize("blocks", [2, 4, 5, 11, 17])
+def test_every_third_feature_is_counted(blocks: int) -> None:
+    chosen = range(blocks + 1)[2::3]
+    assert encoder(num_feat=6, num_block=blocks).num_condition_features == 6 * len(chosen)
+
+
+@pytest.mark.parametrize(
+    ("kind", "levels", "scale", "multiple"),
+    [("folded", 3, 4, 4), ("folded", 1, 4, 1), ("full", 4, 4, 2), ("full", 4, 2, 4)],
+)
+def test_size_multiple_makes_every_level_whole(
+    kind: str, levels: int, scale: int, multiple: int
+) -> None:
+    config = replace(LITE, scale=scale, unet=unet(kind=kind, widths=(4,) * levels))
+    assert config.size_multiple == multiple
+    height = multiple if kind == "folded" else multiple * scale
+    assert height % 2 ** (levels - 1) == 0
+
+
+def test_paper_preset_is_the_published_network() -> None:
+    assert PAPER.encoder == EncoderConfig(kind="rrdb", num_feat=64, num_block=17)
+    assert PAPER.unet.widths == (64, 128, 192, 256)
+    assert PAPER.diffusion.num_timesteps == 100
+    assert PAPER.lr_divisor == 256
+
+
+def test_records_are_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        LITE.scale = 2  # type: ignore[misc]  # the point of the test
