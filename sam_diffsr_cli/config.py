@@ -84,7 +84,12 @@ class UNetConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiffusionConfig:
-    """The chain: its schedule, the residual it works on, and how it is run by default."""
+    """The chain: its schedule, the residual it works on, and how it is run by default.
+
+    ``sigma_data`` is the residual's standard deviation (``precondition``), null without
+    preconditioning. ``sampling_sigma`` is what of it remains uncertain once the photo is known
+    (``widen_posterior``), 0 for the plain variance.
+    """
 
     num_timesteps: int = 100
     beta_schedule: Literal["cosine", "linear"] = "cosine"
@@ -95,6 +100,7 @@ class DiffusionConfig:
     sigma_data: float | None = None
     sampling_steps: int = 100
     sampling_spacing: Literal["trailing", "quadratic"] = "trailing"
+    sampling_sigma: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.num_timesteps >= 2, "num_timesteps", self.num_timesteps, ">= 2")
@@ -103,6 +109,8 @@ class DiffusionConfig:
         _require(0 < self.residual_scale < math.inf, "residual_scale", self.residual_scale, "> 0")
         good = self.sigma_data is None or 0 < self.sigma_data < math.inf
         _require(good, "sigma_data", self.sigma_data, "null or > 0")
+        good = 0 <= self.sampling_sigma < math.inf
+        _require(good, "sampling_sigma", self.sampling_sigma, ">= 0")
         good = 0 <= self.sampling_steps <= self.num_timesteps
         _require(good, "sampling_steps", self.sampling_steps, f"0..{self.num_timesteps}")
 
@@ -216,6 +224,7 @@ LITE = ModelConfig(
         sigma_data=0.33,
         sampling_steps=4,
         sampling_spacing="quadratic",
+        sampling_sigma=0.08,
     ),
 )
 """The default: folded U-Net, residual against the encoder, preconditioned, few steps."""

@@ -19,6 +19,7 @@ from sam_diffsr_cli.diffusion.schedule import (
     make_schedule,
     respace,
     sampling_timesteps,
+    widen_posterior,
 )
 from sam_diffsr_cli.errors import InputError, ResourceError, ShapeError
 from sam_diffsr_cli.models.model import Condition, SuperResolver
@@ -132,7 +133,8 @@ def _chain(config: ModelConfig, steps: int) -> Schedule | None:
     if steps > longest:
         raise InputError(f"--steps {steps}: this model has at most {longest}")
     timesteps = sampling_timesteps(longest, steps, config.diffusion.sampling_spacing)
-    return respace(make_schedule(config.diffusion), timesteps)
+    chain = respace(make_schedule(config.diffusion), timesteps)
+    return widen_posterior(chain, config.diffusion.sampling_sigma)
 
 
 @torch.inference_mode()

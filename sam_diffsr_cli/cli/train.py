@@ -130,12 +130,17 @@ def _train(
     from sam_diffsr_cli.errors import InputError
     from sam_diffsr_cli.training.loop import check_patch
     from sam_diffsr_cli.training.photos import place_photos
-    from sam_diffsr_cli.training.run import export, open_stage
+    from sam_diffsr_cli.training.run import export, open_stage, refuse_existing
 
     if run.stages[0].stage == "diffusion" and run.init is None:
         raise InputError("--stage diffusion needs a trained encoder", hint="give it with --init")
     check_patch(run.stages[0].patch, run.model.scale, run.model.size_multiple)
-    run.folder.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        refuse_existing(run, run.stages)
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{run.folder}: cannot be a folder ({error.strerror})") from error
     # Opened before the photos are read, so that a wrong --resume is told at once.
     state = open_stage(run, run.stages[0], device, resume=resume)
     photos = place_photos(_load_photos(run, data, masks), device)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.errors import InputError
@@ -31,6 +31,16 @@ QUALITY = 95
 LONGEST_SIDE = {".jpg": 65_535, ".jpeg": 65_535, ".webp": 16_383}
 WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 ORIENTATION_TAG = 0x0112
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture of each EXIF orientation upright."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,10 @@ def read_photo(path: Path) -> Photo:
 def _refuse_unsupported(image: Image.Image, path: Path) -> None:
     if getattr(image, "n_frames", 1) > 1:
         raise InputError(f"{path}: animated pictures are not supported", hint="extract the frames")
-    if image.mode in WIDE_MODES:
+    # Pillow reads 16-bit colour as 8 bits and says so only in the decoder's arguments.
+    if image.mode in WIDE_MODES or any(
+        ";16" in str(tile[3]) for tile in getattr(image, "tile", ())
+    ):
         raise InputError(
             f"{path}: 16-bit pictures are not supported", hint="convert to 8 bits per channel"
         )
@@ -100,9 +113,9 @@ def _refuse_unsupported(image: Image.Image, path: Path) -> None:
 
 def _to_photo(image: Image.Image) -> Photo:
     icc_profile = image.info.get("icc_profile")
-    upright = ImageOps.exif_transpose(image)
-    exif = upright.getexif()
-    exif.pop(ORIENTATION_TAG, None)
+    exif = image.getexif()
+    turn = UPRIGHT.get(exif.pop(ORIENTATION_TAG, 1))
+    upright = image if turn is None else image.transpose(turn)
     has_alpha = upright.has_transparency_data
     is_gray = upright.mode in ("1", "L", "LA")
     if has_alpha:
@@ -112,7 +125,15 @@ def _to_photo(image: Image.Image) -> Photo:
         rgb, alpha = np.array(upright.convert("RGB")), None
     if upright.mode == "CMYK":
         icc_profile = None  # It described inks; the pixels are RGB now.
-    return Photo(rgb, alpha, is_gray, icc_profile, exif.tobytes() if len(exif) else None)
+    return Photo(rgb, alpha, is_gray, icc_profile, _exif_bytes(exif))
+
+
+def _exif_bytes(exif: Image.Exif) -> bytes | None:
+    """Write EXIF anew; None when there is none, or its fields are of types they cannot have."""
+    try:
+        return exif.tobytes() if len(exif) else None
+    except Exception:  # noqa: BLE001 - Pillow fails in many ways on mistyped fields
+        return None
 
 
 def check_format(path: Path, photo: Photo, scale: int = 1) -> None:

@@ -69,8 +69,9 @@ def _update(state: TrainState, step: int) -> None:
         group["lr"] = learning_rate(step, state.config)
     state.optimizer.step()
     decay = min(state.config.ema_decay, (1 + step) / (10 + step))
-    averages = list(state.ema.values())
-    torch._foreach_lerp_(averages, list(state.network.parameters()), 1 - decay)
+    with torch.no_grad():
+        for average, parameter in zip(state.ema.values(), state.network.parameters(), strict=True):
+            average.lerp_(parameter, 1 - decay)
 
 
 def train(state: TrainState, photos: Sequence[TrainingPhoto]) -> Iterator[TrainStep]:

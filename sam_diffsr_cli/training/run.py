@@ -9,7 +9,7 @@ import torch
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.config import ModelConfig, TrainConfig, to_json
 from sam_diffsr_cli.data.crops import TrainingPhoto
-from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 from sam_diffsr_cli.training.loop import TrainStep, train
 from sam_diffsr_cli.training.state import (
@@ -20,7 +20,7 @@ from sam_diffsr_cli.training.state import (
     trained_model,
 )
 
-__all__ = ["WEIGHTS_NAME", "Run", "export", "open_stage", "run_stage"]
+__all__ = ["WEIGHTS_NAME", "Run", "export", "open_stage", "refuse_existing", "run_stage"]
 
 WEIGHTS_NAME = "model.safetensors"
 
@@ -44,6 +44,19 @@ class Run:
         return self.folder / f"{stage.stage}.state.safetensors"
 
 
+def refuse_existing(run: Run, stages: Sequence[TrainConfig]) -> None:
+    """Refuse to start over a run.
+
+    Raises:
+        InputError: The state of one of ``stages`` is already there.
+    """
+    for path in map(run.state_path, stages):
+        if path.exists():
+            raise InputError(
+                f"{path}: a run is already there", hint="add --resume, or choose another --out"
+            )
+
+
 def open_stage(run: Run, stage: TrainConfig, device: torch.device, *, resume: bool) -> TrainState:
     """Start a stage, or with ``resume`` go on where its state file was written, if there is one.
 
@@ -52,14 +65,23 @@ def open_stage(run: Run, stage: TrainConfig, device: torch.device, *, resume: bo
         ConfigError: With ``resume``, it was made with another recipe.
         WeightsError: A file it needs is missing or damaged.
     """
-    path = run.state_path(stage)
-    if path.exists():
-        if not resume:
-            raise InputError(
-                f"{path}: a run is already there", hint="add --resume, or choose another --out"
-            )
-        return load_state(path, stage, device)
+    if not resume:
+        refuse_existing(run, (stage,))
+    if run.state_path(stage).exists():
+        return _load(run, stage, device)
     return new_state(_start_of(run, stage), stage, device)
+
+
+def _load(run: Run, stage: TrainConfig, device: torch.device) -> TrainState:
+    """Read the state of a stage, which must hold the network of the run."""
+    path = run.state_path(stage)
+    state = load_state(path, stage, device)
+    if state.model.config != run.model:
+        raise ConfigError(
+            f"{path}: made with another network ({to_json(state.model.config)})",
+            hint="resume with the --preset it was started with",
+        )
+    return state
 
 
 def _start_of(run: Run, stage: TrainConfig) -> SuperResolver:
@@ -67,7 +89,7 @@ def _start_of(run: Run, stage: TrainConfig) -> SuperResolver:
     index = run.stages.index(stage)
     if index:
         before = run.stages[index - 1]
-        return trained_model(load_state(run.state_path(before), before, torch.device("cpu")))
+        return trained_model(_load(run, before, torch.device("cpu")))
     if run.init is None:
         return build_model(run.model, stage.seed)
     model = load_weights(run.init).model

@@ -18,7 +18,7 @@ __all__ = ["TrainState", "load_state", "new_state", "save_state", "trained_model
 
 MODEL, EMA, FIRST, SECOND = "model.", "ema.", "adam.exp_avg.", "adam.exp_avg_sq."
 MODEL_KEY, TRAIN_KEY, STEP_KEY = "samsr.config", "samsr.train", "samsr.step"
-LOSS_KEY = "samsr.mean_loss"
+LOSS_KEY, UPDATES_KEY = "samsr.mean_loss", "samsr.updates"
 
 
 @dataclass(slots=True)
@@ -71,8 +71,15 @@ def save_state(path: Path, state: TrainState) -> None:
         TRAIN_KEY: to_json(state.config),
         STEP_KEY: str(state.step),
         LOSS_KEY: "" if state.mean_loss is None else repr(state.mean_loss),
+        UPDATES_KEY: str(_updates(state)),
     }
     write_tensors(path, tensors, metadata)
+
+
+def _updates(state: TrainState) -> int:
+    """Steps that changed the parameters: fewer than ``state.step`` when some were skipped."""
+    moments = next(iter(state.optimizer.state.values()), None)
+    return 0 if moments is None else int(moments["step"])
 
 
 def load_state(path: Path, config: TrainConfig | None, device: torch.device) -> TrainState:
@@ -88,7 +95,7 @@ def load_state(path: Path, config: TrainConfig | None, device: torch.device) -> 
         ConfigError: It was made with another recipe.
     """
     tensors, metadata = read_tensors(path)
-    if not {MODEL_KEY, TRAIN_KEY, STEP_KEY, LOSS_KEY} <= metadata.keys():
+    if not {MODEL_KEY, TRAIN_KEY, STEP_KEY, LOSS_KEY, UPDATES_KEY} <= metadata.keys():
         raise WeightsError(f"{path}: not a training state of samsr")
     stored = from_json(TrainConfig, metadata[TRAIN_KEY])
     if config is not None and config != stored:
@@ -101,7 +108,7 @@ def load_state(path: Path, config: TrainConfig | None, device: torch.device) -> 
     state = new_state(model, stored, device)
     state.step = int(metadata[STEP_KEY])
     state.mean_loss = float(metadata[LOSS_KEY]) if metadata[LOSS_KEY] else None
-    _restore(state, tensors, path)
+    _restore(state, tensors, int(metadata[UPDATES_KEY]), path)
     return state
 
 
@@ -109,21 +116,22 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def _restore(state: TrainState, tensors: dict[str, Tensor], path: Path) -> None:
+def _restore(state: TrainState, tensors: dict[str, Tensor], updates: int, path: Path) -> None:
+    """Put back the average and, once there was an update, the optimiser's moments."""
     ema, first, second = (_part(tensors, prefix) for prefix in (EMA, FIRST, SECOND))
     for name, parameter in state.network.named_parameters():
-        parts = (ema.get(name), first.get(name), second.get(name))
+        parts = [ema.get(name)] + ([first.get(name), second.get(name)] if updates else [])
         if any(part is None or part.shape != parameter.shape for part in parts):
             raise WeightsError(f"{path}: the training state of {name} is missing or misshapen")
-        stored_ema, exp_avg, exp_avg_sq = (
-            torch.empty_like(parameter).copy_(part) for part in parts if part is not None
-        )
-        state.ema[name] = stored_ema.detach()
-        state.optimizer.state[parameter] = {
-            "step": torch.tensor(float(state.step)),
-            "exp_avg": exp_avg.detach(),
-            "exp_avg_sq": exp_avg_sq.detach(),
-        }
+        # Copies in the memory layout of the parameter, so that a resumed run adds in its order.
+        copies = [torch.empty_like(parameter.detach()).copy_(p) for p in parts if p is not None]
+        state.ema[name] = copies[0]
+        if updates:
+            state.optimizer.state[parameter] = {
+                "step": torch.tensor(float(updates)),
+                "exp_avg": copies[1],
+                "exp_avg_sq": copies[2],
+            }
 
 
 def trained_model(state: TrainState) -> SuperResolver:

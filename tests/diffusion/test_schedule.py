@@ -21,6 +21,7 @@ from sam_diffsr_cli.diffusion.schedule import (
     respace,
     sampling_timesteps,
     schedule_from_betas,
+    widen_posterior,
 )
 from sam_diffsr_cli.errors import ConfigError
 
@@ -280,3 +281,24 @@ def test_extract_takes_the_number_format_of_the_tensor() -> None:
     assert extract(table, torch.tensor([1]), torch.zeros(1, dtype=torch.float16)).dtype == (
         torch.float16
     )
+
+
+def test_widened_posterior_is_exact_for_a_gaussian_residual() -> None:
+    """The marginal of x_{t-1} comes out right when x_start ~ N(0, sigma^2) is only estimated."""
+    sigma = 0.3
+    plain = respace(make_schedule(DiffusionConfig()), torch.tensor([5, 24, 55, 99]))
+    wide = widen_posterior(plain, sigma)
+    for t in (1, 2, 3):
+        level, before = float(plain.alphas_cumprod[t]), float(plain.alphas_cumprod_prev[t])
+        total = level * sigma**2 + 1 - level
+        gain = math.sqrt(level) * sigma**2 / total  # E[x_start | x_t] = gain * x_t
+        slope = float(plain.posterior_mean_coef1[t]) * gain + float(plain.posterior_mean_coef2[t])
+        marginal = slope**2 * total + float(wide.posterior_variance[t])
+        assert marginal == pytest.approx(before * sigma**2 + 1 - before, rel=1e-9)
+
+
+def test_widening_by_nothing_changes_nothing() -> None:
+    plain = make_schedule(DiffusionConfig())
+    same = widen_posterior(plain, 0.0)
+    assert torch.equal(same.posterior_variance, plain.posterior_variance)
+    assert torch.equal(same.posterior_log_variance_clipped, plain.posterior_log_variance_clipped)

@@ -1,0 +1,59 @@
+"""The exit code of each error is a promise to scripts."""
+
+import pytest
+
+from sam_diffsr_cli import errors
+from sam_diffsr_cli.errors import (
+    ConfigError,
+    InputError,
+    PartialFailure,
+    ResourceError,
+    SamsrError,
+    ShapeError,
+    WeightsError,
+)
+
+EXIT_CODES: dict[type[SamsrError], int] = {
+    SamsrError: 1,
+    InputError: 3,
+    ShapeError: 3,
+    ConfigError: 4,
+    WeightsError: 4,
+    ResourceError: 5,
+    PartialFailure: 6,
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), EXIT_CODES.items(), ids=lambda v: getattr(v, "__name__", v)
+)
+def test_exit_code(error: type[SamsrError], code: int) -> None:
+    assert error("message").exit_code == code
+
+
+def test_the_table_names_every_error() -> None:
+    defined = {
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, SamsrError)
+    }
+    assert defined == EXIT_CODES.keys()
+
+
+def test_no_error_takes_the_code_of_success_or_of_a_wrong_command_line() -> None:
+    assert not {0, 2, 130} & set(EXIT_CODES.values())
+
+
+def test_a_wrong_shape_is_a_wrong_input() -> None:
+    assert issubclass(ShapeError, InputError)
+
+
+@pytest.mark.parametrize("error", EXIT_CODES, ids=lambda e: e.__name__)
+def test_message_and_hint_are_kept(error: type[SamsrError]) -> None:
+    raised = error("a.png: damaged", hint="fetch it again")
+    assert str(raised) == "a.png: damaged"
+    assert raised.hint == "fetch it again"
+
+
+def test_a_hint_is_not_needed() -> None:
+    assert SamsrError("message").hint is None

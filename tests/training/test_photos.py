@@ -1,0 +1,157 @@
+"""Training photos are read once, with their masks; those that cannot be used are named."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sam_diffsr_cli.data.crops import TrainingPhoto
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.masks.position import MaskNorm, structural_position_encoding
+from sam_diffsr_cli.training.photos import LoadedPhoto, load_photos, place_photos
+
+
+def levels(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def save(path: Path, height: int = 20, width: int = 24, seed: int = 0) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(levels(height, width, seed)).save(path)
+    return path
+
+
+def save_masks(path: Path, height: int, width: int, top_rows: int) -> None:
+    """One mask of the top rows, as run lengths down the columns, background first."""
+    runs = [0] + [top_rows, height - top_rows] * width
+    record = {"segmentation": {"size": [height, width], "counts": runs}}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps([record]))
+
+
+def load(folder: Path, masks: Path | None = None, least_side: int = 16) -> list[LoadedPhoto]:
+    return list(load_photos(folder, masks, "image", least_side))
+
+
+def only(loaded: list[LoadedPhoto]) -> TrainingPhoto:
+    (record,) = loaded
+    assert record.photo is not None, record.reason
+    return record.photo
+
+
+def test_a_photo_is_loaded_with_its_name_and_pixels(tmp_path: Path) -> None:
+    photo = only(load(save(tmp_path / "a.png").parent))
+    assert photo.name == "a.png"
+    assert photo.pixels.dtype == torch.uint8
+    assert torch.equal(photo.pixels, torch.from_numpy(levels(20, 24)).permute(2, 0, 1))
+
+
+def test_pixels_are_laid_out_for_cutting(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    assert only(load(tmp_path)).pixels.is_contiguous()
+
+
+def test_photos_of_subfolders_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", "sub/a.png", ".hidden.png"):
+        save(tmp_path / name)
+    paths = [record.path.relative_to(tmp_path).as_posix() for record in load(tmp_path)]
+    assert paths == ["a.png", "b.png", "sub/a.png"]
+
+
+def test_photos_are_read_one_after_the_other(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    late = save(tmp_path / "b.png")
+    records = load_photos(tmp_path, None, "image", 16)
+    next(records)
+    late.write_text("broken meanwhile")
+    assert next(records).photo is None
+
+
+def test_an_unreadable_file_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_text("not a picture")
+    bad, good = load(tmp_path)
+    assert bad.photo is None
+    assert "bad.png" in bad.reason
+    assert good.photo is not None
+    assert good.reason == ""
+
+
+@pytest.mark.parametrize(("height", "width"), [(15, 40), (40, 15)], ids=["low", "narrow"])
+def test_a_photo_that_is_too_small_is_left_out_with_its_size(
+    tmp_path: Path, height: int, width: int
+) -> None:
+    save(tmp_path / "small.png", height, width)
+    (record,) = load(tmp_path, least_side=16)
+    assert record.photo is None
+    assert f"small.png: {height}x{width} is less than 16" in record.reason
+
+
+def test_a_photo_of_just_the_least_side_is_used(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", 16, 16)
+    assert only(load(tmp_path, least_side=16)).pixels.shape == (3, 16, 16)
+
+
+def test_without_masks_there_is_no_encoding(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    assert only(load(tmp_path)).spe is None
+
+
+def test_a_photo_without_a_mask_file_has_no_encoding(tmp_path: Path) -> None:
+    save(tmp_path / "photos/a.png")
+    save_masks(tmp_path / "masks/b.json", 20, 24, 5)
+    assert only(load(tmp_path / "photos", tmp_path / "masks")).spe is None
+
+
+@pytest.mark.parametrize("norm", ["image", "region"])
+def test_masks_become_the_encoding_of_their_photo(tmp_path: Path, norm: MaskNorm) -> None:
+    save(tmp_path / "photos/a.png")
+    save_masks(tmp_path / "masks/a.json", 20, 24, 5)
+    mask = torch.zeros(1, 20, 24, dtype=torch.bool)
+    mask[:, :5] = True
+    (record,) = load_photos(tmp_path / "photos", tmp_path / "masks", norm, 16)
+    assert record.photo is not None
+    assert record.photo.spe is not None
+    assert torch.equal(record.photo.spe[0], structural_position_encoding(mask, norm))
+    assert bool((record.photo.spe[0, :5] != 0).all())
+
+
+def test_masks_of_another_size_leave_the_photo_out_with_the_reason(tmp_path: Path) -> None:
+    save(tmp_path / "photos/a.png", 20, 24)
+    save_masks(tmp_path / "masks/a.json", 24, 20, 5)
+    (record,) = load(tmp_path / "photos", tmp_path / "masks")
+    assert record.photo is None
+    assert "a.json: masks are (24, 20), the photo is (20, 24)" in record.reason
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": 1}', "[3]", '[{"segmentation": 5}]'], ids=repr)
+def test_damaged_masks_leave_the_photo_out_with_the_reason(tmp_path: Path, text: str) -> None:
+    save(tmp_path / "photos/a.png")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks/a.json").write_text(text)
+    (record,) = load(tmp_path / "photos", tmp_path / "masks")
+    assert record.photo is None
+    assert "a.json: not a list of COCO run-length masks" in record.reason
+
+
+def test_an_empty_folder_gives_nothing(tmp_path: Path) -> None:
+    assert load(tmp_path) == []
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="gone: not a folder"):
+        load(tmp_path / "gone")
+
+
+def test_a_mask_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="gone: not a folder"):
+        load(tmp_path, masks=tmp_path / "gone")
+
+
+def test_on_the_cpu_photos_stay_where_they_are() -> None:
+    photo = TrainingPhoto("a", torch.zeros(3, 4, 4, dtype=torch.uint8))
+    assert place_photos([photo], torch.device("cpu")) == [photo]
