@@ -31,6 +31,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder")
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())

@@ -222,9 +222,9 @@ LITE = ModelConfig(
         base="encoder",
         residual_scale=4.0,
         sigma_data=0.33,
-        sampling_steps=4,
+        sampling_steps=6,
         sampling_spacing="quadratic",
-        sampling_sigma=0.08,
+        sampling_sigma=0.06,
     ),
 )
 """The default: folded U-Net, residual against the encoder, preconditioned, few steps."""

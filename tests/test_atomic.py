@@ -113,3 +113,10 @@ def test_the_umask_is_as_it_was(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
     finally:
         os.umask(before)
+
+
+def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "x.png").mkdir()
+    with pytest.raises(InputError, match="is a folder"), atomic_path(tmp_path / "x.png"):
+        pytest.fail("the body must not run")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.png"]

@@ -10,7 +10,7 @@ __all__ = ["DEFAULT_MODEL", "DIGESTS", "bundled_weights"]
 DEFAULT_MODEL = "samsr-lite-x4"
 
 DIGESTS = {
-    "samsr-lite-x4": "c8a0dfab38a33e327e3c582f37ccdd57638cd65ca55f994f1356ca9482e0d0b1",
+    "samsr-lite-x4": "98d2f07ae8a49e6348bd1bd8533fe044c733ace7367aae9b590ec5e4323c7da2",
 }
 """SHA-256 of each bundled file, in hexadecimal."""
 

@@ -135,6 +135,8 @@ def _train(
     if run.stages[0].stage == "diffusion" and run.init is None:
         raise InputError("--stage diffusion needs a trained encoder", hint="give it with --init")
     check_patch(run.stages[0].patch, run.model.scale, run.model.size_multiple)
+    if not data.is_dir():
+        raise InputError(f"{data}: not a folder")
     if not resume:
         refuse_existing(run, run.stages)
     try:

@@ -100,7 +100,8 @@ def read_photo(path: Path) -> Photo:
 
 
 def _refuse_unsupported(image: Image.Image, path: Path) -> None:
-    if getattr(image, "n_frames", 1) > 1:
+    # A camera's MPO is a JPEG whose further pictures are previews; the first is the photo.
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise InputError(f"{path}: animated pictures are not supported", hint="extract the frames")
     # Pillow reads 16-bit colour as 8 bits and says so only in the decoder's arguments.
     if image.mode in WIDE_MODES or any(

@@ -16,7 +16,7 @@ from sam_diffsr_cli.training.state import TrainState
 __all__ = ["TrainStep", "check_patch", "learning_rate", "train"]
 
 MAX_BAD_STEPS = 20
-"""So many steps in a row without a finite gradient end the run."""
+"""More steps than this in a row without a finite loss and gradient end the run."""
 
 MEAN_LOSS_DECAY = 0.99
 
@@ -98,11 +98,13 @@ def train(state: TrainState, photos: Sequence[TrainingPhoto]) -> Iterator[TrainS
     bad = 0
     while state.step < config.steps:
         seed = derive_seed(config.seed, config.stage, state.step)
-        loss = batch_loss(state.model, _batch(state, photos, seed), chain, config, seed)
+        batch = _batch(state, photos, derive_seed(seed, "crops"))
+        loss = batch_loss(state.model, batch, chain, config, seed)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm))
-        value, is_bad = float(loss.detach()), not math.isfinite(norm)
+        value = float(loss.detach())
+        is_bad = not (math.isfinite(norm) and math.isfinite(value))
         bad = bad + 1 if is_bad else 0
         if bad > MAX_BAD_STEPS:
             raise ResourceError(

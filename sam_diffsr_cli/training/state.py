@@ -106,9 +106,12 @@ def load_state(path: Path, config: TrainConfig | None, device: torch.device) -> 
     model = build_model(from_json(ModelConfig, metadata[MODEL_KEY]))
     load_strict(model, _part(tensors, MODEL), path)
     state = new_state(model, stored, device)
-    state.step = int(metadata[STEP_KEY])
-    state.mean_loss = float(metadata[LOSS_KEY]) if metadata[LOSS_KEY] else None
-    _restore(state, tensors, int(metadata[UPDATES_KEY]), path)
+    try:
+        state.step, updates = int(metadata[STEP_KEY]), int(metadata[UPDATES_KEY])
+        state.mean_loss = float(metadata[LOSS_KEY]) if metadata[LOSS_KEY] else None
+    except ValueError as error:
+        raise WeightsError(f"{path}: damaged metadata ({error})") from error
+    _restore(state, tensors, updates, path)
     return state
 
 

@@ -428,3 +428,11 @@ def test_a_hidden_folder_above_does_not_hide_the_photos(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.png").touch()
     assert list(walk_photos(folder)) == [folder / "a.png"]
+
+
+def test_the_first_picture_of_a_camera_mpo_is_the_photo(tmp_path: Path) -> None:
+    first, preview = Image.new("RGB", (16, 12), (200, 40, 40)), Image.new("RGB", (16, 12))
+    first.save(tmp_path / "phone.jpg", format="MPO", save_all=True, append_images=[preview])
+    photo = read_photo(tmp_path / "phone.jpg")
+    assert photo.rgb.shape == (12, 16, 3)
+    assert abs(int(photo.rgb[..., 0].mean()) - 200) <= 3
