@@ -1,8 +1,7 @@
 """Frozen configuration records, the presets, and their strict JSON form.
 
-``ModelConfig`` says how networks and diffusion are built and run and travels inside every
-weights file. ``SamplingConfig`` is per run, ``TrainConfig`` per training run. Each default is
-stated once, here. Standard library only.
+``ModelConfig`` says how networks and diffusion are built and run, and travels inside every weights
+file. ``SamplingConfig`` is per run, ``TrainConfig`` per training run. Standard library only.
 """
 
 import dataclasses
@@ -21,6 +20,7 @@ __all__ = [
     "ENCODER_TRAINING",
     "FEATURE_STRIDE",
     "LITE",
+    "OFFICIAL",
     "PAPER",
     "PRESETS",
     "DiffusionConfig",
@@ -48,8 +48,7 @@ def _require(holds: bool, name: str, value: object, allowed: str) -> None:  # no
 class EncoderConfig:
     """The condition encoder, which sees the low-resolution photo.
 
-    ``rrdb``: the paper's residual-in-residual dense network.
-    ``residual``: plain two-convolution residual blocks and one pixel-shuffle, added to bicubic.
+    ``rrdb``: the paper's dense network. ``residual``: plain residual blocks, added to bicubic.
     """
 
     kind: Literal["rrdb", "residual"]
@@ -70,8 +69,7 @@ class EncoderConfig:
 class UNetConfig:
     """The noise predictor.
 
-    ``full``: the paper's network, at output resolution.
-    ``folded``: pixel-unshuffled, so that every layer works at the resolution of the input photo.
+    ``full``: the paper's, at output resolution. ``folded``: pixel-unshuffled to the input's.
     """
 
     kind: Literal["full", "folded"]
@@ -133,6 +131,14 @@ class ModelConfig:
         _require(self.scale in (2, 3, 4, 8), "scale", self.scale, "2, 3, 4 or 8")
         if self.encoder.kind == "rrdb":
             _require(self.scale in (4, 8), "scale", self.scale, "4 or 8 with the rrdb encoder")
+        if self.unet.kind == "full":
+            _require(self.scale % 2 == 0, "scale", self.scale, "2, 4 or 8 with the full U-Net")
+
+    @property
+    def networks(self) -> "ModelConfig":
+        """This configuration without how it is sampled: equal for weights that are exchangeable."""
+        unsampled = {"sampling_steps": 0, "sampling_spacing": "trailing", "sampling_sigma": 0.0}
+        return dataclasses.replace(self, diffusion=dataclasses.replace(self.diffusion, **unsampled))
 
     @property
     def size_multiple(self) -> int:
@@ -158,8 +164,8 @@ class ModelConfig:
 class SamplingConfig:
     """One run of the reverse process.
 
-    ``tile`` and ``halo`` are in low-resolution pixels: a tile's inner side, and the context on
-    each side of it that is computed and thrown away. ``tile`` 0 computes the photo in one piece.
+    ``tile`` and ``halo`` are in low-resolution pixels: a tile's inner side (0: one piece), and the
+    context on each side of it that is computed and thrown away.
     """
 
     steps: int
@@ -176,10 +182,7 @@ class SamplingConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """One stage of training. ``steps``, rates and sizes are those of this stage.
-
-    ``patch`` is the side of the high-resolution crop, in pixels.
-    """
+    """One stage of training. ``patch`` is the side of the high-resolution crop, in pixels."""
 
     stage: Literal["encoder", "diffusion"]
     steps: int
@@ -211,9 +214,11 @@ class TrainConfig:
 PAPER = ModelConfig(
     encoder=EncoderConfig(kind="rrdb"),
     unet=UNetConfig(kind="full", widths=(64, 128, 192, 256)),
-    lr_divisor=256,
 )
-"""The published network, exactly: 12.93 M + 12.38 M parameters, 100 steps at full resolution."""
+"""The published network: 12.93 M + 12.38 M parameters, 100 steps at full resolution."""
+
+OFFICIAL = dataclasses.replace(PAPER, lr_divisor=256)
+"""The published network as the authors trained it, with their darker skip image."""
 
 LITE = ModelConfig(
     encoder=EncoderConfig(kind="residual", num_feat=64, num_block=11),

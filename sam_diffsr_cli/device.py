@@ -1,16 +1,19 @@
 """Devices, number formats, and seeds."""
 
+import contextlib
 import hashlib
 import struct
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 
-from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.errors import InputError, ResourceError
 
-__all__ = ["derive_seed", "resolve_device", "resolve_precision"]
+__all__ = ["derive_seed", "memory_errors", "resolve_device", "resolve_precision"]
 
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+MEMORY_WORDS = ("out of memory", "can't allocate memory")
+"""How torch words it on MPS and on the CPU, where it raises no class of its own."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -53,6 +56,23 @@ def resolve_precision(name: str, device: torch.device) -> Literal["fp32", "bf16"
     if name == "bf16":
         return "bf16"
     raise InputError(f"--precision {name}: unknown", hint="auto, fp32 or bf16")
+
+
+@contextlib.contextmanager
+def memory_errors(hint: str) -> Iterator[None]:
+    """Turn what torch and numpy raise when memory runs out into ours, with ``hint``.
+
+    Raises:
+        ResourceError: Memory ran out in the body.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ResourceError("out of memory", hint=hint) from error
+    except RuntimeError as error:
+        if any(words in str(error) for words in MEMORY_WORDS):
+            raise ResourceError("out of memory", hint=hint) from error
+        raise
 
 
 def derive_seed(*parts: int | str) -> int:

@@ -1,4 +1,4 @@
-"""One noise field per image and step, of any size, readable in any window.
+"""One noise field per seed and step, of any size, readable in any window.
 
 The field is an endless plane of square blocks, each drawn from its own seed. A window is the same
 numbers whatever tile asks for it, and no more of the field than the window is ever in memory.

@@ -13,6 +13,7 @@ from sam_diffsr_cli.checkpoints.registry import bundled_weights
 from sam_diffsr_cli.checkpoints.store import load_weights
 from sam_diffsr_cli.config import ModelConfig, SamplingConfig
 from sam_diffsr_cli.data.images import Photo
+from sam_diffsr_cli.device import memory_errors
 from sam_diffsr_cli.diffusion.residual import residual_to_image
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
@@ -21,13 +22,13 @@ from sam_diffsr_cli.diffusion.schedule import (
     sampling_timesteps,
     widen_posterior,
 )
-from sam_diffsr_cli.errors import InputError, ResourceError, ShapeError
+from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.models.model import Condition, SuperResolver
 from sam_diffsr_cli.noise import noise_window
 from sam_diffsr_cli.sampling import reverse_process
 from sam_diffsr_cli.tiling import Tile, plan_tiles
 
-__all__ = ["Upscaler", "load_upscaler", "upscale_photo", "upscale_pixels"]
+__all__ = ["Upscaler", "check_steps", "load_upscaler", "upscale_photo", "upscale_pixels"]
 
 Progress = Callable[[float], None]
 
@@ -72,10 +73,11 @@ def upscale_photo(
 
     Raises:
         InputError: The chain has fewer steps than asked for.
-        ResourceError: The device ran out of memory.
+        ResourceError: Memory ran out.
     """
-    rgb = upscale_pixels(upscaler, photo.rgb, sampling, progress)
-    alpha = None if photo.alpha is None else _upscale_alpha(photo.alpha, upscaler.config.scale)
+    with memory_errors("use a smaller --tile"):
+        rgb = upscale_pixels(upscaler, photo.rgb, sampling, progress)
+        alpha = None if photo.alpha is None else _upscale_alpha(photo.alpha, upscaler.config.scale)
     return Photo(rgb, alpha, photo.is_gray, photo.icc_profile, photo.exif)
 
 
@@ -109,10 +111,7 @@ def upscale_pixels(
             progress((before + share * area) / total)
 
         rows, columns = ([scale * edge for edge in span] for span in tile)
-        try:
-            image = _tile_image(upscaler, levels, tile, (chain, sampling.seed), tile_progress)
-        except torch.OutOfMemoryError as error:
-            raise ResourceError("out of device memory", hint="use a smaller --tile") from error
+        image = _tile_image(upscaler, levels, tile, (chain, sampling.seed), tile_progress)
         sr[rows[0] : rows[1], columns[0] : columns[1]] = image
         done += tile.area
     return sr[: scale * height, : scale * width]
@@ -125,13 +124,23 @@ def _missing(length: int, config: ModelConfig) -> int:
     )
 
 
-def _chain(config: ModelConfig, steps: int) -> Schedule | None:
-    """The chain of ``steps`` steps; None for the encoder's own answer."""
-    if steps == 0:
-        return None
+def check_steps(config: ModelConfig, steps: int) -> None:
+    """Refuse more steps than the model's chain has.
+
+    Raises:
+        InputError: There are too many.
+    """
     longest = config.diffusion.num_timesteps
     if steps > longest:
         raise InputError(f"--steps {steps}: this model has at most {longest}")
+
+
+def _chain(config: ModelConfig, steps: int) -> Schedule | None:
+    """The chain of ``steps`` steps; None for the encoder's own answer."""
+    check_steps(config, steps)
+    if steps == 0:
+        return None
+    longest = config.diffusion.num_timesteps
     timesteps = sampling_timesteps(longest, steps, config.diffusion.sampling_spacing)
     chain = respace(make_schedule(config.diffusion), timesteps)
     return widen_posterior(chain, config.diffusion.sampling_sigma)

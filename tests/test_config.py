@@ -14,6 +14,7 @@ from sam_diffsr_cli.config import (
     DIFFUSION_TRAINING,
     ENCODER_TRAINING,
     LITE,
+    OFFICIAL,
     PAPER,
     PRESETS,
     DiffusionConfig,
@@ -304,7 +305,8 @@ def test_paper_preset_is_the_published_network() -> None:
     assert PAPER.encoder == EncoderConfig(kind="rrdb", num_feat=64, num_block=17)
     assert PAPER.unet.widths == (64, 128, 192, 256)
     assert PAPER.diffusion.num_timesteps == 100
-    assert PAPER.lr_divisor == 256
+    assert PAPER.lr_divisor == 255
+    assert replace(PAPER, lr_divisor=256) == OFFICIAL
 
 
 def test_records_are_frozen() -> None:

@@ -7,8 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam_diffsr_cli.device import derive_seed, resolve_device, resolve_precision
-from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.device import (
+    derive_seed,
+    memory_errors,
+    resolve_device,
+    resolve_precision,
+)
+from sam_diffsr_cli.errors import InputError, ResourceError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -123,3 +128,24 @@ def test_parts_do_not_run_into_each_other(
     one: tuple[int | str, ...], other: tuple[int | str, ...]
 ) -> None:
     assert derive_seed(*one) != derive_seed(*other)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA"),
+        RuntimeError("MPS backend out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
+    ids=["numpy", "cuda", "mps", "cpu"],
+)
+def test_memory_running_out_is_a_resource_error(error: Exception) -> None:
+    with pytest.raises(ResourceError) as caught, memory_errors("use less"):
+        raise error
+    assert caught.value.hint == "use less"
+
+
+def test_other_runtime_errors_pass() -> None:
+    with pytest.raises(RuntimeError, match="a bug"), memory_errors("use less"):
+        raise RuntimeError("a bug")

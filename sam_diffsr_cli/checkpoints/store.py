@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.config import ModelConfig, from_json, to_json
-from sam_diffsr_cli.errors import ConfigError, WeightsError
+from sam_diffsr_cli.errors import ConfigError, ResourceError, WeightsError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 
 __all__ = [
@@ -50,7 +50,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(contiguous, temporary, metadata=dict(metadata))
+        try:
+            save_file(contiguous, temporary, metadata=dict(metadata))
+        except SafetensorError as error:
+            # It carries the operating system's error as text only; ENOSPC and EDQUOT.
+            if "os error 28" in str(error) or "os error 122" in str(error):
+                raise ResourceError(f"{path}: no space left", hint="free disk space") from error
+            raise
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -104,6 +110,7 @@ def save_weights(
     Raises:
         InputError: The folder cannot be written.
         ResourceError: The disk is full.
+        WeightsError: A parameter does not fit ``dtype``.
     """
     metadata = {
         FORMAT_KEY: FORMAT,
@@ -112,6 +119,9 @@ def save_weights(
         SOURCE_KEY: source,
     }
     tensors = {name: tensor.to(dtype) for name, tensor in model.state_dict().items()}
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(f"{path}: {name} is not finite as {dtype}; nothing was written")
     write_tensors(path, tensors, metadata)
 
 
@@ -125,7 +135,7 @@ def load_weights(path: Path) -> LoadedWeights:
     if FORMAT_KEY not in metadata or CONFIG_KEY not in metadata:
         raise WeightsError(
             f"{path}: not a samsr weights file (no configuration in its metadata)",
-            hint="use a file written by `samsr train`; other formats must be converted first",
+            hint="use a file written by `samsr train`",
         )
     if metadata[FORMAT_KEY] != FORMAT:
         raise WeightsError(

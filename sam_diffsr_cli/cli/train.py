@@ -132,9 +132,11 @@ def _train(
     from sam_diffsr_cli.training.photos import place_photos
     from sam_diffsr_cli.training.run import export, open_stage, refuse_existing
 
-    if run.stages[0].stage == "diffusion" and run.init is None:
+    first = run.stages[0]
+    has_state = resume and run.state_path(first).exists()
+    if first.stage == "diffusion" and run.init is None and not has_state:
         raise InputError("--stage diffusion needs a trained encoder", hint="give it with --init")
-    check_patch(run.stages[0].patch, run.model.scale, run.model.size_multiple)
+    check_patch(first.patch, run.model.scale, run.model.size_multiple)
     if not data.is_dir():
         raise InputError(f"{data}: not a folder")
     if not resume:
@@ -172,6 +174,10 @@ def _load_photos(run: "Run", data: Path, masks: Path | None) -> "list[TrainingPh
     if not photos:
         raise InputError(f"{data}: no usable photos", hint="PNG, JPEG or WebP, larger than --patch")
     with_masks = sum(photo.spe is not None for photo in photos)
+    if masks is not None and not with_masks:
+        raise InputError(
+            f"{masks}: no masks of these photos", hint="<photo stem>.json is looked for"
+        )
     megapixels = sum(p.pixels.shape[1] * p.pixels.shape[2] for p in photos) / 1e6
     note(f"{len(photos)} photos, {megapixels:.1f} megapixels, {with_masks} with masks")
     return photos

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["upscale"]
 
+FOREIGN_SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".jxl", ".tif", ".tiff")
+"""An OUT that ends so is meant to be a picture, not a folder."""
+
 
 def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     source: Annotated[Path, typer.Argument(metavar="IN", help="A picture, or a folder of them.")],
@@ -24,7 +27,10 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
             metavar="OUT", help="A folder; for one picture also a .png, .jpg or .webp file."
         ),
     ],
-    scale: Annotated[int, typer.Option(help="Times as high and wide; the model's is 4.")] = 4,
+    scale: Annotated[
+        int | None,
+        typer.Option(help="Times as high and wide. [default: the model's]", show_default=False),
+    ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
@@ -54,18 +60,22 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     from sam_diffsr_cli.config import SamplingConfig
     from sam_diffsr_cli.device import resolve_device
-    from sam_diffsr_cli.errors import InputError
-    from sam_diffsr_cli.upscale import load_upscaler
+    from sam_diffsr_cli.errors import ConfigError, InputError
+    from sam_diffsr_cli.upscale import check_steps, load_upscaler
 
     jobs = _plan(source, target)
     upscaler = load_upscaler(weights, resolve_device(device))
-    if scale != upscaler.config.scale:
+    if scale not in (None, upscaler.config.scale):
         raise InputError(f"--scale {scale}: this model enlarges by {upscaler.config.scale}")
     given = {"seed": seed, "tile": tile}
-    sampling = SamplingConfig(
-        steps=upscaler.config.diffusion.sampling_steps if steps is None else steps,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    try:
+        sampling = SamplingConfig(
+            steps=upscaler.config.diffusion.sampling_steps if steps is None else steps,
+            **{name: value for name, value in given.items() if value is not None},
+        )
+    except ConfigError as error:
+        raise InputError(f"--{error}") from error
+    check_steps(upscaler.config, sampling.steps)
     _run_batch(upscaler, jobs, sampling, overwrite=overwrite)
 
 
@@ -85,12 +95,16 @@ def _plan(source: Path, target: Path) -> list[_Job]:
     sources = find_photos(source) if source.is_dir() else [source]
     if not sources:
         raise InputError(f"{source}: no pictures in this folder", hint="PNG, JPEG or WebP")
-    if source.is_file() and target.suffix.lower() in SUFFIXES and not target.is_dir():
-        return [_Job(source, target)]
+    if source.is_file() and not target.is_dir() and target.suffix.lower() in FOREIGN_SUFFIXES:
+        raise InputError(f"{target}: unknown format", hint=f"use one of {', '.join(SUFFIXES)}")
+    is_file = source.is_file() and target.suffix.lower() in SUFFIXES and not target.is_dir()
+    folder = target.parent if is_file else target
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{target}: cannot be a folder ({error.strerror})") from error
+        raise InputError(f"{folder}: cannot be a folder ({error.strerror})") from error
+    if is_file:
+        return [_Job(source, target)]
     return [_Job(path, target / path.name) for path in sources]
 
 
@@ -113,7 +127,8 @@ def _run_batch(
                 print_error(str(error), error.hint)
             report(index + 1)
     if failed:
-        raise PartialFailure(f"{failed} of {len(jobs)} pictures failed; the others are done")
+        done = "the others are done" if failed < len(jobs) else "none is done"
+        raise PartialFailure(f"{failed} of {len(jobs)} pictures failed; {done}")
 
 
 def _run_job(

@@ -114,7 +114,7 @@ def _refuse_unsupported(image: Image.Image, path: Path) -> None:
 
 def _to_photo(image: Image.Image) -> Photo:
     icc_profile = image.info.get("icc_profile")
-    exif = image.getexif()
+    exif = _read_exif(image)
     turn = UPRIGHT.get(exif.pop(ORIENTATION_TAG, 1))
     upright = image if turn is None else image.transpose(turn)
     has_alpha = upright.has_transparency_data
@@ -127,6 +127,16 @@ def _to_photo(image: Image.Image) -> Photo:
     if upright.mode == "CMYK":
         icc_profile = None  # It described inks; the pixels are RGB now.
     return Photo(rgb, alpha, is_gray, icc_profile, _exif_bytes(exif))
+
+
+def _read_exif(image: Image.Image) -> Image.Exif:
+    """Read EXIF; none when it is damaged, which must not cost the photo."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return image.getexif()
+    except Exception:  # noqa: BLE001 - Pillow fails in many ways on damaged fields
+        return Image.Exif()
 
 
 def _exif_bytes(exif: Image.Exif) -> bytes | None:

@@ -21,7 +21,9 @@ CHAR_OFFSET, CHUNK_BITS, MORE, NEGATIVE = 48, 5, 0x20, 0x10
 
 
 def decode_counts(text: str) -> list[int]:
-    """Decode COCO's compressed run lengths (LEB128-like, from the third run as differences).
+    """Decode COCO's compressed run lengths.
+
+    LEB128-like; from the fourth on, a run is stored as its difference to the run two before.
 
     Raises:
         ValueError: A character is out of range, or the text ends within a number.

@@ -8,7 +8,7 @@ import torch
 
 from sam_diffsr_cli.config import TrainConfig
 from sam_diffsr_cli.data.crops import Batch, TrainingPhoto, draw_batch
-from sam_diffsr_cli.device import derive_seed
+from sam_diffsr_cli.device import derive_seed, memory_errors
 from sam_diffsr_cli.errors import ConfigError, ResourceError
 from sam_diffsr_cli.training.objective import batch_loss, make_chain
 from sam_diffsr_cli.training.state import TrainState
@@ -89,7 +89,7 @@ def train(state: TrainState, photos: Sequence[TrainingPhoto]) -> Iterator[TrainS
 
     Raises:
         ConfigError: The patch does not fit the networks.
-        ResourceError: The gradient stayed non-finite.
+        ResourceError: The gradient stayed non-finite, or memory ran out.
     """
     model_config, config = state.model.config, state.config
     check_patch(config.patch, model_config.scale, model_config.size_multiple)
@@ -99,9 +99,10 @@ def train(state: TrainState, photos: Sequence[TrainingPhoto]) -> Iterator[TrainS
     while state.step < config.steps:
         seed = derive_seed(config.seed, config.stage, state.step)
         batch = _batch(state, photos, derive_seed(seed, "crops"))
-        loss = batch_loss(state.model, batch, chain, config, seed)
         state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
+        with memory_errors("use a smaller --batch or --patch"):
+            loss = batch_loss(state.model, batch, chain, config, seed)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm))
         value = float(loss.detach())
         is_bad = not (math.isfinite(norm) and math.isfinite(value))

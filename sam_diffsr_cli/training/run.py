@@ -1,7 +1,7 @@
 """A training run on disk: one state file per stage, and the weights that come out at the end."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -48,9 +48,9 @@ def refuse_existing(run: Run, stages: Sequence[TrainConfig]) -> None:
     """Refuse to start over a run.
 
     Raises:
-        InputError: The state of one of ``stages`` is already there.
+        InputError: The state of one of ``stages``, or the weights, are already there.
     """
-    for path in map(run.state_path, stages):
+    for path in (*map(run.state_path, stages), run.folder / WEIGHTS_NAME):
         if path.exists():
             raise InputError(
                 f"{path}: a run is already there", hint="add --resume, or choose another --out"
@@ -76,11 +76,12 @@ def _load(run: Run, stage: TrainConfig, device: torch.device) -> TrainState:
     """Read the state of a stage, which must hold the network of the run."""
     path = run.state_path(stage)
     state = load_state(path, stage, device)
-    if state.model.config != run.model:
+    if state.model.config.networks != run.model.networks:
         raise ConfigError(
             f"{path}: made with another network ({to_json(state.model.config)})",
             hint="resume with the --preset it was started with",
         )
+    state.model.config = run.model
     return state
 
 
@@ -93,11 +94,12 @@ def _start_of(run: Run, stage: TrainConfig) -> SuperResolver:
     if run.init is None:
         return build_model(run.model, stage.seed)
     model = load_weights(run.init).model
-    if model.config != run.model:
+    if model.config.networks != run.model.networks:
         raise InputError(
             f"{run.init}: its configuration is not that of the preset",
             hint=f"the file holds {to_json(model.config)}",
         )
+    model.config = run.model
     return model
 
 
@@ -117,7 +119,13 @@ def run_stage(
 
 
 def export(run: Run, state: TrainState, source: str) -> Path:
-    """Write the weights file of a finished stage, float16, and return its path."""
-    path = run.folder / WEIGHTS_NAME
-    save_weights(path, trained_model(state), source)
+    """Write the weights file of a finished stage, float16, and return its path.
+
+    After the encoder stage alone the file runs no diffusion steps, since none was trained.
+    """
+    path, model = run.folder / WEIGHTS_NAME, trained_model(state)
+    if state.config.stage == "encoder":
+        untrained = replace(model.config.diffusion, sampling_steps=0)
+        model.config = replace(model.config, diffusion=untrained)
+    save_weights(path, model, source)
     return path

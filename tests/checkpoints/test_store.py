@@ -159,7 +159,9 @@ def test_values_that_are_not_finite_are_refused(
 ) -> None:
     with torch.no_grad():
         model.get_parameter(WEIGHT)[0, 0, 0, 0] = value
-    save_weights(path, model, SOURCE)
+    broken = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    save_weights(path, build_model(model.config), SOURCE)
+    write_tensors(path, broken, read_tensors(path)[1])
     with pytest.raises(WeightsError, match=f"{WEIGHT} holds values that are not finite"):
         load_weights(path)
 
@@ -248,3 +250,12 @@ def test_saving_leaves_the_model_as_it_was(path: Path, model: SuperResolver) -> 
     after = model.state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     assert {tensor.dtype for tensor in after.values()} == {torch.float32}
+
+
+def test_a_parameter_beyond_the_stored_format_is_refused_before_writing(tmp_path: Path) -> None:
+    model = build_model(LITE)
+    with torch.no_grad():
+        next(model.parameters()).fill_(1e6)
+    with pytest.raises(WeightsError, match="not finite"):
+        save_weights(tmp_path / "w.safetensors", model, "test")
+    assert list(tmp_path.iterdir()) == []

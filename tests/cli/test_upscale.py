@@ -161,7 +161,7 @@ def test_transparency_into_jpeg_is_refused_before_work(weights: Path, tmp_path: 
     [
         (("--scale", 3), 3, "--scale 3"),
         (("--steps", 11), 3, "--steps 11"),
-        (("--tile", 5), 4, "tile is 5"),
+        (("--tile", 5), 3, "--tile is 5"),
         (("--device", "toaster"), 3, "--device toaster"),
         (("--device", "cuda:99"), 3, "not available"),
         (("--seed", -1), 2, "--seed"),
@@ -214,3 +214,27 @@ def test_ctrl_c_is_exit_code_130_and_leaves_nothing_half_written(
     assert code == 130
     assert "interrupted" in stderr
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_folder_of_a_named_file_is_made(photos: Path, weights: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "deep" / "a.png"
+    code, _, _ = samsr("upscale", photos / "a.png", target, "--weights", weights)
+    assert code == 0
+    assert target.exists()
+
+
+def test_a_file_of_a_format_we_cannot_write_is_not_made_a_folder(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    code, _, stderr = samsr("upscale", photos / "a.png", tmp_path / "a.tif", "--weights", weights)
+    assert code == 3
+    assert "unknown format" in stderr
+    assert not (tmp_path / "a.tif").exists()
+
+
+def test_too_many_steps_are_told_once_for_a_folder(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    code, _, stderr = samsr("upscale", photos, tmp_path / "o", "--weights", weights, "--steps", 11)
+    assert code == 3
+    assert stderr.count("--steps 11") == 1

@@ -146,7 +146,7 @@ def gradients(state: TrainState, step: int) -> list[Tensor]:
     """The gradient of one step, taken without the loop."""
     config = state.config
     seed = derive_seed(config.seed, config.stage, step)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(derive_seed(seed, "crops"))
     batch = draw_batch([photo()], config.batch, config.patch, MODEL.scale, generator)
     loss = batch_loss(state.model, batch, make_chain(state.model, config), config, seed)
     return list(torch.autograd.grad(loss, list(state.network.parameters())))

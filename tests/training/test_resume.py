@@ -279,3 +279,28 @@ def test_command_refuses_a_file_in_place_of_its_folder(data: Path, tmp_path: Pat
     result = CliRunner().invoke(app, arguments(data, tmp_path / "out"))
     assert result.exit_code == 3
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_how_a_model_is_sampled_does_not_decide_what_resumes(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path / "run", ENCODER)
+    finish(run, open_stage(run, ENCODER, CPU, resume=False))
+    other = replace(
+        run, model=replace(MODEL, diffusion=replace(MODEL.diffusion, sampling_sigma=0.5))
+    )
+    assert open_stage(other, ENCODER, CPU, resume=True).model.config == other.model
+
+
+def test_weights_of_the_encoder_alone_run_no_diffusion(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path / "run", ENCODER)
+    state = open_stage(run, ENCODER, CPU, resume=False)
+    finish(run, state)
+    written = load_weights(export(run, state, "a test")).model.config
+    assert written == replace(MODEL, diffusion=replace(MODEL.diffusion, sampling_steps=0))
+
+
+def test_existing_weights_are_refused_at_the_start(data: Path, tmp_path: Path) -> None:
+    (tmp_path / WEIGHTS_NAME).write_bytes(b"precious")
+    result = CliRunner().invoke(app, arguments(data, tmp_path))
+    assert result.exit_code == 3
+    assert (tmp_path / WEIGHTS_NAME).read_bytes() == b"precious"
+    assert [p.name for p in tmp_path.iterdir()] == [WEIGHTS_NAME]
