@@ -107,8 +107,8 @@ class DiffusionConfig:
         _require(0 < self.residual_scale < math.inf, "residual_scale", self.residual_scale, "> 0")
         good = self.sigma_data is None or 0 < self.sigma_data < math.inf
         _require(good, "sigma_data", self.sigma_data, "null or > 0")
-        good = 0 <= self.sampling_sigma < math.inf
-        _require(good, "sampling_sigma", self.sampling_sigma, ">= 0")
+        sigma = self.sampling_sigma
+        _require(0 <= sigma < math.inf, "sampling_sigma", sigma, ">= 0")
         good = 0 <= self.sampling_steps <= self.num_timesteps
         _require(good, "sampling_steps", self.sampling_steps, f"0..{self.num_timesteps}")
 
@@ -137,8 +137,10 @@ class ModelConfig:
     @property
     def networks(self) -> "ModelConfig":
         """This configuration without how it is sampled: equal for weights that are exchangeable."""
-        unsampled = {"sampling_steps": 0, "sampling_spacing": "trailing", "sampling_sigma": 0.0}
-        return dataclasses.replace(self, diffusion=dataclasses.replace(self.diffusion, **unsampled))
+        plain = dataclasses.replace(
+            self.diffusion, sampling_steps=0, sampling_spacing="trailing", sampling_sigma=0.0
+        )
+        return dataclasses.replace(self, diffusion=plain)
 
     @property
     def size_multiple(self) -> int:
@@ -237,10 +239,8 @@ LITE = ModelConfig(
 PRESETS: Mapping[str, ModelConfig] = {"lite": LITE, "paper": PAPER}
 
 ENCODER_TRAINING = TrainConfig(stage="encoder", steps=12_000, learning_rate=5e-4)
-"""First stage: the encoder alone, L1 to the photo."""
-
 DIFFUSION_TRAINING = TrainConfig(stage="diffusion", steps=10_000, learning_rate=3e-4)
-"""Second stage: the noise predictor, encoder frozen."""
+"""The two stages: the encoder alone, then the noise predictor with the encoder frozen."""
 
 
 def to_json(config: object) -> str:
