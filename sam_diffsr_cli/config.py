@@ -231,7 +231,7 @@ LITE = ModelConfig(
         sigma_data=0.33,
         sampling_steps=6,
         sampling_spacing="quadratic",
-        sampling_sigma=0.06,
+        sampling_sigma=0.04,
     ),
 )
 """The default: folded U-Net, residual against the encoder, preconditioned, few steps."""

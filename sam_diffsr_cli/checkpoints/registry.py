@@ -10,7 +10,7 @@ __all__ = ["DEFAULT_MODEL", "DIGESTS", "bundled_weights"]
 DEFAULT_MODEL = "samsr-lite-x4"
 
 DIGESTS = {
-    "samsr-lite-x4": "98d2f07ae8a49e6348bd1bd8533fe044c733ace7367aae9b590ec5e4323c7da2",
+    "samsr-lite-x4": "3856c00765f4354a2287da1ce21dff4e49e62a22c047f4b8bb9e61fd41385ad8",
 }
 """SHA-256 of each bundled file, in hexadecimal."""
 
