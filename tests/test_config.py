@@ -43,6 +43,8 @@ diffusion_configs = st.builds(
     residual_scale=st.floats(0.01, 100),
     sigma_data=st.none() | st.floats(0.01, 10),
     sampling_steps=st.integers(0, STEPS),
+    sampling_spacing=st.sampled_from(["trailing", "quadratic"]),
+    sampling_sigma=st.floats(0, 1),
 )
 model_configs = st.builds(
     ModelConfig,
@@ -192,6 +194,10 @@ def unet(**fields: Any) -> UNetConfig:
     return UNetConfig(**{"kind": "folded", "widths": (8,), **fields})
 
 
+def chain(**fields: Any) -> DiffusionConfig:
+    return DiffusionConfig(**{"sampling_steps": 0, **fields})
+
+
 def sampling(**fields: Any) -> SamplingConfig:
     return SamplingConfig(**{"steps": 4, **fields})
 
@@ -217,6 +223,8 @@ BROKEN: list[tuple[Build, str, Any]] = [
     (DiffusionConfig, "residual_scale", 0.0),
     (DiffusionConfig, "residual_scale", math.nan),
     (DiffusionConfig, "sigma_data", 0.0),
+    (DiffusionConfig, "sampling_sigma", -0.1),
+    (DiffusionConfig, "sampling_sigma", math.inf),
     (DiffusionConfig, "sampling_steps", -1),
     (DiffusionConfig, "sampling_steps", 101),
     (sampling, "steps", -1),
@@ -249,7 +257,9 @@ ALLOWED: list[tuple[Build, str, Any]] = [
     (encoder, "num_feat", 2),
     (encoder, "num_block", 2),
     (unet, "widths", (4,)),
+    (chain, "num_timesteps", 2),
     (DiffusionConfig, "beta_s", 0.0),
+    (DiffusionConfig, "sampling_sigma", 0.0),
     (DiffusionConfig, "sampling_steps", 0),
     (DiffusionConfig, "sampling_steps", 100),
     (sampling, "steps", 0),
@@ -257,6 +267,9 @@ ALLOWED: list[tuple[Build, str, Any]] = [
     (sampling, "tile", 0),
     (sampling, "tile", 16),
     (sampling, "halo", 0),
+    (training, "steps", 1),
+    (training, "batch", 1),
+    (training, "warmup_steps", 0),
     (training, "patch", 16),
     (training, "ema_decay", 0.0),
     (training, "final_rate", 1.0),
@@ -280,6 +293,11 @@ def test_other_factors_are_refused(scale: int) -> None:
 def test_rrdb_encoder_is_for_factors_four_and_eight(scale: int) -> None:
     with pytest.raises(ConfigError, match="rrdb"):
         replace(PAPER, scale=scale)
+
+
+def test_full_network_is_for_even_factors() -> None:
+    with pytest.raises(ConfigError, match="full U-Net"):
+        replace(LITE, scale=3, unet=unet(kind="full"))
 
 
 @pytest.mark.parametrize("blocks", [2, 4, 5, 11, 17])

@@ -158,8 +158,9 @@ def test_flat_picture_stays_flat(resample: Resampler, size: tuple[int, int]) -> 
 
 
 @by_resampler
-def test_pictures_of_a_batch_do_not_mix(resample: Resampler) -> None:
-    first, second = levels((9, 10), 0), levels((9, 10), 1)
+@pytest.mark.parametrize("size", [(9, 10), (9, 1)], ids=["9x10", "9x1"])
+def test_pictures_of_a_batch_do_not_mix(resample: Resampler, size: tuple[int, int]) -> None:
+    first, second = levels(size, 0), levels(size, 1)
     together = resample(torch.cat([first, second]), 2)
     assert torch.equal(together, torch.cat([resample(first, 2), resample(second, 2)]))
 

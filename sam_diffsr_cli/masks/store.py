@@ -58,7 +58,8 @@ def decode_mask(segmentation: Any) -> np.ndarray:  # noqa: ANN401 - the JSON edg
     height, width = (int(n) for n in segmentation["size"])
     counts = segmentation["counts"]
     runs = np.asarray(decode_counts(counts) if isinstance(counts, str) else counts, dtype=np.int64)
-    if height < 1 or width < 1 or (runs < 0).any() or runs.sum() != height * width:
+    # Summed without bounds: a sum that wrapped around would make numpy write outside its memory.
+    if height < 1 or width < 1 or (runs < 0).any() or sum(runs.tolist()) != height * width:
         raise ValueError(f"runs do not fill a mask of {height}x{width}")
     values = np.arange(len(runs)) % 2 == 1
     return np.repeat(values, runs).reshape(width, height).T
@@ -79,13 +80,15 @@ def read_masks(path: Path, size: tuple[int, int]) -> Tensor:
     """
     try:
         records = json.loads(path.read_text(encoding="utf-8"))
+        for record in records:
+            # Before decoding, so that a size out of all proportion allocates nothing.
+            if tuple(record["segmentation"]["size"]) != size:
+                found = record["segmentation"]["size"]
+                raise InputError(f"{path}: masks are {tuple(found)}, the photo is {size}")
         masks = [decode_mask(record["segmentation"]) for record in records]
     except OSError as error:
         raise InputError(f"{path}: cannot read masks ({error.strerror})") from error
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: not a list of COCO run-length masks ({error})") from error
-    for mask in masks:
-        if mask.shape != size:
-            raise InputError(f"{path}: masks are {mask.shape}, the photo is {size}")
     stacked = np.stack(masks) if masks else np.zeros((0, *size), dtype=bool)
     return torch.from_numpy(stacked)

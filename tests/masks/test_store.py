@@ -167,6 +167,20 @@ def test_number_out_of_all_proportion_is_an_input_error(tmp_path: Path, text: st
         read_masks(path, (2, 3))
 
 
+def test_runs_whose_sum_wraps_around_are_an_input_error(tmp_path: Path) -> None:
+    path = tmp_path / "photo.json"
+    path.write_text(json.dumps(segmentation([2, 3], [2**62, 2**62, 2**62, 2**62 + 6])))
+    with pytest.raises(InputError, match=r"photo\.json"):
+        read_masks(path, (2, 3))
+
+
+def test_a_size_out_of_all_proportion_allocates_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "photo.json"
+    path.write_text(json.dumps([{"segmentation": {"size": [10**7, 10**7], "counts": [10**14]}}]))
+    with pytest.raises(InputError, match=r"photo\.json"):
+        read_masks(path, (2, 3))
+
+
 @pytest.mark.parametrize("content", [b"", b"[", b"\xff\xfe\x00"], ids=["empty", "cut", "binary"])
 def test_file_that_is_not_json_is_an_input_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "photo.json"

@@ -304,9 +304,25 @@ def test_any_size_of_that_multiple_runs(
     assert eps.shape == x_t.shape
 
 
-def test_smallest_photo_of_the_folded_network_is_one_multiple() -> None:
-    x_t = drawn(1, 3, 16, 16)
-    assert predict(shaken(SMALL_FOLDED), photo(4, 4), x_t, torch.tensor([5])).shape == x_t.shape
+@pytest.mark.parametrize(("config", "multiple"), SIZED)
+def test_photo_of_the_least_size_runs(config: ModelConfig, multiple: int) -> None:
+    side = config.least_size
+    assert side % multiple == 0
+    x_t = drawn(1, 3, config.scale * side, config.scale * side)
+    eps = predict(build_model(config), photo(side, side), x_t, torch.tensor([5]))
+    assert eps.shape == x_t.shape
+
+
+@pytest.mark.parametrize(
+    ("config", "multiple"), [case for case in SIZED if str(case.id).startswith("full")]
+)
+def test_one_multiple_less_than_the_least_size_cannot_run(
+    config: ModelConfig, multiple: int
+) -> None:
+    side = config.least_size - multiple
+    x_t = drawn(1, 3, config.scale * side, config.scale * side)
+    with pytest.raises(RuntimeError, match="Padding size"):
+        predict(build_model(config), photo(side, side), x_t, torch.tensor([5]))
 
 
 # Building.
