@@ -173,5 +173,5 @@ def upscale_uint8(image: Tensor, scale: int) -> Tensor:
 
 
 def _round_levels(image: Tensor) -> Tensor:
-    """Round half up, as MATLAB does for the positive values of ``uint8``, and saturate."""
-    return (image + 0.5).floor().clamp(0, 255)
+    """Saturate, then round half to even, as the published code does (MATLAB rounds half up)."""
+    return image.clamp(0, 255).round()

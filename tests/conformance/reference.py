@@ -66,8 +66,9 @@ def imresize(image: Array, numerator: int, denominator: int) -> Array:
 
 
 def round_levels(image: Array) -> Array:
-    """Saturate to 0..255 and round, halves upwards."""
-    return np.floor(np.clip(image, 0, 255) + 0.5)
+    """Saturate to 0..255 and round, halves to even."""
+    levels: Array = np.clip(image, 0, 255)
+    return np.rint(levels)
 
 
 def imresize_uint8(
