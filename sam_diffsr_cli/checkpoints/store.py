@@ -92,6 +92,8 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
             f"{len(unknown)} unknown {unknown[:3]}"
         )
     for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_meta:
+            raise WeightsError(f"{path}: {name} is not a plain dense tensor")
         wanted = tuple(expected[name].shape)
         if tuple(tensor.shape) != wanted or tensor.dtype not in STORED_DTYPES:
             raise WeightsError(

@@ -49,10 +49,16 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         typer.Option(help="What to train; diffusion alone needs --init.", rich_help_panel=RECIPE),
     ] = "both",
     encoder_steps: Annotated[
-        int | None, typer.Option(min=1, help="[default: 12000]", rich_help_panel=RECIPE)
+        int | None,
+        typer.Option(
+            min=1, help="Steps of this stage.", show_default="12000", rich_help_panel=RECIPE
+        ),
     ] = None,
     diffusion_steps: Annotated[
-        int | None, typer.Option(min=1, help="[default: 10000]", rich_help_panel=RECIPE)
+        int | None,
+        typer.Option(
+            min=1, help="Steps of this stage.", show_default="10000", rich_help_panel=RECIPE
+        ),
     ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Crops a step.", rich_help_panel=RECIPE)

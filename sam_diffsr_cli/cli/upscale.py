@@ -29,22 +29,24 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     ],
     scale: Annotated[
         int | None,
-        typer.Option(help="Times as high and wide. [default: the model's]", show_default=False),
+        typer.Option(help="Times as high and wide.", show_default="the model's"),
     ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Diffusion steps; 0 is the fast, smooth answer. [default: the model's]",
-            show_default=False,
+            help="Diffusion steps; 0 is the fast, smooth answer.",
+            show_default="the model's",
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Same seed, same picture. [default: 0]")
+        int | None, typer.Option(min=0, help="Same seed, same picture.", show_default="0")
     ] = None,
     tile: Annotated[
         int | None,
-        typer.Option(min=0, help="Side of a tile in input pixels; 0: no tiles. [default: 256]"),
+        typer.Option(
+            min=0, help="Side of a tile in input pixels; 0: no tiles.", show_default="256"
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     weights: Annotated[

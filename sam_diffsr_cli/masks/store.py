@@ -57,6 +57,8 @@ def decode_mask(segmentation: Any) -> np.ndarray:  # noqa: ANN401 - the JSON edg
         raise ValueError("not a run-length record with size and counts")
     height, width = (int(n) for n in segmentation["size"])
     counts = segmentation["counts"]
+    if not isinstance(counts, str) and any(type(run) is not int for run in counts):
+        raise ValueError("run lengths that are not whole numbers")
     runs = np.asarray(decode_counts(counts) if isinstance(counts, str) else counts, dtype=np.int64)
     # Summed without bounds: a sum that wrapped around would make numpy write outside its memory.
     if height < 1 or width < 1 or (runs < 0).any() or sum(runs.tolist()) != height * width:

@@ -236,3 +236,14 @@ def test_damaged_pickle_is_a_weights_error(path: Path) -> None:
             archive.writestr(name, b"\x80\x02." if name.endswith("data.pkl") else content)
     with pytest.raises(WeightsError, match="damaged"):
         read_official(path)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.eye(16, 4).to_sparse(), torch.empty(16, 4, device="meta")],
+    ids=["sparse", "meta"],
+)
+def test_tensor_that_is_not_dense_is_refused(path: Path, tensor: Tensor) -> None:
+    tensors = {**diffusion_tensors(), WEIGHT: tensor}
+    with pytest.raises(WeightsError):
+        load_official(write(path, tensors), CONFIG)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.cli.app import app
+from sam_diffsr_cli.config import DIFFUSION_TRAINING, ENCODER_TRAINING, SamplingConfig
 from sam_diffsr_cli.errors import (
     ConfigError,
     InputError,
@@ -67,3 +68,15 @@ def test_the_readme_table_of_exit_codes_is_true() -> None:
     )
     kinds = (SamsrError, InputError, ConfigError, WeightsError, ResourceError, PartialFailure)
     assert {str(kind.exit_code) for kind in kinds} | {"0", "2", "130"} == set(rows)
+
+
+def test_the_defaults_told_in_help_are_those_of_the_configuration() -> None:
+    sampling = SamplingConfig(steps=0)
+    told = {
+        "upscale": (sampling.seed, sampling.tile),
+        "train": (ENCODER_TRAINING.steps, DIFFUSION_TRAINING.steps),
+    }
+    for command, values in told.items():
+        result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+        for value in values:
+            assert f"[default: ({value})]" in result.stdout

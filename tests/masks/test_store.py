@@ -199,3 +199,11 @@ def test_masks_of_another_size_are_an_input_error(tmp_path: Path) -> None:
     path.write_text(json.dumps([record(draw_masks(1, (3, 2))[0], is_text=True)]), encoding="utf-8")
     with pytest.raises(InputError, match=r"\(3, 2\), the photo is \(2, 3\)"):
         read_masks(path, (2, 3))
+
+
+@pytest.mark.parametrize("counts", [[1.5, 4.5], ["1", "5"], [True, 5]], ids=repr)
+def test_run_lengths_that_are_not_whole_numbers_are_refused(tmp_path: Path, counts: Any) -> None:
+    path = tmp_path / "photo.json"
+    path.write_text(json.dumps(segmentation([2, 3], counts)), encoding="utf-8")
+    with pytest.raises(InputError, match="whole numbers"):
+        read_masks(path, (2, 3))
