@@ -2,13 +2,21 @@
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from sam_diffsr_cli.errors import InputError, ResourceError
+from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
 
-__all__ = ["atomic_path"]
+__all__ = ["atomic_path", "remove_leftovers"]
+
+PREFIX, PART = ".samsr-", ".part"
+MOST_SUFFIX = 40
+"""Of a temporary name, which must stay short however long the path's own is."""
+
+_FULL = frozenset({28, 122})
+"""``ENOSPC`` and ``EDQUOT``."""
 
 
 @contextlib.contextmanager
@@ -19,35 +27,82 @@ def atomic_path(path: Path) -> Iterator[Path]:
     choose the format by name work. It is removed when the body fails.
 
     Raises:
-        InputError: The folder does not exist or cannot be written.
-        ResourceError: The disk is full.
+        InputError: The folder does not exist or cannot be written, or the name is too long.
+        DiskFullError: The disk is full.
     """
     try:
         handle, name = tempfile.mkstemp(
-            prefix=".samsr-", suffix=f".part{path.suffix}", dir=path.parent
+            prefix=PREFIX, suffix=f"{PART}{path.suffix}"[-MOST_SUFFIX:], dir=path.parent
         )
     except OSError as error:
-        raise InputError(f"{path}: cannot write here ({error.strerror})") from error
-    os.close(handle)
+        raise _told(path, error, "cannot write here") from error
     temporary = Path(name)
     try:
+        _try_lock(handle)
         if path.is_dir():
             raise InputError(f"{path}: is a folder")
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        os.close(handle)
+        handle = -1
+        _replace(temporary, path)
     except OSError as error:
         if error.errno in _FULL:
-            raise ResourceError(f"{path}: no space left", hint="free some disk space") from error
+            raise _told(path, error, "") from error
         raise
     finally:
+        if handle >= 0:
+            os.close(handle)
         temporary.unlink(missing_ok=True)
 
 
-_FULL = frozenset({28, 122})
-"""``ENOSPC`` and ``EDQUOT``."""
+def _replace(temporary: Path, path: Path) -> None:
+    try:
+        temporary.replace(path)
+    except OSError as error:
+        raise _told(path, error, "cannot be written") from error
+
+
+def _told(path: Path, error: OSError, what: str) -> SamsrError:
+    """Turn the system's error into ours."""
+    if error.errno in _FULL:
+        return DiskFullError(f"{path}: no space left", hint="free some disk space")
+    return InputError(f"{path}: {what} ({error.strerror})")
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove the temporary files of processes that were killed; return how many.
+
+    A file that a living process is writing is locked, and stays.
+    """
+    removed = 0
+    for left in folder.glob(f"{PREFIX}*{PART}*"):
+        with contextlib.suppress(OSError):
+            with left.open("rb") as file:
+                is_stale = _try_lock(file.fileno())
+            if is_stale:
+                left.unlink()
+                removed += 1
+    return removed
+
+
+def _try_lock(handle: int) -> bool:
+    """Lock an open file for this process; whether it could be."""
+    if sys.platform == "win32":
+        # A file that is open cannot be removed there anyway.
+        return True
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # Some network disks have no locks; a leftover is better than a lost file.
+        return False
+    return True
 
 
 def _umask() -> int:

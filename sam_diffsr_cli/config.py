@@ -166,20 +166,18 @@ class ModelConfig:
 class SamplingConfig:
     """One run of the reverse process.
 
-    ``tile`` and ``halo`` are in low-resolution pixels: a tile's inner side (0: one piece), and the
-    context on each side of it that is computed and thrown away.
+    ``tile`` is the longest side of a tile in low-resolution pixels, 0 for one piece. It bounds
+    memory and does not show in the result.
     """
 
     steps: int
     seed: int = 0
     tile: int = 256
-    halo: int = 32
 
     def __post_init__(self) -> None:
         _require(self.steps >= 0, "steps", self.steps, ">= 0")
         _require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
         _require(self.tile == 0 or self.tile >= 16, "tile", self.tile, "0 or >= 16")
-        _require(self.halo >= 0, "halo", self.halo, ">= 0")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

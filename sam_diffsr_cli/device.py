@@ -2,15 +2,28 @@
 
 import contextlib
 import hashlib
+import os
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import torch
 
 from sam_diffsr_cli.errors import InputError, ResourceError
 
-__all__ = ["derive_seed", "memory_errors", "resolve_device", "resolve_precision"]
+__all__ = [
+    "Precision",
+    "derive_seed",
+    "free_memory",
+    "memory_errors",
+    "number_format",
+    "resolve_device",
+    "resolve_precision",
+]
+
+Precision = Literal["fp32", "bf16", "fp16"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 MEMORY_WORDS = ("out of memory", "can't allocate memory")
 """How torch words it on MPS and on the CPU, where it raises no class of its own."""
@@ -42,7 +55,7 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def resolve_precision(name: str, device: torch.device) -> Literal["fp32", "bf16"]:
+def resolve_precision(name: str, device: torch.device) -> Precision:
     """Turn ``auto`` into bf16 on a CUDA device that has it, else fp32; check other names.
 
     Raises:
@@ -55,7 +68,65 @@ def resolve_precision(name: str, device: torch.device) -> Literal["fp32", "bf16"
         return "fp32"
     if name == "bf16":
         return "bf16"
-    raise InputError(f"--precision {name}: unknown", hint="auto, fp32 or bf16")
+    if name == "fp16":
+        return "fp16"
+    raise InputError(f"--precision {name}: unknown", hint="auto, fp32, bf16 or fp16")
+
+
+def number_format(
+    precision: Precision, device: torch.device
+) -> contextlib.AbstractContextManager[object]:
+    """Run convolutions and products in a number format; what needs fp32 stays in it."""
+    if precision == "fp32":
+        return torch.autocast(device.type, enabled=False)
+    return torch.autocast(device.type, dtype=DTYPES[precision])
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return the bytes that are free on the device now, the container's limit included.
+
+    Returns:
+        None where the system does not tell.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":
+        used = torch.mps.driver_allocated_memory()
+        return max(0, int(torch.mps.recommended_max_memory()) - int(used))
+    found = [value for value in (_meminfo(), _container_memory(), _free_pages()) if value]
+    return min(found, default=None)
+
+
+def _meminfo() -> int | None:
+    """Return ``MemAvailable`` of Linux."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(li.split()[1]) for li in lines if li.startswith("MemAvailable")), None)
+
+
+def _container_memory() -> int | None:
+    """Return what a control group still allows."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit, used = (
+            (folder / name).read_text(encoding="ascii").strip()
+            for name in ("memory.max", "memory.current")
+        )
+    except OSError:
+        return None
+    return int(limit) - int(used) if limit.isdigit() and used.isdigit() else None
+
+
+def _free_pages() -> int | None:
+    """Return half of the memory there is, where nothing better is known."""
+    if Path("/proc/meminfo").exists() or not hasattr(os, "sysconf"):
+        return None
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (ValueError, OSError):
+        return None
 
 
 @contextlib.contextmanager

@@ -8,7 +8,9 @@ Library code raises these; only ``cli/`` turns them into text and an exit status
     +-- ConfigError       4   a configuration that cannot be built
     +-- WeightsError      4   a weights file that is missing, damaged or foreign
     +-- ResourceError     5   memory or disk ran out
+    |   +-- DiskFullError 5   no space is left to write in
     +-- PartialFailure    6   a batch in which some files failed
+    +-- InterruptedRun  130   stopped by the user
 """
 
 from typing import ClassVar
@@ -53,7 +55,17 @@ class ResourceError(SamsrError):
     exit_code = 5
 
 
+class DiskFullError(ResourceError):
+    """No space is left to write in; what follows would fail too."""
+
+
 class PartialFailure(SamsrError):  # noqa: N818 - it is an outcome, not a fault
     """Some files of a batch failed; the others are done."""
 
     exit_code = 6
+
+
+class InterruptedRun(SamsrError):  # noqa: N818 - it is an outcome, not a fault
+    """The user stopped the run."""
+
+    exit_code = 130

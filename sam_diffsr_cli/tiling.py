@@ -5,7 +5,7 @@ Geometry only; no model and no image files.
 
 from typing import NamedTuple
 
-__all__ = ["Span", "Tile", "plan_spans", "plan_tiles"]
+__all__ = ["Span", "Tile", "halve_tile", "plan_spans", "plan_tiles"]
 
 
 class Span(NamedTuple):
@@ -27,6 +27,16 @@ class Tile(NamedTuple):
     def area(self) -> int:
         """Pixels that are computed, context included."""
         return (self.rows.last - self.rows.first) * (self.columns.last - self.columns.first)
+
+    @property
+    def core_area(self) -> int:
+        """Pixels that the result covers."""
+        return (self.rows.stop - self.rows.start) * (self.columns.stop - self.columns.start)
+
+    @property
+    def side(self) -> int:
+        """The longer side of what the result covers."""
+        return max(self.rows.stop - self.rows.start, self.columns.stop - self.columns.start)
 
 
 def _round_up(value: int, multiple: int) -> int:
@@ -59,4 +69,16 @@ def plan_spans(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
 def plan_tiles(size: tuple[int, int], tile: int, halo: int, multiple: int) -> list[Tile]:
     """Cut a photo of ``size`` ``(h, w)`` into tiles, row by row; see ``plan_spans``."""
     rows, columns = (plan_spans(length, tile, halo, multiple) for length in size)
+    return [Tile(row, column) for row in rows for column in columns]
+
+
+def halve_tile(tile: Tile, size: tuple[int, int], halo: int, multiple: int) -> list[Tile]:
+    """Cut a tile in two along each axis that can be cut; at least one can, or it is returned."""
+    axes = []
+    for span, length in zip(tile, size, strict=True):
+        inner = plan_spans(span.stop - span.start, -(-(span.stop - span.start) // 2), 0, multiple)
+        edges = [(span.start + part.start, span.start + part.stop) for part in inner]
+        context = _round_up(halo, multiple)
+        axes.append([Span(a, b, max(0, a - context), min(length, b + context)) for a, b in edges])
+    rows, columns = axes
     return [Tile(row, column) for row in rows for column in columns]
