@@ -7,10 +7,12 @@ from pathlib import Path
 import torch
 
 from sam_diffsr_cli.data.crops import TrainingPhoto
-from sam_diffsr_cli.data.images import read_photo, walk_photos
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.position import MaskNorm, structural_position_encoding
 from sam_diffsr_cli.masks.store import read_masks
+from sam_diffsr_cli.pictures.finding import find_pictures
+from sam_diffsr_cli.pictures.reading import read_picture
+from sam_diffsr_cli.pictures.records import Limits, rgb_levels
 
 __all__ = ["LoadedPhoto", "load_photos", "place_photos"]
 
@@ -47,7 +49,7 @@ def load_photos(
     for place in (folder, masks):
         if place is not None and not place.is_dir():
             raise InputError(f"{place}: not a folder")
-    for path in walk_photos(folder):
+    for path in find_pictures(folder, recursive=True):
         try:
             yield _load(path, masks, mask_norm, least_side)
         except InputError as error:
@@ -55,7 +57,8 @@ def load_photos(
 
 
 def _load(path: Path, masks: Path | None, mask_norm: MaskNorm, least_side: int) -> LoadedPhoto:
-    pixels = torch.from_numpy(read_photo(path).rgb).permute(2, 0, 1).contiguous()
+    levels = rgb_levels(read_picture(path, Limits()).frames[0].pixels)
+    pixels = torch.from_numpy(levels).permute(2, 0, 1).contiguous()
     height, width = pixels.shape[1:]
     if min(height, width) < least_side:
         return LoadedPhoto(path, None, f"{path}: {height}x{width} is less than {least_side} pixels")

@@ -1,0 +1,77 @@
+"""Colour management: from the space of a photo's ICC profile to the network's sRGB, and back.
+
+Transforms work on 16-bit levels through LittleCMS. sRGB cannot hold every colour of a wider space;
+``upscale`` adds back what was clipped, so nothing is lost on the way.
+"""
+
+from dataclasses import dataclass
+
+import imagecodecs
+import numpy as np
+
+__all__ = ["ColourPath", "colour_path", "srgb_profile"]
+
+NEAR_SRGB = 2 * 257
+"""A profile within two 8-bit levels of sRGB everywhere needs no transform."""
+
+
+def srgb_profile() -> bytes:
+    """Build an sRGB profile."""
+    return bytes(imagecodecs.cms_profile("srgb"))
+
+
+@dataclass(frozen=True, slots=True)
+class ColourPath:
+    """The way from a profile's space (``gray`` or ``rgb``) to sRGB and back, on uint16 levels."""
+
+    profile: bytes
+    srgb: bytes
+    space: str
+
+    def to_srgb(self, levels: np.ndarray) -> np.ndarray:
+        """Transform ``(h, w, 1 or 3)`` uint16 to sRGB ``(h, w, 3)`` uint16, clipped."""
+        source = levels[..., 0] if self.space == "gray" else levels
+        result = imagecodecs.cms_transform(
+            np.ascontiguousarray(source),
+            self.profile,
+            self.srgb,
+            colorspace=self.space,
+            outcolorspace="rgb",
+            outdtype="u2",
+        )
+        return np.asarray(result)
+
+    def from_srgb(self, levels: np.ndarray) -> np.ndarray:
+        """Transform sRGB ``(h, w, 3)`` uint16 to the profile's ``(h, w, 1 or 3)`` uint16."""
+        result = np.asarray(
+            imagecodecs.cms_transform(
+                np.ascontiguousarray(levels),
+                self.srgb,
+                self.profile,
+                colorspace="rgb",
+                outcolorspace=self.space,
+                outdtype="u2",
+            )
+        )
+        return result.reshape(*levels.shape[:2], 1 if self.space == "gray" else 3)
+
+
+def colour_path(profile: bytes | None, channels: int) -> ColourPath | None:
+    """Choose how pixels of ``channels`` (1 or 3) with this profile reach sRGB.
+
+    Returns:
+        None when nothing is to be done: there is no profile, it is sRGB or nearly so, it is
+        damaged, or it is of another kind of pixels.
+    """
+    if profile is None or profile[16:20] != (b"GRAY" if channels == 1 else b"RGB "):
+        return None
+    path = ColourPath(profile, srgb_profile(), "gray" if channels == 1 else "rgb")
+    steps = np.linspace(0, 65535, 9).round().astype(np.uint16)
+    axes = [steps] * channels
+    probe = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(1, -1, channels)
+    try:
+        there = path.to_srgb(probe).astype(np.int32)
+        path.from_srgb(there.astype(np.uint16))
+    except Exception:  # noqa: BLE001 - the library fails in many ways on damaged profiles
+        return None
+    return None if np.abs(there - probe).max() <= NEAR_SRGB else path

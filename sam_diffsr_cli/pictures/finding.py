@@ -1,0 +1,39 @@
+"""Finding picture files in folders.
+
+Hidden files and folders (a leading dot) are left out unless named outright. Links to files are
+followed, links to folders are not, so that no loop can be entered.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sam_diffsr_cli.pictures.formats import is_picture_name
+
+__all__ = ["find_pictures"]
+
+
+def find_pictures(
+    folder: Path, *, recursive: bool, leave_out: Path | None = None
+) -> Iterator[Path]:
+    """Yield the pictures in ``folder`` by their suffix, in the order of their names.
+
+    Args:
+        folder: Where to look.
+        recursive: Also look below it.
+        leave_out: A folder that is not entered, nor anything in it.
+
+    Yields:
+        Paths that begin with ``folder``.
+    """
+    skipped = None if leave_out is None else leave_out.resolve()
+    for parent, folders, files in os.walk(folder, followlinks=False):
+        here = Path(parent)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if recursive and not name.startswith(".") and (here / name).resolve() != skipped
+        )
+        for name in sorted(files):
+            if not name.startswith(".") and is_picture_name(here / name):
+                yield here / name

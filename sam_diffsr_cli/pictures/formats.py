@@ -1,0 +1,131 @@
+"""The table of picture formats: their names, and what each can hold. No codec is imported here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sam_diffsr_cli.errors import InputError
+
+__all__ = ["FOREIGN_SUFFIXES", "FORMATS", "Format", "format_named", "format_of", "is_picture_name"]
+
+Kept = Literal["icc", "exif", "xmp", "dpi", "comment", "text"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Format:
+    """What a format can hold: ``deep`` is 16 bits a channel, ``keeps`` the metadata.
+
+    ``frames`` is what several frames can be in it. ``lossless`` says when its pixels are exact.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    longest_side: int
+    keeps: frozenset[Kept]
+    lossless: Literal["always", "optional", "never"]
+    alpha: bool = True
+    deep: bool = False
+    frames: Literal["animation", "pages"] | None = None
+
+
+_BESIDE: frozenset[Kept] = frozenset({"icc", "exif", "xmp", "dpi"})
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        name="PNG",
+        suffixes=(".png", ".apng"),
+        longest_side=2**31 - 1,
+        keeps=_BESIDE | {"text"},
+        lossless="always",
+        deep=True,
+        frames="animation",
+    ),
+    Format(
+        name="JPEG",
+        suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+        longest_side=65_500,
+        keeps=_BESIDE | {"comment"},
+        lossless="never",
+        alpha=False,
+    ),
+    Format(
+        name="WEBP",
+        suffixes=(".webp",),
+        longest_side=16_383,
+        keeps=_BESIDE - {"dpi"},
+        lossless="optional",
+        frames="animation",
+    ),
+    Format(
+        name="TIFF",
+        suffixes=(".tif", ".tiff"),
+        longest_side=2**31 - 1,
+        keeps=_BESIDE,
+        lossless="always",
+        deep=True,
+        frames="pages",
+    ),
+    Format(
+        name="BMP",
+        suffixes=(".bmp", ".dib"),
+        longest_side=2**31 - 1,
+        keeps=frozenset({"dpi"}),
+        lossless="always",
+        alpha=False,
+    ),
+    Format(
+        name="GIF",
+        suffixes=(".gif",),
+        longest_side=65_535,
+        keeps=frozenset({"comment"}),
+        lossless="never",
+        frames="animation",
+    ),
+    Format(
+        name="AVIF",
+        suffixes=(".avif", ".avifs"),
+        longest_side=32_768,
+        keeps=_BESIDE - {"dpi"},
+        lossless="never",
+        frames="animation",
+    ),
+)
+"""JPEG's field goes to 65,535, but its usual encoder stops at 65,500."""
+
+FOREIGN_SUFFIXES = frozenset(
+    (".heic", ".heif", ".jxl", ".jp2", ".exr", ".hdr", ".psd", ".tga", ".svg", ".dng", ".raw")
+)
+"""A name that ends so is meant to be a picture, of a kind that samsr does not write."""
+
+_BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
+
+
+def is_picture_name(path: Path) -> bool:
+    """Whether the suffix is that of a format in the table."""
+    return path.suffix.lower() in _BY_SUFFIX
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that a file's suffix names.
+
+    Raises:
+        InputError: The suffix is unknown.
+    """
+    found = _BY_SUFFIX.get(path.suffix.lower())
+    if found is None:
+        known = ", ".join(each.suffixes[0] for each in FORMATS)
+        raise InputError(f"{path}: unknown format", hint=f"use one of {known}")
+    return found
+
+
+def format_named(name: str) -> Format:
+    """Return a format by Pillow's name, or by a suffix without its dot.
+
+    Raises:
+        InputError: There is no such format.
+    """
+    for each in FORMATS:
+        if name.upper() == each.name or f".{name.lower()}" in each.suffixes:
+            return each
+    known = ", ".join(each.suffixes[0][1:] for each in FORMATS)
+    raise InputError(f"--format {name}: unknown", hint=f"use one of {known}")

@@ -1,0 +1,145 @@
+"""PNG below the level of Pillow: its chunks, and a writer of 8 and 16 bits that streams rows.
+
+No kept library writes 16-bit colour with the chunks beside it, and none writes a picture larger
+than memory; the format (ISO/IEC 15948) makes both short. Reading the pixels is left to libraries.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+__all__ = ["chunk", "density_chunk", "profile_chunk", "read_chunks", "write_png", "xmp_chunk"]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+LEVEL = 6
+BLOCK_BYTES = 1 << 20
+"""Rows are filtered and compressed in blocks of about this size."""
+
+MOST_CHUNK_BYTES = 64 << 20
+METRES_PER_INCH = 0.0254
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+
+
+def read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and body of each chunk up to the end; bodies of IDAT and of giants are left out.
+
+    Stops where the file stops being PNG; the pixels' own reader judges it.
+    """
+    file.seek(len(SIGNATURE))
+    while True:
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        length, kind = struct.unpack(">I4s", head)
+        if kind in (b"IDAT", b"fdAT") or length > MOST_CHUNK_BYTES:
+            file.seek(length + 4, 1)
+            yield kind, b""
+            continue
+        body = file.read(length)
+        file.seek(4, 1)
+        if len(body) < length:
+            return
+        yield kind, body
+        if kind == b"IEND":
+            return
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """Build one chunk with its length and checksum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def profile_chunk(icc: bytes) -> tuple[bytes, bytes]:
+    """Build ``iCCP``."""
+    return b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)
+
+
+def density_chunk(dpi: tuple[float, float]) -> tuple[bytes, bytes]:
+    """Build ``pHYs`` from dots per inch, (x, y)."""
+    x, y = (min(max(round(value / METRES_PER_INCH), 0), 2**31 - 1) for value in dpi)
+    return b"pHYs", struct.pack(">IIB", x, y, 1)
+
+
+def xmp_chunk(xmp: bytes) -> tuple[bytes, bytes]:
+    """Build the ``iTXt`` chunk in which XMP lives."""
+    return b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + xmp
+
+
+def write_png(file: BinaryIO, pixels: np.ndarray, chunks: Iterable[tuple[bytes, bytes]]) -> None:
+    """Write a still PNG, reading ``pixels`` a block of rows at a time.
+
+    Args:
+        file: Written from where it stands.
+        pixels: ``(H, W, C)``, uint8 or uint16, C 1 to 4; may be mapped from a file.
+        chunks: Type and body of what stands between the header and the pixels, in that order.
+    """
+    height, width, channels = pixels.shape
+    depth = 8 * pixels.dtype.itemsize
+    header = struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[channels], 0, 0, 0)
+    file.write(SIGNATURE + chunk(b"IHDR", header))
+    file.writelines(chunk(kind, body) for kind, body in chunks)
+    packer = zlib.compressobj(LEVEL)
+    for block in _filtered_blocks(pixels):
+        _write_data(file, packer.compress(block))
+    _write_data(file, packer.flush())
+    file.write(chunk(b"IEND", b""))
+
+
+def _write_data(file: BinaryIO, data: bytes) -> None:
+    if data:
+        file.write(chunk(b"IDAT", data))
+
+
+def _filtered_blocks(pixels: np.ndarray) -> Iterator[bytes]:
+    """Yield blocks of rows, each row filtered and preceded by its filter's number."""
+    height, width, channels = pixels.shape
+    step = channels * pixels.dtype.itemsize
+    rows = max(1, BLOCK_BYTES // (width * step))
+    above = np.zeros(width * step, dtype=np.uint8)
+    for first in range(0, height, rows):
+        block = np.ascontiguousarray(pixels[first : first + rows])
+        big_endian = block.astype(block.dtype.newbyteorder(">"), copy=False)
+        current = big_endian.view(np.uint8).reshape(len(block), -1)
+        yield _filter_rows(current, above, step).tobytes()
+        above = current[-1].copy()
+
+
+def _filter_rows(current: np.ndarray, above: np.ndarray, step: int) -> np.ndarray:
+    """Choose the filter of each row that leaves the smallest sum of differences.
+
+    Args:
+        current: Rows of bytes, ``(n, bytes)``.
+        above: The row before them, ``(bytes,)``.
+        step: Bytes of one pixel.
+
+    Returns:
+        ``(n, 1 + bytes)`` uint8.
+    """
+    up = np.vstack([above[None], current[:-1]])
+    left, corner = (np.pad(rows, ((0, 0), (step, 0)))[:, :-step] for rows in (current, up))
+    mean = ((left.astype(np.uint16) + up) >> 1).astype(np.uint8)
+    candidates = [current, current - left, current - up, current - mean]
+    candidates.append(current - _paeth(left, up, corner))
+    costs = [np.minimum(c, -c).sum(axis=1, dtype=np.uint32) for c in candidates]
+    best = np.argmin(costs, axis=0)
+    result = np.empty((len(current), current.shape[1] + 1), dtype=np.uint8)
+    result[:, 0] = best
+    for number, candidate in enumerate(candidates):
+        chosen = best == number
+        result[chosen, 1:] = candidate[chosen]
+    return result
+
+
+def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
+    """Predict each byte by whichever neighbour is nearest to left + up - corner."""
+    a, b, c = (values.astype(np.int16) for values in (left, up, corner))
+    to_left, to_up = b - c, a - c
+    to_corner = np.abs(to_left + to_up)
+    np.abs(to_left, out=to_left)
+    np.abs(to_up, out=to_up)
+    is_left = (to_left <= to_up) & (to_left <= to_corner)
+    return np.where(is_left, left, np.where(to_up <= to_corner, up, corner))

@@ -1,0 +1,113 @@
+"""A picture in memory: its frames, and all that travels beside the pixels.
+
+Pixels are ``(H, W, C)``, uint8 or uint16, with 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha)
+channels; alpha is not premultiplied. A still picture has one frame.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+__all__ = [
+    "STRIPPED",
+    "Frame",
+    "Limits",
+    "Metadata",
+    "Picture",
+    "has_alpha",
+    "rgb_levels",
+    "to_8_bits",
+]
+
+
+def has_alpha(pixels: np.ndarray) -> bool:
+    """Whether the last channel of ``(H, W, C)`` is transparency."""
+    return pixels.shape[2] in (2, 4)
+
+
+def rgb_levels(pixels: np.ndarray) -> np.ndarray:
+    """Reduce ``(H, W, C)`` of any kind to RGB of 8 bits, ``(H, W, 3)``; alpha is left out."""
+    colour = pixels[..., : pixels.shape[2] - has_alpha(pixels)]
+    if colour.dtype == np.uint16:
+        colour = to_8_bits(colour)
+    return np.array(np.broadcast_to(colour, (*colour.shape[:2], 3)))
+
+
+def to_8_bits(levels: np.ndarray) -> np.ndarray:
+    """Reduce uint16 levels to the nearest uint8 levels."""
+    return ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame: upright pixels, and for how long it is shown in an animation."""
+
+    pixels: np.ndarray
+    duration_ms: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metadata:
+    """What a file says beside its pixels, each as the bytes that were read.
+
+    ``exif`` is a TIFF structure without the ``Exif`` prefix; ``png_chunks`` are the text, time,
+    density and colour chunks of a PNG; ``photoshop`` is the body of a JPEG's APP13 segment, which
+    holds IPTC.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    comment: bytes | None = None
+    photoshop: bytes | None = None
+    png_chunks: tuple[tuple[bytes, bytes], ...] = ()
+
+
+STRIPPED = Metadata()
+"""Nothing beside the pixels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """The content of a picture file.
+
+    ``kind`` says what several frames are; ``loop`` is how often an animation plays (0: for ever,
+    None: not said); ``notes`` are sentences for the user on what could not be taken as it is.
+    """
+
+    format: str
+    frames: tuple[Frame, ...]
+    kind: Literal["still", "animation", "pages"] = "still"
+    loop: int | None = None
+    metadata: Metadata = STRIPPED
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the first frame."""
+        height, width = self.frames[0].pixels.shape[:2]
+        return height, width
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether a frame has 16 bits a channel."""
+        return any(frame.pixels.dtype == np.uint16 for frame in self.frames)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether a frame has transparency."""
+        return any(has_alpha(frame.pixels) for frame in self.frames)
+
+    def with_frames(self, frames: tuple[Frame, ...]) -> "Picture":
+        """Return the same picture with other pixels."""
+        return replace(self, frames=frames)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What a file may ask for before it is refused; ``max_pixels`` counts all frames together."""
+
+    max_pixels: int = 200_000_000
+    max_frames: int = 10_000
