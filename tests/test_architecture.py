@@ -18,15 +18,15 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "masks", ""}),
     frozenset({"config", "atomic"}),
-    frozenset({"diffusion", "resize", "tiling", "masks.position", "device"}),
+    frozenset({"diffusion", "resize", "tiling", "masks.position", "device", "pictures"}),
     frozenset({"models", "data", "masks.store", "noise"}),
     frozenset({"checkpoints", "sampling"}),
-    frozenset({"upscale"}),
-    frozenset({"training"}),
+    frozenset({"upscaling"}),
+    frozenset({"batch", "training"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
-HEAVY = {"torch", "numpy", "PIL", "safetensors"}
+HEAVY = {"torch", "numpy", "PIL", "safetensors", "tifffile", "imagecodecs"}
 
 
 def unit_of(dotted: str) -> str:

@@ -8,27 +8,43 @@ from typer.core import TyperGroup
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.cli.train import train
 from sam_diffsr_cli.cli.upscale import upscale
-from sam_diffsr_cli.errors import SamsrError
+from sam_diffsr_cli.errors import InterruptedRun, SamsrError
 
 __all__ = ["app", "main"]
 
-INTERRUPTED = 130
-"""128 + SIGINT, what a shell expects after Ctrl-C."""
+USAGE = 2
+"""What typer exits with when the command line cannot be understood."""
 
 
 class _ErrorBoundary(TyperGroup):
-    """Turns our errors into a message on stderr and their exit code; bugs pass through."""
+    """Turns our errors into a message on stderr and their exit code; bugs pass through.
+
+    With ``--json`` among the arguments, errors are also a document on stdout.
+    """
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as in TyperGroup
         """Run the command, converting ``SamsrError``."""
+        wants_json = "--json" in (*ctx.args, *getattr(ctx, "_protected_args", ()))
         try:
             return super().invoke(ctx)
         except SamsrError as error:
-            _print_error(str(error), error.hint)
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt as error:
-            _print_error("interrupted; what was finished is whole", None)
-            raise typer.Exit(INTERRUPTED) from error
+            failure = error
+        except KeyboardInterrupt:
+            failure = InterruptedRun("interrupted; what was finished is whole")
+        except typer.BadParameter as error:
+            if wants_json:
+                _print_document(error.format_message(), None, USAGE)
+            raise
+        if wants_json:
+            _print_document(str(failure), failure.hint, failure.exit_code)
+        _print_error(str(failure), failure.hint)
+        raise typer.Exit(failure.exit_code) from failure
+
+
+def _print_document(message: str, hint: str | None, exit_code: int) -> None:
+    from sam_diffsr_cli.batch.report import error_document, to_text
+
+    typer.echo(to_text(error_document(message, hint, exit_code)))
 
 
 def _print_error(message: str, hint: str | None) -> None:

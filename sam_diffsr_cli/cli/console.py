@@ -1,15 +1,26 @@
 """What people see: errors, notes and progress, all on stderr; results go to stdout."""
 
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["Reporter", "note", "print_error", "progress", "stderr_console"]
+__all__ = [
+    "BatchReporter",
+    "Reporter",
+    "batch_progress",
+    "clock",
+    "note",
+    "print_error",
+    "progress",
+    "stderr_console",
+]
 
 PLAIN_INTERVAL_S = 30.0
 """Without a terminal, a line of progress is printed this often."""
@@ -23,6 +34,14 @@ class Reporter(Protocol):
         ...
 
 
+class BatchReporter(Protocol):
+    """Receives a batch's progress: the work done, and the share of the picture at hand."""
+
+    def __call__(self, done: float, share: float, name: str) -> None:
+        """Report ``done`` of all the work, and ``share`` in (0, 1] of the picture ``name``."""
+        ...
+
+
 def stderr_console() -> Console:
     """Open the console for everything that is not a result; honours NO_COLOR."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
@@ -33,9 +52,13 @@ def note(text: str) -> None:
     stderr_console().print(escape(text))
 
 
-def print_error(message: str, hint: str | None = None) -> None:
-    """Print an error and, on a second line, what to do about it."""
+def print_error(
+    message: str, hint: str | None = None, *, cause: BaseException | None = None
+) -> None:
+    """Print an error and, on a second line, what to do; for a bug, ``cause``'s traceback too."""
     console = stderr_console()
+    if cause is not None:
+        console.print(escape("".join(traceback.format_exception(cause))))
     console.print(f"[bold red]error:[/] {escape(message)}")
     if hint:
         console.print(f"[bold]hint:[/] {escape(hint)}")
@@ -68,6 +91,39 @@ def progress(title: str, total: float, start: float = 0.0) -> Iterator[Reporter]
         yield report
 
 
+@contextmanager
+def batch_progress(total: float) -> Iterator[BatchReporter]:
+    """Show a bar for all with the time to go, and one for the picture at hand.
+
+    Without a terminal, a plain line now and then. ``total`` is the whole work, in megapixels.
+    """
+    console = stderr_console()
+    if not console.is_terminal:
+        plain = _plain_reporter("upscale", total, 0.0)
+
+        def report_plainly(done: float, share: float, name: str) -> None:
+            plain(done, f"{name} {100 * share:.0f} %")
+
+        yield report_plainly
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        whole = bars.add_task("all", total=total)
+        one = bars.add_task("", total=1.0)
+
+        def report(done: float, share: float, name: str) -> None:
+            bars.update(whole, completed=done)
+            bars.update(one, completed=share, description=escape(Path(name).name[-30:]))
+
+        yield report
+
+
 def _plain_reporter(title: str, total: float, start: float) -> Reporter:
     began = last = time.monotonic()
 
@@ -78,11 +134,12 @@ def _plain_reporter(title: str, total: float, start: float) -> Reporter:
             return
         last = now
         left_s = (now - began) / max(done - start, 1e-9) * (total - done)
-        note(f"{title}: {100 * done / total:.0f} %, {_clock(left_s)} to go {text}".rstrip())
+        note(f"{title}: {100 * done / total:.0f} %, {clock(left_s)} to go {text}".rstrip())
 
     return report
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Write a time as hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

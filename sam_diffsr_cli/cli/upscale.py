@@ -1,35 +1,43 @@
-"""``samsr upscale``: from photos to larger, sharper photos."""
+"""``samsr upscale``: from photos to larger, sharper photos. Options and their meaning."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
 
-    from sam_diffsr_cli.cli.console import Reporter
+if TYPE_CHECKING:
+    from sam_diffsr_cli.batch.plan import Job, Naming
     from sam_diffsr_cli.config import SamplingConfig
-    from sam_diffsr_cli.upscale import Upscaler
+    from sam_diffsr_cli.pictures.formats import Format
+    from sam_diffsr_cli.upscaling.model import Upscaler
 
 __all__ = ["upscale"]
 
-FOREIGN_SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".jxl", ".tif", ".tiff")
-"""An OUT that ends so is meant to be a picture, not a folder."""
+RESULT, FILES, MACHINE = "Result", "Files", "Machine"
+STANDARD = "-"
 
 
 def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A picture, or a folder of them.")],
-    target: Annotated[
-        Path,
+    sources: Annotated[
+        list[str],
         typer.Argument(
-            metavar="OUT", help="A folder; for one picture also a .png, .jpg or .webp file."
+            metavar="IN...",
+            help="Pictures, folders, quoted patterns, @LIST (a file of paths), or - for stdin.",
         ),
     ],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="OUT", help="A folder; for one picture a file, or - for stdout."),
+    ],
     scale: Annotated[
-        int | None,
-        typer.Option(help="Times as high and wide.", show_default="the model's"),
+        float | None,
+        typer.Option(
+            help="Times as high and wide, 1 to 16, whole or decimal.",
+            show_default="the model's",
+            rich_help_panel=RESULT,
+        ),
     ] = None,
     steps: Annotated[
         int | None,
@@ -37,124 +45,179 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
             min=0,
             help="Diffusion steps; 0 is the fast, smooth answer.",
             show_default="the model's",
+            rich_help_panel=RESULT,
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Same seed, same picture.", show_default="0")
+        int | None,
+        typer.Option(
+            min=0, help="Same seed, same picture.", show_default="0", rich_help_panel=RESULT
+        ),
     ] = None,
+    image_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="png, jpg, webp, tif, bmp, gif or avif.",
+            show_default="each picture's own",
+            rich_help_panel=RESULT,
+        ),
+    ] = None,
+    quality: Annotated[
+        int,
+        typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=RESULT),
+    ] = 95,
+    lossless: Annotated[  # noqa: FBT002
+        bool, typer.Option("--lossless", help="Exact pixels in WebP.", rich_help_panel=RESULT)
+    ] = False,
+    strip_metadata: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--strip-metadata",
+            help="Drop EXIF, ICC, XMP, texts and the record.",
+            rich_help_panel=RESULT,
+        ),
+    ] = False,
+    recursive: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--recursive", "-r", help="Enter subfolders; OUT mirrors them.", rich_help_panel=FILES
+        ),
+    ] = False,
+    suffix: Annotated[
+        str, typer.Option(help="Added to names, as in cat_x4.png.", rich_help_panel=FILES)
+    ] = "",
+    on_exists: Annotated[
+        Literal["skip", "overwrite", "rename", "error"],
+        typer.Option(
+            help="When an output is there already; skip resumes a run.", rich_help_panel=FILES
+        ),
+    ] = "error",
+    dry_run: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dry-run", help="Tell the plan and stop.", rich_help_panel=FILES)
+    ] = False,
+    fail_fast: Annotated[  # noqa: FBT002
+        bool, typer.Option("--fail-fast", help="Stop at the first failure.", rich_help_panel=FILES)
+    ] = False,
+    as_json: Json = False,  # noqa: FBT002
     tile: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Side of a tile in input pixels; 0: no tiles.", show_default="256"
+            min=0,
+            help="Side of a tile in input pixels; 0: no tiles.",
+            show_default="by free memory",
+            rich_help_panel=MACHINE,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    weights: Annotated[
-        Path | None, typer.Option(help="Weights file in place of the bundled one.")
-    ] = None,
-    overwrite: Annotated[  # noqa: FBT002
-        bool, typer.Option("--overwrite", help="Replace pictures that are already there.")
-    ] = False,
+    max_megapixels: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="Larger inputs are refused before decoding; all frames count.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = 200.0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    weights: Weights = None,
 ) -> None:
-    """Enlarge a picture, or every picture in a folder.
+    """Enlarge pictures, whatever they are, and keep all that is in them.
 
     Example: samsr upscale photos/ larger/ --scale 4
+    Example: samsr upscale -r --format webp --on-exists skip library/ larger/
+    Example: samsr upscale "scans/*.tif" cat.jpg larger/ --scale 2.5 --dry-run
+    Example: curl ... | samsr upscale - - --format png > large.png
     """
-    from sam_diffsr_cli.config import SamplingConfig
-    from sam_diffsr_cli.device import resolve_device
-    from sam_diffsr_cli.errors import ConfigError, InputError
-    from sam_diffsr_cli.upscale import check_steps, load_upscaler
+    from sam_diffsr_cli.batch.stages import Settings
+    from sam_diffsr_cli.cli.batch import run_settings
+    from sam_diffsr_cli.errors import InputError
+    from sam_diffsr_cli.pictures.formats import format_named
+    from sam_diffsr_cli.pictures.records import Limits
+    from sam_diffsr_cli.pictures.writing import WriteOptions
+    from sam_diffsr_cli.upscaling.frames import check_scale
 
-    jobs = _plan(source, target)
-    upscaler = load_upscaler(weights, resolve_device(device))
-    if scale not in (None, upscaler.config.scale):
-        raise InputError(f"--scale {scale}: this model enlarges by {upscaler.config.scale}")
-    given = {"seed": seed, "tile": tile}
+    if as_json and target == STANDARD:
+        raise InputError("--json and OUT - both want standard output", hint="name a file")
+    if scale is not None:
+        check_scale(scale)
+    written = None if image_format is None else format_named(image_format)
+    naming, jobs = _plan(sources, target, (written, suffix, on_exists), recursive=recursive)
+    upscaler = _load(weights, device, precision)
+    settings = Settings(
+        upscaler=upscaler,
+        sampling=_sampling(upscaler, steps, seed, tile),
+        scale=float(upscaler.config.scale) if scale is None else scale,
+        naming=naming,
+        limits=Limits(max_pixels=int(max_megapixels * 1e6)),
+        options=WriteOptions(quality=quality, lossless=lossless, strip_metadata=strip_metadata),
+    )
+    run_settings(settings, jobs, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)
+
+
+def _plan(
+    sources: list[str], target: str, names: "tuple[Format | None, str, str]", *, recursive: bool
+) -> "tuple[Naming, list[Job]]":
+    """Find the pictures and give each its output."""
+    from sam_diffsr_cli.batch.plan import plan_jobs
+    from sam_diffsr_cli.batch.sources import gather_sources
+    from sam_diffsr_cli.errors import InputError
+
+    out = Path(target)
+    found = gather_sources(sources, recursive=recursive, leave_out=out)
+    # A folder given as IN means a folder as OUT, whatever it is called.
+    single = len(found) == 1 and not any(
+        name != STANDARD and Path(name).is_dir() for name in sources
+    )
+    naming = _naming(target, names, single=single)
+    if naming.folder is not None and out.exists() and not out.is_dir():
+        raise InputError(f"{out}: cannot be a folder (it is a file)")
+    return naming, plan_jobs(found, naming)
+
+
+def _naming(target: str, names: "tuple[Format | None, str, str]", *, single: bool) -> "Naming":
+    """Decide whether OUT is standard output, one file, or a folder."""
+    from sam_diffsr_cli.batch.plan import Naming
+    from sam_diffsr_cli.errors import InputError
+    from sam_diffsr_cli.pictures.formats import FOREIGN_SUFFIXES, format_of, is_picture_name
+
+    written, suffix, on_exists = names
+    if "/" in suffix or "\\" in suffix:
+        raise InputError(f"--suffix {suffix}: must not hold a slash")
+    common = {"format": written, "suffix": suffix, "on_exists": on_exists}
+    if target == STANDARD:
+        return Naming(**common)  # type: ignore[arg-type]  # as typer checked it
+    out = Path(target)
+    is_file = single and not out.is_dir() and not target.endswith(("/", "\\"))
+    if is_file and is_picture_name(out):
+        if written is not None and format_of(out) is not written:
+            raise InputError(f"{out}: is not --format {written.name.lower()}", hint="drop one")
+        return Naming(file=out, **common)  # type: ignore[arg-type]  # as typer checked it
+    if is_file and out.suffix.lower() in FOREIGN_SUFFIXES:
+        format_of(out)
+    return Naming(folder=out, **common)  # type: ignore[arg-type]  # as typer checked it
+
+
+def _load(weights: Path | None, device: str, precision: str) -> "Upscaler":
+    from sam_diffsr_cli.device import resolve_device, resolve_precision
+    from sam_diffsr_cli.upscaling.model import load_upscaler
+
+    place = resolve_device(device)
+    return load_upscaler(weights, place, resolve_precision(precision, place))
+
+
+def _sampling(
+    upscaler: "Upscaler", steps: int | None, seed: int | None, tile: int | None
+) -> "SamplingConfig":
+    """Resolve what was not given: by the model, and by the memory that is free."""
+    from sam_diffsr_cli.config import SamplingConfig
+    from sam_diffsr_cli.errors import ConfigError, InputError
+    from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
+
+    count = upscaler.config.diffusion.sampling_steps if steps is None else steps
+    check_steps(upscaler.config, count)
+    given = {} if seed is None else {"seed": seed}
+    side = choose_tile(upscaler, count) if tile is None else tile
     try:
-        sampling = SamplingConfig(
-            steps=upscaler.config.diffusion.sampling_steps if steps is None else steps,
-            **{name: value for name, value in given.items() if value is not None},
-        )
+        return SamplingConfig(steps=count, tile=side, **given)
     except ConfigError as error:
         raise InputError(f"--{error}") from error
-    check_steps(upscaler.config, sampling.steps)
-    _run_batch(upscaler, jobs, sampling, overwrite=overwrite)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    source: Path
-    target: Path
-
-
-def _plan(source: Path, target: Path) -> list[_Job]:
-    """Pair each picture with the file it becomes, and make the output folder."""
-    from sam_diffsr_cli.data.images import SUFFIXES, find_photos
-    from sam_diffsr_cli.errors import InputError
-
-    if not source.exists():
-        raise InputError(f"{source}: no such file or folder")
-    sources = find_photos(source) if source.is_dir() else [source]
-    if not sources:
-        raise InputError(f"{source}: no pictures in this folder", hint="PNG, JPEG or WebP")
-    if source.is_file() and not target.is_dir() and target.suffix.lower() in FOREIGN_SUFFIXES:
-        raise InputError(f"{target}: unknown format", hint=f"use one of {', '.join(SUFFIXES)}")
-    is_file = source.is_file() and target.suffix.lower() in SUFFIXES and not target.is_dir()
-    folder = target.parent if is_file else target
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be a folder ({error.strerror})") from error
-    if is_file:
-        return [_Job(source, target)]
-    return [_Job(path, target / path.name) for path in sources]
-
-
-def _run_batch(
-    upscaler: "Upscaler", jobs: "Sequence[_Job]", sampling: "SamplingConfig", *, overwrite: bool
-) -> None:
-    """Do every job; one that fails is told and does not stop the others."""
-    from sam_diffsr_cli.cli.console import print_error, progress
-    from sam_diffsr_cli.errors import PartialFailure, SamsrError
-
-    failed = 0
-    with progress("upscale", len(jobs)) as report:
-        for index, job in enumerate(jobs):
-            try:
-                _run_job(upscaler, job, sampling, (report, index), overwrite=overwrite)
-            except SamsrError as error:
-                if len(jobs) == 1:
-                    raise
-                failed += 1
-                print_error(str(error), error.hint)
-            report(index + 1)
-    if failed:
-        done = "the others are done" if failed < len(jobs) else "none is done"
-        raise PartialFailure(f"{failed} of {len(jobs)} pictures failed; {done}")
-
-
-def _run_job(
-    upscaler: "Upscaler",
-    job: _Job,
-    sampling: "SamplingConfig",
-    progress: "tuple[Reporter, int]",
-    *,
-    overwrite: bool,
-) -> None:
-    from sam_diffsr_cli.data.images import check_format, read_photo, write_photo
-    from sam_diffsr_cli.errors import InputError
-    from sam_diffsr_cli.upscale import upscale_photo
-
-    report, index = progress
-    if job.target.exists():
-        if job.target.samefile(job.source):
-            raise InputError(f"{job.target}: is the input itself", hint="choose another OUT")
-        if not overwrite:
-            raise InputError(f"{job.target}: exists already", hint="add --overwrite to replace it")
-    photo = read_photo(job.source)
-    check_format(job.target, photo, upscaler.config.scale)
-    enlarged = upscale_photo(
-        upscaler, photo, sampling, lambda share: report(index + share, job.source.name)
-    )
-    write_photo(job.target, enlarged)
-    typer.echo(str(job.target))

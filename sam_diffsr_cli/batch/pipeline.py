@@ -1,0 +1,168 @@
+"""Reading, enlarging and writing side by side, in order, with little in memory at a time.
+
+One picture is read ahead while another is enlarged, and written while the next is enlarged. A
+picture that fails is an outcome, not an end; running out of disk space is the end.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from sam_diffsr_cli.batch.plan import Job
+from sam_diffsr_cli.device import memory_errors
+from sam_diffsr_cli.errors import DiskFullError, SamsrError
+from sam_diffsr_cli.pictures.records import Picture
+
+__all__ = ["Outcome", "Stages", "run_batch"]
+
+Result = TypeVar("Result")
+MOST_WAITING_BYTES = 256 << 20
+"""Results that wait to be written; beyond it the next picture waits."""
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stages:
+    """The three parts of a job. Each may raise ``SamsrError``; ``write`` returns notes."""
+
+    read: Callable[[Job], Picture]
+    enlarge: Callable[[Job, Picture, Notify], Picture]
+    write: Callable[[Job, Picture], tuple[str, ...]]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a job; seconds are those of its own reading, enlarging and writing."""
+
+    job: Job
+    status: Literal["planned", "done", "skipped", "failed"] = "done"
+    error: SamsrError | None = None
+    notes: list[str] = field(default_factory=list)
+    size_in: tuple[int, int] | None = None
+    size_out: tuple[int, int] | None = None
+    frames: int = 1
+    read_s: float = 0.0
+    enlarge_s: float = 0.0
+    write_s: float = 0.0
+
+    def fail(self, error: SamsrError) -> None:
+        """Note the failure."""
+        self.status, self.error = "failed", error
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """A result on its way to the disk."""
+
+    outcome: Outcome
+    future: "Future[None]"
+    size: int
+
+
+def run_batch(jobs: Sequence[Job], stages: Stages) -> Generator[Outcome, None, None]:
+    """Do every job.
+
+    Args:
+        jobs: In the order in which they are done.
+        stages: What to do; ``enlarge`` runs in the calling thread, the others in their own.
+
+    Yields:
+        The outcome of each job, in order. Closing the generator, or an exception in it, waits for
+        the file being written and leaves the others untouched.
+
+    Raises:
+        DiskFullError: No space is left; it is also the error of the last outcome.
+    """
+    reader, writer = ThreadPoolExecutor(1, "samsr-read"), ThreadPoolExecutor(1, "samsr-write")
+    waiting: deque[_Writing] = deque()
+    try:
+        for outcome, reading in _read_ahead(jobs, stages, reader):
+            result = _enlarge(outcome, reading, stages)
+            if result is None:
+                yield from _finished(waiting, most=-1)
+                yield outcome
+                _stop_when_full(outcome)
+                continue
+            size = sum(frame.pixels.nbytes for frame in result.frames)
+            waiting.append(_Writing(outcome, writer.submit(_write, outcome, result, stages), size))
+            del result
+            yield from _finished(waiting, most=MOST_WAITING_BYTES)
+        yield from _finished(waiting, most=-1)
+    finally:
+        reader.shutdown(wait=False, cancel_futures=True)
+        writer.shutdown(wait=True, cancel_futures=True)
+
+
+def _read_ahead(
+    jobs: Sequence[Job], stages: Stages, reader: ThreadPoolExecutor
+) -> Iterator[tuple[Outcome, "Future[Picture | None] | None"]]:
+    """Start reading the next picture before the one at hand is handed on."""
+    ahead: deque[tuple[Outcome, Future[Picture | None] | None]] = deque()
+    for job in jobs:
+        outcome = Outcome(job)
+        ahead.append((outcome, None if job.is_done else reader.submit(_read, outcome, stages)))
+        if len(ahead) > 1:
+            yield ahead.popleft()
+    yield from ahead
+
+
+def _finished(waiting: deque[_Writing], *, most: int) -> Iterator[Outcome]:
+    """Yield what is written; wait while more than ``most`` bytes are not."""
+    while waiting and (waiting[0].future.done() or sum(w.size for w in waiting) > most):
+        first = waiting.popleft()
+        first.future.result()
+        yield first.outcome
+        _stop_when_full(first.outcome)
+
+
+def _stop_when_full(outcome: Outcome) -> None:
+    if isinstance(outcome.error, DiskFullError):
+        raise outcome.error
+
+
+def _attempt(outcome: Outcome, work: Callable[[], Result]) -> tuple[Result | None, float]:
+    """Run one stage; whatever it raises becomes the outcome's error. Also the seconds it took."""
+    began = time.perf_counter()
+    try:
+        with memory_errors("use a smaller --tile, or enlarge fewer pictures at once"):
+            return work(), time.perf_counter() - began
+    except SamsrError as error:
+        outcome.fail(error)
+    except Exception as error:  # noqa: BLE001 - one picture must not end the batch
+        bug = SamsrError(f"{outcome.job.source.name}: {type(error).__name__}: {error}")
+        bug.__cause__ = error
+        outcome.fail(bug)
+    return None, time.perf_counter() - began
+
+
+def _read(outcome: Outcome, stages: Stages) -> Picture | None:
+    picture, outcome.read_s = _attempt(outcome, lambda: stages.read(outcome.job))
+    return picture
+
+
+def _enlarge(
+    outcome: Outcome, reading: "Future[Picture | None] | None", stages: Stages
+) -> Picture | None:
+    if reading is None:
+        outcome.status = "skipped"
+        return None
+    picture = reading.result()
+    if picture is None:
+        return None
+    outcome.size_in, outcome.frames = picture.size, len(picture.frames)
+    outcome.notes += picture.notes
+    result, outcome.enlarge_s = _attempt(
+        outcome, lambda: stages.enlarge(outcome.job, picture, outcome.notes.append)
+    )
+    if result is not None:
+        outcome.size_out = result.size
+    return result
+
+
+def _write(outcome: Outcome, picture: Picture, stages: Stages) -> None:
+    notes, outcome.write_s = _attempt(outcome, lambda: stages.write(outcome.job, picture))
+    outcome.notes += notes or ()

@@ -1,0 +1,171 @@
+"""What is done to each picture: read it whole, enlarge its frames, write it with its record."""
+
+import io
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sam_diffsr_cli import __version__
+from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.batch.pipeline import Stages
+from sam_diffsr_cli.batch.plan import Job, Naming, is_same_file
+from sam_diffsr_cli.config import SamplingConfig
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.formats import Format, format_named, format_of
+from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
+from sam_diffsr_cli.pictures.records import Limits, Picture
+from sam_diffsr_cli.pictures.writing import (
+    WriteOptions,
+    check_fits,
+    encode_picture,
+    prepare_metadata,
+)
+from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.model import Upscaler
+from sam_diffsr_cli.upscaling.passes import final_size
+
+__all__ = ["Settings", "make_record", "make_stages"]
+
+Report = Callable[[Job, float], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Everything that decides the results of a batch."""
+
+    upscaler: Upscaler
+    sampling: SamplingConfig
+    scale: float
+    naming: Naming
+    limits: Limits
+    options: WriteOptions
+
+
+def make_record(settings: Settings) -> str:
+    """Say in JSON how a picture was made, so that it can be made again."""
+    upscaler = settings.upscaler
+    record = {
+        "tool": f"samsr {__version__}",
+        "model": upscaler.name,
+        "sha256": upscaler.digest,
+        "scale": settings.scale,
+        "steps": settings.sampling.steps,
+        "seed": settings.sampling.seed,
+        "precision": upscaler.precision,
+        "device": upscaler.device.type,
+    }
+    return json.dumps(record, separators=(",", ":"))
+
+
+def make_stages(settings: Settings, report: Report) -> Stages:
+    """Bind the three stages to one batch; ``report`` receives each job's share done."""
+    record = make_record(settings)
+
+    def read(job: Job) -> Picture:
+        return _read(job, settings)
+
+    def enlarge(job: Job, picture: Picture, notify: Callable[[str], None]) -> Picture:
+        return _enlarge(job, picture, settings, (notify, report))
+
+    def write(job: Job, picture: Picture) -> tuple[str, ...]:
+        return _write(job, picture, settings, record)
+
+    return Stages(read=read, enlarge=enlarge, write=write)
+
+
+def _read(job: Job, settings: Settings) -> Picture:
+    if is_same_file(job):
+        raise InputError(
+            f"{job.target}: is the input itself", hint="choose another OUT, or add --suffix"
+        )
+    if settings.naming.on_exists == "error" and job.target is not None and job.target.exists():
+        raise InputError(
+            f"{job.target}: exists already", hint="--on-exists skip, overwrite or rename"
+        )
+    if job.source.path is None:
+        return decode_picture(io.BytesIO(sys.stdin.buffer.read()), job.source.name, settings.limits)
+    return read_picture(job.source.path, settings.limits)
+
+
+def _target_format(job: Job, picture: Picture, naming: Naming) -> Format:
+    if job.target is not None:
+        return format_of(job.target)
+    return naming.format or format_named(picture.format)
+
+
+def _enlarge(
+    job: Job,
+    picture: Picture,
+    settings: Settings,
+    told: tuple[Callable[[str], None], Report],
+) -> Picture:
+    notify, report = told
+    target = _target_format(job, picture, settings.naming)
+    sizes = [
+        final_size((f.pixels.shape[0], f.pixels.shape[1]), settings.scale) for f in picture.frames
+    ]
+    name = job.source.name if job.target is None else str(job.target)
+    check_fits(name, picture, sizes, target, lossless=settings.options.lossless)
+    folder = _make_folder(job.target)
+    count, frames = len(picture.frames), []
+    for index, frame in enumerate(picture.frames):
+
+        def progress(share: float, before: int = index) -> None:
+            report(job, (before + share) / count)
+
+        run = Run(
+            upscaler=settings.upscaler,
+            sampling=settings.sampling,
+            scale=settings.scale,
+            folder=folder,
+            progress=progress,
+            notify=notify,
+        )
+        pixels = enlarge_frame(run, frame.pixels, picture.metadata.icc)
+        frames.append(replace(frame, pixels=pixels))
+    return picture.with_frames(tuple(frames))
+
+
+def _make_folder(target: Path | None) -> Path:
+    """Make the folder of an output; where results too large for memory go meanwhile."""
+    if target is None:
+        return Path(tempfile.gettempdir())
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{target.parent}: cannot be a folder ({error.strerror})") from error
+    return target.parent
+
+
+def _write(job: Job, picture: Picture, settings: Settings, record: str) -> tuple[str, ...]:
+    target = _target_format(job, picture, settings.naming)
+    options = settings.options
+    metadata, notes = prepare_metadata(picture, target, record, strip=options.strip_metadata)
+    with _open_target(job) as temporary, temporary.open("r+b") as file:
+        try:
+            encode_picture(file, picture, target, metadata, options)
+        except InputError as error:
+            raise InputError(f"{job.target or job.source.name}: {error}") from error
+        if job.target is None:
+            file.seek(0)
+            shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    return notes
+
+
+@contextmanager
+def _open_target(job: Job) -> Iterator[Path]:
+    """Give the file to encode into: beside the output, or on its way to standard output."""
+    if job.target is not None:
+        with atomic_path(job.target) as temporary:
+            yield temporary
+        return
+    with tempfile.TemporaryDirectory(prefix="samsr-") as folder:
+        path = Path(folder) / "stdout"
+        path.touch()
+        yield path

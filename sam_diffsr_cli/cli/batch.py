@@ -1,0 +1,197 @@
+"""How a batch shows itself: the plan, two bars, a line per output, failures, and the summary."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sam_diffsr_cli.batch.pipeline import Outcome
+    from sam_diffsr_cli.batch.plan import Estimate, Job
+    from sam_diffsr_cli.batch.stages import Settings
+    from sam_diffsr_cli.errors import SamsrError
+
+__all__ = ["run_settings"]
+
+INTERRUPTED = 130
+"""128 + SIGINT, what a shell expects after Ctrl-C."""
+
+LEAST_TIMED_MEGAPIXELS = 4.0
+"""A batch of less than this is done before its time could be measured."""
+
+
+def run_settings(
+    settings: "Settings",
+    jobs: "Sequence[Job]",
+    *,
+    dry_run: bool,
+    fail_fast: bool,
+    as_json: bool,
+) -> None:
+    """Tell the plan, do it, and report.
+
+    Raises:
+        SamsrError: The only picture failed, or some did.
+        typer.Exit: With ``--json``, the same exit codes.
+    """
+    from sam_diffsr_cli.batch.plan import estimate_work
+
+    plan = estimate_work(jobs, settings.scale, settings.limits)
+    if dry_run or len(jobs) > 1:
+        _tell_plan(settings, plan, is_timed=dry_run)
+    outcomes: list[Outcome] = []
+    error: BaseException | None = None
+    try:
+        if dry_run:
+            outcomes += _dry_run(jobs, as_json=as_json)
+        else:
+            _run(settings, (jobs, plan), outcomes, fail_fast=fail_fast, as_json=as_json)
+    except KeyboardInterrupt as interrupt:
+        error = interrupt
+    failure = _failure(outcomes, len(jobs), plan, error)
+    if as_json:
+        _print_document(settings, plan, outcomes, failure)
+        if failure is not None:
+            _print_failure(failure)
+            raise typer.Exit(failure.exit_code)
+    if failure is not None:
+        raise failure
+
+
+def _tell_plan(settings: "Settings", plan: "Estimate", *, is_timed: bool) -> None:
+    from sam_diffsr_cli.cli.console import clock, note
+    from sam_diffsr_cli.upscaling.speed import seconds_per_megapixel
+
+    about = "about " if plan.is_sampled else ""
+    text = (
+        f"{plan.pictures} pictures, {about}{plan.megapixels_in:.1f} megapixels, "
+        f"to {about}{plan.megapixels_out:.1f}"
+    )
+    if plan.already_there:
+        text += f"; {plan.already_there} are there already"
+    if plan.unreadable:
+        text += f"; {about}{plan.unreadable} cannot be read"
+    if is_timed or plan.megapixels_out > LEAST_TIMED_MEGAPIXELS:
+        each = seconds_per_megapixel(settings.upscaler, settings.sampling, settings.scale)
+        device = settings.upscaler.device
+        text += f"; roughly {clock(each * plan.megapixels_out)} on {device}"
+    note(text)
+
+
+def _dry_run(jobs: "Sequence[Job]", *, as_json: bool) -> "list[Outcome]":
+    """List what would be done, and do nothing."""
+    from sam_diffsr_cli.batch.pipeline import Outcome
+
+    outcomes = [Outcome(job, "skipped" if job.is_done else "planned") for job in jobs]
+    if not as_json:
+        for outcome in outcomes:
+            target = outcome.job.target or "-"
+            mark = " (there already)" if outcome.job.is_done else ""
+            typer.echo(f"{outcome.job.source.name} -> {target}{mark}")
+    return outcomes
+
+
+def _run(
+    settings: "Settings",
+    work: "tuple[Sequence[Job], Estimate]",
+    outcomes: "list[Outcome]",
+    *,
+    fail_fast: bool,
+    as_json: bool,
+) -> None:
+    """Do the jobs, telling each outcome as it comes; ``outcomes`` is filled as it goes."""
+    from contextlib import closing
+    from itertools import accumulate
+
+    from sam_diffsr_cli.batch.pipeline import run_batch
+    from sam_diffsr_cli.batch.stages import make_stages
+    from sam_diffsr_cli.cli.console import batch_progress
+    from sam_diffsr_cli.errors import DiskFullError
+
+    jobs, plan = work
+    _clear_leftovers(jobs)
+    begun = dict(zip(map(id, jobs), accumulate(plan.work, initial=0.0), strict=False))
+    sizes = dict(zip(map(id, jobs), plan.work, strict=True))
+    with batch_progress(sum(plan.work)) as bars:
+
+        def report(job: "Job", share: float) -> None:
+            bars(begun[id(job)] + share * sizes[id(job)], share, job.source.name)
+
+        with closing(run_batch(jobs, make_stages(settings, report))) as results:
+            try:
+                for outcome in results:
+                    outcomes.append(outcome)
+                    _tell(outcome, len(jobs), as_json=as_json)
+                    if fail_fast and outcome.status == "failed":
+                        return
+            except DiskFullError:
+                return
+
+
+def _clear_leftovers(jobs: "Sequence[Job]") -> None:
+    """Remove what killed runs left in the folders that this one writes to."""
+    from sam_diffsr_cli.atomic import remove_leftovers
+
+    for folder in {job.target.parent for job in jobs if job.target is not None}:
+        remove_leftovers(folder)
+
+
+def _tell(outcome: "Outcome", count: int, *, as_json: bool) -> None:
+    """Print an output's path on stdout; notes and, in a batch, failures on stderr."""
+    from sam_diffsr_cli.cli.console import note
+
+    for text in outcome.notes:
+        note(f"note: {outcome.job.source.name}: {text}")
+    if outcome.error is not None:
+        if count > 1:
+            _print_failure(outcome.error)
+    elif outcome.status == "done" and outcome.job.target is not None and not as_json:
+        typer.echo(str(outcome.job.target))
+
+
+def _print_failure(error: "SamsrError") -> None:
+    from sam_diffsr_cli.cli.console import print_error
+
+    print_error(str(error), error.hint, cause=error.__cause__ if error.exit_code == 1 else None)
+
+
+def _failure(
+    outcomes: "Sequence[Outcome]", count: int, plan: "Estimate", stopped: BaseException | None
+) -> "SamsrError | None":
+    """Decide what the process ends with; None when all is well."""
+    from sam_diffsr_cli.errors import DiskFullError, InterruptedRun, PartialFailure
+
+    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    done = sum(outcome.status == "done" for outcome in outcomes)
+    skipped = sum(outcome.status == "skipped" for outcome in outcomes)
+    there = f", {skipped} were there already" if skipped else ""
+    summary = f"{done} of {count} pictures done{there}"
+    if stopped is not None:
+        return InterruptedRun(f"interrupted; {summary}; what is written is whole")
+    if count == 1 and failed:
+        return failed[0]
+    if failed and isinstance(failed[-1], DiskFullError):
+        return DiskFullError(f"no space left; {summary}", hint=failed[-1].hint)
+    if failed or (plan.unreadable and all(o.status != "done" for o in outcomes)):
+        bad = len(failed) or plan.unreadable
+        return PartialFailure(f"{bad} of {count} pictures failed; {summary}")
+    return None
+
+
+def _print_document(
+    settings: "Settings",
+    plan: "Estimate",
+    outcomes: "Sequence[Outcome]",
+    failure: "SamsrError | None",
+) -> None:
+    from sam_diffsr_cli.batch.report import make_document, to_text
+    from sam_diffsr_cli.batch.stages import make_record
+
+    status = STATUSES.get(0 if failure is None else failure.exit_code, "failed")
+    if failure is None and outcomes and outcomes[0].status == "planned":
+        status = "planned"
+    typer.echo(to_text(make_document(status, failure, make_record(settings), plan, outcomes)))
+
+
+STATUSES = {0: "ok", 6: "partial", INTERRUPTED: "interrupted"}

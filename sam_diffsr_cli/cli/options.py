@@ -1,0 +1,26 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["Device", "Json", "Precision", "Weights"]
+
+MACHINE, FILES = "Machine", "Files"
+
+Device = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MACHINE)
+]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16"],
+    typer.Option(help="auto: bf16 on CUDA that has it, else fp32.", rich_help_panel=MACHINE),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Weights file.", show_default="the bundled model", rich_help_panel=MACHINE),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON document on stdout.", rich_help_panel=FILES),
+]
