@@ -21,7 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sam_diffsr_cli.config import SamplingConfig
 from sam_diffsr_cli.device import resolve_device
-from sam_diffsr_cli.upscale import load_upscaler, upscale_pixels
+from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.model import load_upscaler
 
 COUNTED_SIDE = 64
 
@@ -32,7 +33,10 @@ def tflop_per_megapixel(steps: int | None, weights: Path | None) -> tuple[float,
     count = upscaler.config.diffusion.sampling_steps if steps is None else steps
     pixels = np.zeros((COUNTED_SIDE, COUNTED_SIDE, 3), dtype=np.uint8)
     with FlopCounterMode(display=False) as counter:
-        upscale_pixels(upscaler, pixels, SamplingConfig(steps=count, tile=0), lambda _share: None)
+        sampling = SamplingConfig(steps=count, tile=0)
+        enlarge_frame(
+            Run(upscaler=upscaler, sampling=sampling, scale=upscaler.config.scale), pixels
+        )
     megapixels = (COUNTED_SIDE * upscaler.config.scale) ** 2 / 1e6
     return counter.get_total_flops() / 1e12 / megapixels, count
 

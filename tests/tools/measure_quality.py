@@ -10,6 +10,7 @@ LPIPS finds its backbone under TORCH_HOME. Needs the extra ``measure``.
 """
 
 import argparse
+import functools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +20,12 @@ import torch
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.config import SamplingConfig
-from sam_diffsr_cli.data.images import SUFFIXES, read_photo
-from sam_diffsr_cli.device import resolve_device
-from sam_diffsr_cli.upscale import Upscaler, load_upscaler, upscale_pixels
+from sam_diffsr_cli.device import resolve_device, resolve_precision
+from sam_diffsr_cli.pictures.finding import find_pictures
+from sam_diffsr_cli.pictures.reading import read_picture
+from sam_diffsr_cli.pictures.records import Limits, rgb_levels
+from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 
 Enlarge = Callable[[np.ndarray], np.ndarray]
 Distance = Callable[[np.ndarray, np.ndarray], float]
@@ -77,8 +81,8 @@ def make_lpips() -> Distance:
 def ground_truth(place: str, scale: int) -> list[np.ndarray]:
     """Read ``FOLDER`` or ``FOLDER:N``, each picture cropped to a multiple of ``scale``."""
     folder, _, count = place.partition(":")
-    paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
-    pictures = [read_photo(path).rgb for path in paths[: int(count) if count else None]]
+    paths = list(find_pictures(Path(folder), recursive=False))[: int(count) if count else None]
+    pictures = [rgb_levels(read_picture(path, Limits()).frames[0].pixels) for path in paths]
     return [p[: p.shape[0] // scale * scale, : p.shape[1] // scale * scale] for p in pictures]
 
 
@@ -90,9 +94,8 @@ def enlargers(upscaler: Upscaler, steps: list[int], seed: int, tile: int) -> dic
     }
     for count in steps:
         sampling = SamplingConfig(steps=count, seed=seed, tile=tile)
-        ways[f"steps {count}"] = lambda lr, sampling=sampling: upscale_pixels(  # type: ignore[misc]
-            upscaler, lr, sampling, lambda _share: None
-        )
+        run = Run(upscaler=upscaler, sampling=sampling, scale=scale)
+        ways[f"steps {count}"] = functools.partial(enlarge_frame, run)
     return ways
 
 
@@ -119,8 +122,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tile", type=int, default=SamplingConfig(steps=0).tile)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
-    upscaler = load_upscaler(options.weights, resolve_device(options.device))
+    device = resolve_device(options.device)
+    precision = resolve_precision(options.precision, device)
+    upscaler = load_upscaler(options.weights, device, precision)
     steps = options.steps or [0, upscaler.config.diffusion.sampling_steps]
     ways = enlargers(upscaler, steps, options.seed, options.tile)
     lpips = make_lpips()

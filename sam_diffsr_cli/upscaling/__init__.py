@@ -1,0 +1,1 @@
+"""Pixels in, larger pixels out: where model, sampling, noise, tiles and colour meet."""

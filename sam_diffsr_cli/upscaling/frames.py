@@ -1,0 +1,274 @@
+"""One frame enlarged: its colours through the network's sRGB and back, its alpha, any scale."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from sam_diffsr_cli import resize
+from sam_diffsr_cli.config import ModelConfig, SamplingConfig
+from sam_diffsr_cli.device import derive_seed, memory_errors
+from sam_diffsr_cli.errors import InputError, ShapeError
+from sam_diffsr_cli.pictures.colour import ColourPath, colour_path
+from sam_diffsr_cli.pictures.records import has_alpha
+from sam_diffsr_cli.tiling import Tile
+from sam_diffsr_cli.upscaling.canvas import new_canvas
+from sam_diffsr_cli.upscaling.model import Upscaler
+from sam_diffsr_cli.upscaling.passes import HIGHEST_SCALE, plan_passes, resize_pixels
+from sam_diffsr_cli.upscaling.tiles import Progress, enlarge_tiles
+from sam_diffsr_cli.upscaling.transparency import alpha_bounds, fill_hidden
+
+__all__ = ["Run", "check_scale", "enlarge_frame"]
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in gray (BT.601)."""
+
+OVERLAP = 4
+"""Context of the bicubic that carries colours beyond sRGB, in input pixels; it reaches 2."""
+
+NATIVE_SHARE = 0.9
+"""Of a frame's time, about what colour takes when alpha is enlarged too."""
+
+
+def _ignore(_told: object) -> None:
+    """Take a report and do nothing with it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """What one enlarging needs: model, sampling, scale, and whom to tell.
+
+    ``folder`` is where a result too large for memory is mapped from.
+    """
+
+    upscaler: Upscaler
+    sampling: SamplingConfig
+    scale: float
+    folder: Path = Path()
+    progress: Progress = _ignore
+    notify: Callable[[str], None] = _ignore
+
+
+def check_scale(scale: float) -> None:
+    """Refuse a scale out of range.
+
+    Raises:
+        InputError: It is not within 1 to 16.
+    """
+    if not 1 <= scale <= HIGHEST_SCALE:
+        raise InputError(f"--scale {scale:g}: allowed are 1 to {HIGHEST_SCALE:g}")
+
+
+def enlarge_frame(run: Run, pixels: np.ndarray, icc: bytes | None = None) -> np.ndarray:
+    """Enlarge one frame.
+
+    Args:
+        run: Model, sampling and scale.
+        pixels: ``(h, w, C)``, uint8 or uint16, C 1 to 4; not changed.
+        icc: The profile that the pixels are in, or None for sRGB.
+
+    Returns:
+        ``(H, W, C)`` of the same dtype, H and W the rounded ``scale`` times h and w.
+
+    Raises:
+        InputError: The scale or the number of steps is out of range.
+        ShapeError: ``pixels`` is not such an array.
+        ResourceError: Memory or disk space ran out.
+    """
+    check_scale(run.scale)
+    if pixels.ndim != 3 or min(pixels.shape) == 0 or pixels.shape[2] > 4:
+        raise ShapeError(f"expected pixels (h, w, 1 to 4), got {pixels.shape}")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ShapeError(f"expected uint8 or uint16 pixels, got {pixels.dtype}")
+    native = run.upscaler.config.scale
+    path = colour_path(icc, 1 if pixels.shape[2] < 3 else 3)
+
+    def allocate(shape: tuple[int, int, int]) -> np.ndarray:
+        return new_canvas(shape, pixels.dtype, run.folder)
+
+    plan = plan_passes((pixels.shape[0], pixels.shape[1]), run.scale, native)
+    with memory_errors("use a smaller --tile"):
+        for index in range(plan.passes):
+            if index and index == plan.passes - 1 and plan.middle is not None:
+                extent = plan.size[0] / native, plan.size[1] / native
+                pixels = resize_pixels(pixels, plan.middle, extent, allocate)
+            pixels = _run_pass(_of_pass(run, index, plan.passes), pixels, path)
+        if plan.shrink:
+            pixels = resize_pixels(pixels, plan.size, plan.size, allocate)
+    return pixels[: plan.size[0], : plan.size[1]]
+
+
+def _of_pass(run: Run, index: int, passes: int) -> Run:
+    """Give a pass its own noise and its part of the progress."""
+    if passes == 1:
+        return run
+    seed = run.sampling.seed if index == 0 else derive_seed(run.sampling.seed, "pass", index)
+    return replace(
+        run,
+        sampling=replace(run.sampling, seed=seed),
+        progress=lambda share: run.progress((index + share) / passes),
+    )
+
+
+def _run_pass(run: Run, pixels: np.ndarray, path: ColourPath | None) -> np.ndarray:
+    """Enlarge by the model's own scale."""
+    height, width, channels = pixels.shape
+    scale = run.upscaler.config.scale
+    canvas = new_canvas((scale * height, scale * width, channels), pixels.dtype, run.folder)
+    colours = channels - has_alpha(pixels)
+    colour, alpha = pixels[..., :colours], pixels[..., colours:]
+    top = np.iinfo(pixels.dtype).max
+    if not has_alpha(pixels):
+        _enlarge_colour(run, colour, path, canvas)
+        return canvas
+    if int(alpha.min()) == top:
+        canvas[..., colours] = top
+        _enlarge_colour(run, colour, path, canvas[..., :colours])
+        return canvas
+    shown = replace(run, progress=lambda share: run.progress(NATIVE_SHARE * share))
+    filled = fill_hidden(_unit(colour), _unit(alpha))
+    whole = filled[0].mul(top).round_().permute(1, 2, 0).numpy().astype(pixels.dtype)
+    _enlarge_colour(shown, whole, path, canvas[..., :colours])
+    _enlarge_alpha(run, alpha, canvas[..., colours])
+    return canvas
+
+
+def _unit(levels: np.ndarray) -> Tensor:
+    """Turn ``(h, w, C)`` levels into ``(1, C, h, w)`` float32 in [0, 1]."""
+    floats = torch.from_numpy(levels.astype(np.float32))
+    return floats.permute(2, 0, 1)[None] / float(np.iinfo(levels.dtype).max)
+
+
+class _Windows:
+    """Cuts the context of tiles out of pixels that are mirrored up to the size the model takes."""
+
+    def __init__(self, pixels: np.ndarray, config: ModelConfig) -> None:
+        self._pixels = pixels
+        lengths = pixels.shape[:2]
+        self._indices = [
+            resize.mirror_indices(length, 0, _missing(length, config)).numpy() for length in lengths
+        ]
+        self.size = len(self._indices[0]), len(self._indices[1])
+
+    def cut(self, tile: Tile) -> np.ndarray:
+        """Return the tile with its context, ``(h, w, C)``."""
+        rows, columns = (
+            index[span.first : span.last] for index, span in zip(self._indices, tile, strict=True)
+        )
+        window: np.ndarray = self._pixels[rows[:, None], columns]
+        return window
+
+    def place(self, tile: Tile, scale: int) -> tuple[slice, slice]:
+        """Where the tile's result lies in the canvas, without what only the mirror added."""
+        height, width = self._pixels.shape[:2]
+        return (
+            slice(scale * tile.rows.start, scale * min(tile.rows.stop, height)),
+            slice(scale * tile.columns.start, scale * min(tile.columns.stop, width)),
+        )
+
+
+def _missing(length: int, config: ModelConfig) -> int:
+    """Pixels to add to an axis so that the networks can take it."""
+    if length <= config.least_size:
+        return config.least_size - length
+    return -length % config.size_multiple
+
+
+def _paste(canvas: np.ndarray, place: tuple[slice, slice], unit: np.ndarray) -> None:
+    """Write values in [0, 1], ``(H, W, C)`` or ``(H, W)``, as levels, cut to where they go."""
+    target = canvas[place]
+    levels = unit[: target.shape[0], : target.shape[1]] * np.iinfo(canvas.dtype).max
+    target[...] = levels.round().clip(0, np.iinfo(canvas.dtype).max)
+
+
+def _enlarge_colour(
+    run: Run, colour: np.ndarray, path: ColourPath | None, canvas: np.ndarray
+) -> None:
+    """Enlarge gray or RGB levels into ``canvas``."""
+    windows = _Windows(colour, run.upscaler.config)
+
+    def window_of(tile: Tile) -> Tensor:
+        levels = windows.cut(tile)
+        if path is None:
+            return _unit(levels).expand(-1, 3, -1, -1) * 2 - 1
+        return _unit(path.to_srgb(_to_16_bits(levels))) * 2 - 1
+
+    scale, report = run.upscaler.config.scale, (run.progress, run.notify)
+    for tile, core in enlarge_tiles(run.upscaler, windows.size, window_of, run.sampling, report):
+        sr = (core.permute(1, 2, 0).numpy() + 1) / 2
+        if path is not None:
+            sr = _back_to_native(sr, windows.cut(tile), tile, path, scale)
+        elif colour.shape[2] == 1:
+            sr = (sr @ np.array(LUMA, dtype=np.float32))[..., None]
+        _paste(canvas, windows.place(tile, scale), sr)
+
+
+def _to_16_bits(levels: np.ndarray) -> np.ndarray:
+    return levels if levels.dtype == np.uint16 else levels.astype(np.uint16) * 257
+
+
+def _back_to_native(
+    sr: np.ndarray, native: np.ndarray, tile: Tile, path: ColourPath, scale: int
+) -> np.ndarray:
+    """Bring a result from sRGB to the photo's space, with the colours that sRGB cannot hold.
+
+    back(sr) + bicubic(native) - back(bicubic(to_srgb(native))): where nothing was clipped the last
+    two cancel, elsewhere their difference is what the clipping took.
+
+    Args:
+        sr: The core's result, sRGB in [0, 1], ``(H, W, 3)``.
+        native: The tile with its context, levels in the photo's space.
+        tile: Where the core lies in it.
+        path: The way to sRGB and back.
+        scale: Of the model.
+
+    Returns:
+        ``(H, W, 1 or 3)`` in about [0, 1].
+    """
+    cuts, cores = [], []
+    for span in tile:
+        begin = max(span.first, span.start - OVERLAP)
+        cuts.append(slice(begin - span.first, min(span.last, span.stop + OVERLAP) - span.first))
+        cores.append(slice(scale * (span.start - begin), scale * (span.stop - begin)))
+    levels = _to_16_bits(native[cuts[0], cuts[1]])
+
+    def enlarged(values: np.ndarray) -> np.ndarray:
+        larger: np.ndarray = resize.upscale(_unit(values), scale)[0].permute(1, 2, 0).numpy()
+        core: np.ndarray = larger[cores[0], cores[1]]
+        return core
+
+    def back(unit: np.ndarray) -> np.ndarray:
+        whole = (unit.clip(0, 1) * 65535).round().astype(np.uint16)
+        return path.from_srgb(whole).astype(np.float32) / 65535
+
+    result: np.ndarray = back(sr) + enlarged(levels) - back(enlarged(path.to_srgb(levels)))
+    return result
+
+
+def _enlarge_alpha(run: Run, alpha: np.ndarray, canvas: np.ndarray) -> None:
+    """Enlarge transparency by the encoder, kept between its neighbours' values.
+
+    What was wholly opaque or clear stays so, and edges are as sharp as those of the colours.
+    """
+    windows = _Windows(alpha, run.upscaler.config)
+    sampling = replace(run.sampling, steps=0)
+
+    def window_of(tile: Tile) -> Tensor:
+        return _unit(windows.cut(tile)).expand(-1, 3, -1, -1) * 2 - 1
+
+    def progress(share: float) -> None:
+        run.progress(NATIVE_SHARE + (1 - NATIVE_SHARE) * share)
+
+    scale, report = run.upscaler.config.scale, (progress, run.notify)
+    for tile, core in enlarge_tiles(run.upscaler, windows.size, window_of, sampling, report):
+        rows, columns = (slice(s.start - s.first, s.stop - s.first) for s in tile)
+        lowest, highest = (
+            interpolate(bound[..., rows, columns], scale_factor=scale, mode="nearest")[0, 0]
+            for bound in alpha_bounds(_unit(windows.cut(tile)))
+        )
+        sr = torch.tensordot(torch.tensor(LUMA), core, dims=1).add(1).div(2)
+        _paste(canvas, windows.place(tile, scale), sr.clamp(lowest, highest).numpy())

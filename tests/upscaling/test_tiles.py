@@ -1,0 +1,188 @@
+"""Tiles do not show, memory that runs out and numbers that overflow do not end the work."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sam_diffsr_cli.config import SamplingConfig
+from sam_diffsr_cli.device import resolve_device
+from sam_diffsr_cli.errors import ResourceError, WeightsError
+from sam_diffsr_cli.tiling import plan_tiles
+from sam_diffsr_cli.upscaling import tiles
+from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
+
+Maker = Callable[[str], Upscaler]
+SIDES = (24, 40, 64)
+
+
+def noisy(height: int, width: int) -> np.ndarray:
+    rng = np.random.default_rng(height * 1000 + width)
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def enlarge(
+    upscaler: Upscaler, pixels: np.ndarray, steps: int, tile: int, told: list[str] | None = None
+) -> np.ndarray:
+    run = Run(
+        upscaler=upscaler,
+        sampling=SamplingConfig(steps=steps, tile=tile),
+        scale=4,
+        notify=(told if told is not None else []).append,
+    )
+    return enlarge_frame(run, pixels)
+
+
+# --------------------------------------------------------------------------------------- seams
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+@pytest.mark.parametrize("side", SIDES)
+def test_tiles_give_what_one_piece_gives(upscaler: Upscaler, steps: int, side: int) -> None:
+    pixels = noisy(70, 90)
+    whole = enlarge(upscaler, pixels, steps, 0).astype(int)
+    tiled = enlarge(upscaler, pixels, steps, side).astype(int)
+    assert np.abs(whole - tiled).max() <= 1
+    assert (whole == tiled).mean() > 0.9999
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Upscaler:
+    return load_upscaler(None, resolve_device("cpu"))
+
+
+def largest_step(picture: np.ndarray, borders: np.ndarray) -> tuple[float, float]:
+    """Largest step between rows that meet at a border of tiles, and between other rows."""
+    steps = np.abs(np.diff(picture.astype(np.int32), axis=0)).max(axis=(1, 2))
+    at_border = np.isin(np.arange(1, len(picture)), borders)
+    return float(steps[at_border].max()), float(steps[~at_border].max())
+
+
+@pytest.mark.parametrize("side", [32, 48, 80])
+@pytest.mark.parametrize("steps", [0, 6])
+@pytest.mark.parametrize("picture", ["gradient", "noise"])
+def test_no_border_of_tiles_can_be_found(
+    bundled: Upscaler, side: int, steps: int, picture: str
+) -> None:
+    """Tall, so that there are several borders; cheap, since it is narrow."""
+    if picture == "gradient":
+        ramp = np.linspace(100, 140, 160).round().astype(np.uint8)
+        pixels = np.tile(ramp[:, None, None], (1, 16, 3))
+    else:
+        pixels = np.random.default_rng(3).integers(90, 166, (160, 16, 3), dtype=np.uint8)
+    plan = plan_tiles((160, 16), side, tiles.context_margin(steps), 4)
+    borders = np.array([4 * tile.rows.start for tile in plan if tile.rows.start])
+    assert len(borders) >= 1
+    at_border, elsewhere = largest_step(enlarge(bundled, pixels, steps, side), borders)
+    assert at_border <= elsewhere
+    whole = enlarge(bundled, pixels, steps, 0).astype(int)
+    assert np.abs(whole - enlarge(bundled, pixels, steps, side)).max() <= 1
+
+
+# -------------------------------------------------------------------------------------- memory
+
+
+def starve(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """Let tiles of more than ``most`` pixels with their context run out of memory."""
+    real: Any = tiles._tile_image
+    sides: list[int] = []
+
+    def hungry(upscaler: Upscaler, lr: torch.Tensor, *rest: Any) -> torch.Tensor:
+        sides.append(max(lr.shape[-2:]))
+        if max(lr.shape[-2:]) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        result: torch.Tensor = real(upscaler, lr, *rest)
+        return result
+
+    monkeypatch.setattr(tiles, "_tile_image", hungry)
+    return sides
+
+
+def test_when_memory_runs_out_tiles_are_halved_and_the_user_is_told(
+    upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = noisy(256, 20)
+    expected = enlarge(upscaler, pixels, 0, 0)
+    sides = starve(monkeypatch, 150)
+    told: list[str] = []
+    np.testing.assert_array_equal(enlarge(upscaler, pixels, 0, 0, told), expected)
+    assert told == [
+        "memory ran out with tiles of 256 pixels; going on with 128",
+        "memory ran out with tiles of 128 pixels; going on with 64",
+    ]
+    assert sum(side > 150 for side in sides) == 2
+
+
+def test_when_even_small_tiles_do_not_fit_it_is_an_error(
+    upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = starve(monkeypatch, 0)
+    with pytest.raises(ResourceError, match="out of memory"):
+        enlarge(upscaler, noisy(256, 20), 0, 0)
+    assert len(sides) <= 5
+
+
+@pytest.mark.parametrize(
+    ("free", "tile"),
+    [(64 << 30, 256), (1 << 30, 64), (None, 256)],
+    ids=["plenty", "little", "unknown"],
+)
+def test_the_tile_follows_free_memory(
+    free: int | None, tile: int, bundled: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "free_memory", lambda _device: free)
+    assert tiles.choose_tile(bundled, 6) == tile
+
+
+def test_context_grows_with_the_number_of_steps() -> None:
+    margins = [tiles.context_margin(steps) for steps in (0, 1, 6, 20, 100)]
+    assert margins == sorted(margins)
+    assert margins[0] < margins[-1]
+
+
+# -------------------------------------------------------------------------------------- numbers
+
+
+class _Overflow(nn.Module):
+    """Gives infinities in half precision only, as a real overflow does."""
+
+    def __init__(self, inner: nn.Module, *, always: bool = False) -> None:
+        super().__init__()
+        self.inner, self.always, self.calls = inner, always, 0
+
+    def forward(self, *arguments: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        result: torch.Tensor = self.inner(*arguments)
+        is_half = torch.is_autocast_enabled("cpu")
+        return torch.full_like(result, float("inf")) if is_half or self.always else result
+
+
+def overflowing(upscaler: Upscaler, *, always: bool) -> Upscaler:
+    from copy import deepcopy
+
+    model = deepcopy(upscaler.model)
+    model.denoise_fn = _Overflow(model.denoise_fn, always=always)  # type: ignore[assignment]
+    return Upscaler(model=model, device=upscaler.device, precision="bf16")
+
+
+def test_a_tile_that_overflows_is_computed_again_in_fp32(upscaler: Upscaler) -> None:
+    pixels = noisy(8, 8)
+    expected = enlarge(upscaler, pixels, 2, 0)
+    result = enlarge(overflowing(upscaler, always=False), pixels, 2, 0)
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_a_model_that_is_never_finite_is_an_error(upscaler: Upscaler) -> None:
+    with pytest.raises(WeightsError, match="not finite"):
+        enlarge(overflowing(upscaler, always=True), noisy(8, 8), 2, 0)
+
+
+def test_bf16_is_close_to_fp32(bundled: Upscaler) -> None:
+    half = Upscaler(model=bundled.model, device=bundled.device, precision="bf16")
+    pixels = np.kron(noisy(6, 6), np.ones((6, 6, 1), dtype=np.uint8))
+    whole = enlarge(bundled, pixels, 2, 0).astype(int)
+    assert np.abs(whole - enlarge(half, pixels, 2, 0)).max() <= 4
