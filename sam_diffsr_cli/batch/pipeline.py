@@ -63,12 +63,15 @@ class _Writing:
     size: int
 
 
-def run_batch(jobs: Sequence[Job], stages: Stages) -> Generator[Outcome, None, None]:
+def run_batch(
+    jobs: Sequence[Job], stages: Stages, late: list[Outcome] | None = None
+) -> Generator[Outcome, None, None]:
     """Do every job.
 
     Args:
         jobs: In the order in which they are done.
         stages: What to do; ``enlarge`` runs in the calling thread, the others in their own.
+        late: Filled with the outcomes of what was still written when the run was stopped.
 
     Yields:
         The outcome of each job, in order. Closing the generator, or an exception in it, waits for
@@ -95,6 +98,8 @@ def run_batch(jobs: Sequence[Job], stages: Stages) -> Generator[Outcome, None, N
     finally:
         reader.shutdown(wait=False, cancel_futures=True)
         writer.shutdown(wait=True, cancel_futures=True)
+        if late is not None:
+            late += [writing.outcome for writing in waiting if not writing.future.cancelled()]
 
 
 def _read_ahead(

@@ -52,7 +52,8 @@ class Job:
 class Estimate:
     """How much work a plan is, in megapixels; ``is_sampled`` when only some were opened.
 
-    ``work`` is the output's megapixels of each job, 0 for those that are done.
+    ``work`` is the output's megapixels of each job, 0 for those that are done; ``problems`` are the
+    jobs whose pictures cannot be read, by their place.
     """
 
     pictures: int
@@ -62,6 +63,7 @@ class Estimate:
     megapixels_out: float
     is_sampled: bool
     work: tuple[float, ...]
+    problems: tuple[tuple[int, InputError], ...]
 
 
 def plan_jobs(sources: Sequence[Source], naming: Naming) -> list[Job]:
@@ -157,8 +159,9 @@ def estimate_work(jobs: Sequence[Job], scale: float, limits: Limits) -> Estimate
     """Open the headers of the pictures to be done, or of a sample, and add up their pixels."""
     open_jobs = [index for index, job in enumerate(jobs) if not job.is_done]
     step = max(1, -(-len(open_jobs) // MOST_HEADERS))
-    looked, unreadable, pixels_in = 0, 0, 0
+    looked, pixels_in = 0, 0
     known: dict[int, float] = {}
+    problems: list[tuple[int, InputError]] = []
     for index in open_jobs[::step]:
         path = jobs[index].source.path
         if path is None:
@@ -166,8 +169,8 @@ def estimate_work(jobs: Sequence[Job], scale: float, limits: Limits) -> Estimate
         looked += 1
         try:
             head = read_head(path, limits)
-        except InputError:
-            unreadable += 1
+        except InputError as error:
+            problems.append((index, error))
             known[index] = 0.0
             continue
         height, width = final_size(head.size, scale)
@@ -178,9 +181,10 @@ def estimate_work(jobs: Sequence[Job], scale: float, limits: Limits) -> Estimate
     return Estimate(
         pictures=len(open_jobs),
         already_there=len(jobs) - len(open_jobs),
-        unreadable=round(unreadable * factor),
+        unreadable=round(len(problems) * factor),
         megapixels_in=pixels_in * factor / 1e6,
         megapixels_out=sum(known.values()) * factor,
         is_sampled=step > 1,
         work=tuple(0.0 if j.is_done else known.get(i, usual) for i, j in enumerate(jobs)),
+        problems=tuple(problems),
     )

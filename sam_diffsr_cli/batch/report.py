@@ -1,7 +1,6 @@
 """The machine-readable report of a batch: one JSON document, version 1, also when it fails."""
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sam_diffsr_cli import __version__
@@ -20,8 +19,13 @@ DOCUMENT_VERSION = 1
 
 
 def to_text(document: dict[str, Any]) -> str:
-    """Write the document as text."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    """Write the document as text; in ASCII when a name in it is no text."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=2)
+    return text
 
 
 def error_entry(error: SamsrError | None) -> dict[str, Any] | None:
@@ -59,8 +63,6 @@ def make_document(
         plan: How much there was to do.
         outcomes: One for each picture that was reached.
     """
-    estimate = asdict(plan)
-    del estimate["work"]
     return {
         "samsr": DOCUMENT_VERSION,
         "version": __version__,
@@ -68,7 +70,14 @@ def make_document(
         "exit_code": 0 if error is None else error.exit_code,
         "error": error_entry(error),
         "made_by": json.loads(record),
-        "plan": estimate,
+        "plan": {
+            "pictures": plan.pictures,
+            "already_there": plan.already_there,
+            "unreadable": plan.unreadable,
+            "megapixels_in": round(plan.megapixels_in, 3),
+            "megapixels_out": round(plan.megapixels_out, 3),
+            "is_sampled": plan.is_sampled,
+        },
         "files": [_file_entry(outcome) for outcome in outcomes],
     }
 

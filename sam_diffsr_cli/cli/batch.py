@@ -44,12 +44,12 @@ def run_settings(
     error: BaseException | None = None
     try:
         if dry_run:
-            outcomes += _dry_run(jobs, as_json=as_json)
+            outcomes += _dry_run(jobs, plan, as_json=as_json)
         else:
             _run(settings, (jobs, plan), outcomes, fail_fast=fail_fast, as_json=as_json)
     except KeyboardInterrupt as interrupt:
         error = interrupt
-    failure = _failure(outcomes, len(jobs), plan, error)
+    failure = _failure(outcomes, len(jobs), error)
     if as_json:
         _print_document(settings, plan, outcomes, failure)
         if failure is not None:
@@ -64,8 +64,9 @@ def _tell_plan(settings: "Settings", plan: "Estimate", *, is_timed: bool) -> Non
     from sam_diffsr_cli.upscaling.speed import seconds_per_megapixel
 
     about = "about " if plan.is_sampled else ""
+    noun = "picture" if plan.pictures == 1 else "pictures"
     text = (
-        f"{plan.pictures} pictures, {about}{plan.megapixels_in:.1f} megapixels, "
+        f"{plan.pictures} {noun}, {about}{plan.megapixels_in:.1f} megapixels, "
         f"to {about}{plan.megapixels_out:.1f}"
     )
     if plan.already_there:
@@ -79,16 +80,21 @@ def _tell_plan(settings: "Settings", plan: "Estimate", *, is_timed: bool) -> Non
     note(text)
 
 
-def _dry_run(jobs: "Sequence[Job]", *, as_json: bool) -> "list[Outcome]":
-    """List what would be done, and do nothing."""
+def _dry_run(jobs: "Sequence[Job]", plan: "Estimate", *, as_json: bool) -> "list[Outcome]":
+    """List what would be done and what cannot be, and do nothing."""
     from sam_diffsr_cli.batch.pipeline import Outcome
+    from sam_diffsr_cli.cli.console import print_result
 
     outcomes = [Outcome(job, "skipped" if job.is_done else "planned") for job in jobs]
-    if not as_json:
-        for outcome in outcomes:
+    for index, problem in plan.problems:
+        outcomes[index].fail(problem)
+    for outcome in outcomes:
+        if outcome.error is not None:
+            _tell(outcome, len(jobs), as_json=as_json)
+        elif not as_json:
             target = outcome.job.target or "-"
             mark = " (there already)" if outcome.job.is_done else ""
-            typer.echo(f"{outcome.job.source.name} -> {target}{mark}")
+            print_result(f"{outcome.job.source.name} -> {target}{mark}")
     return outcomes
 
 
@@ -118,15 +124,19 @@ def _run(
         def report(job: "Job", share: float) -> None:
             bars(begun[id(job)] + share * sizes[id(job)], share, job.source.name)
 
-        with closing(run_batch(jobs, make_stages(settings, report))) as results:
-            try:
+        late: list[Outcome] = []
+        try:
+            with closing(run_batch(jobs, make_stages(settings, report), late)) as results:
                 for outcome in results:
                     outcomes.append(outcome)
                     _tell(outcome, len(jobs), as_json=as_json)
                     if fail_fast and outcome.status == "failed":
                         return
-            except DiskFullError:
-                return
+        except DiskFullError:
+            return
+        finally:
+            # Written while the run was being stopped.
+            outcomes += late
 
 
 def _clear_leftovers(jobs: "Sequence[Job]") -> None:
@@ -139,7 +149,7 @@ def _clear_leftovers(jobs: "Sequence[Job]") -> None:
 
 def _tell(outcome: "Outcome", count: int, *, as_json: bool) -> None:
     """Print an output's path on stdout; notes and, in a batch, failures on stderr."""
-    from sam_diffsr_cli.cli.console import note
+    from sam_diffsr_cli.cli.console import note, print_result
 
     for text in outcome.notes:
         note(f"note: {outcome.job.source.name}: {text}")
@@ -147,7 +157,7 @@ def _tell(outcome: "Outcome", count: int, *, as_json: bool) -> None:
         if count > 1:
             _print_failure(outcome.error)
     elif outcome.status == "done" and outcome.job.target is not None and not as_json:
-        typer.echo(str(outcome.job.target))
+        print_result(str(outcome.job.target))
 
 
 def _print_failure(error: "SamsrError") -> None:
@@ -157,7 +167,7 @@ def _print_failure(error: "SamsrError") -> None:
 
 
 def _failure(
-    outcomes: "Sequence[Outcome]", count: int, plan: "Estimate", stopped: BaseException | None
+    outcomes: "Sequence[Outcome]", count: int, stopped: BaseException | None
 ) -> "SamsrError | None":
     """Decide what the process ends with; None when all is well."""
     from sam_diffsr_cli.errors import DiskFullError, InterruptedRun, PartialFailure
@@ -173,9 +183,8 @@ def _failure(
         return failed[0]
     if failed and isinstance(failed[-1], DiskFullError):
         return DiskFullError(f"no space left; {summary}", hint=failed[-1].hint)
-    if failed or (plan.unreadable and all(o.status != "done" for o in outcomes)):
-        bad = len(failed) or plan.unreadable
-        return PartialFailure(f"{bad} of {count} pictures failed; {summary}")
+    if failed:
+        return PartialFailure(f"{len(failed)} of {count} pictures failed; {summary}")
     return None
 
 

@@ -1,15 +1,25 @@
 """What people see: errors, notes and progress, all on stderr; results go to stdout."""
 
+import os
+import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 __all__ = [
     "BatchReporter",
@@ -18,6 +28,7 @@ __all__ = [
     "clock",
     "note",
     "print_error",
+    "print_result",
     "progress",
     "stderr_console",
 ]
@@ -52,6 +63,14 @@ def note(text: str) -> None:
     stderr_console().print(escape(text))
 
 
+def print_result(text: str) -> None:
+    """Print a line on stdout; a name that its encoding cannot write goes out as its bytes."""
+    try:
+        typer.echo(text)
+    except UnicodeEncodeError:
+        typer.echo(os.fsencode(text))
+
+
 def print_error(
     message: str, hint: str | None = None, *, cause: BaseException | None = None
 ) -> None:
@@ -82,7 +101,7 @@ def progress(title: str, total: float, start: float = 0.0) -> Iterator[Reporter]
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
-    with Progress(*columns, console=console) as bars:
+    with _bars(console, columns) as bars:
         task = bars.add_task(escape(title), total=total, completed=int(start), text="")
 
         def report(done: float, text: str = "") -> None:
@@ -113,7 +132,7 @@ def batch_progress(total: float) -> Iterator[BatchReporter]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with _bars(console, columns) as bars:
         whole = bars.add_task("all", total=total)
         one = bars.add_task("", total=1.0)
 
@@ -122,6 +141,11 @@ def batch_progress(total: float) -> Iterator[BatchReporter]:
             bars.update(one, completed=share, description=escape(Path(name).name[-30:]))
 
         yield report
+
+
+def _bars(console: Console, columns: Sequence[ProgressColumn]) -> Progress:
+    """Make a set of bars. Results go above them only where stdout is the terminal too."""
+    return Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
 
 
 def _plain_reporter(title: str, total: float, start: float) -> Reporter:

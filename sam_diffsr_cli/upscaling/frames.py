@@ -20,7 +20,7 @@ from sam_diffsr_cli.upscaling.canvas import new_canvas
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.passes import HIGHEST_SCALE, plan_passes, resize_pixels
 from sam_diffsr_cli.upscaling.tiles import Progress, enlarge_tiles
-from sam_diffsr_cli.upscaling.transparency import alpha_bounds, fill_hidden
+from sam_diffsr_cli.upscaling.transparency import alpha_bounds, fill_levels, unit_tensor
 
 __all__ = ["Run", "check_scale", "enlarge_frame"]
 
@@ -130,17 +130,9 @@ def _run_pass(run: Run, pixels: np.ndarray, path: ColourPath | None) -> np.ndarr
         _enlarge_colour(run, colour, path, canvas[..., :colours])
         return canvas
     shown = replace(run, progress=lambda share: run.progress(NATIVE_SHARE * share))
-    filled = fill_hidden(_unit(colour), _unit(alpha))
-    whole = filled[0].mul(top).round_().permute(1, 2, 0).numpy().astype(pixels.dtype)
-    _enlarge_colour(shown, whole, path, canvas[..., :colours])
+    _enlarge_colour(shown, fill_levels(colour, alpha), path, canvas[..., :colours])
     _enlarge_alpha(run, alpha, canvas[..., colours])
     return canvas
-
-
-def _unit(levels: np.ndarray) -> Tensor:
-    """Turn ``(h, w, C)`` levels into ``(1, C, h, w)`` float32 in [0, 1]."""
-    floats = torch.from_numpy(levels.astype(np.float32))
-    return floats.permute(2, 0, 1)[None] / float(np.iinfo(levels.dtype).max)
 
 
 class _Windows:
@@ -194,8 +186,8 @@ def _enlarge_colour(
     def window_of(tile: Tile) -> Tensor:
         levels = windows.cut(tile)
         if path is None:
-            return _unit(levels).expand(-1, 3, -1, -1) * 2 - 1
-        return _unit(path.to_srgb(_to_16_bits(levels))) * 2 - 1
+            return unit_tensor(levels).expand(-1, 3, -1, -1) * 2 - 1
+        return unit_tensor(path.to_srgb(_to_16_bits(levels))) * 2 - 1
 
     scale, report = run.upscaler.config.scale, (run.progress, run.notify)
     for tile, core in enlarge_tiles(run.upscaler, windows.size, window_of, run.sampling, report):
@@ -237,7 +229,7 @@ def _back_to_native(
     levels = _to_16_bits(native[cuts[0], cuts[1]])
 
     def enlarged(values: np.ndarray) -> np.ndarray:
-        larger: np.ndarray = resize.upscale(_unit(values), scale)[0].permute(1, 2, 0).numpy()
+        larger: np.ndarray = resize.upscale(unit_tensor(values), scale)[0].permute(1, 2, 0).numpy()
         core: np.ndarray = larger[cores[0], cores[1]]
         return core
 
@@ -258,7 +250,7 @@ def _enlarge_alpha(run: Run, alpha: np.ndarray, canvas: np.ndarray) -> None:
     sampling = replace(run.sampling, steps=0)
 
     def window_of(tile: Tile) -> Tensor:
-        return _unit(windows.cut(tile)).expand(-1, 3, -1, -1) * 2 - 1
+        return unit_tensor(windows.cut(tile)).expand(-1, 3, -1, -1) * 2 - 1
 
     def progress(share: float) -> None:
         run.progress(NATIVE_SHARE + (1 - NATIVE_SHARE) * share)
@@ -268,7 +260,7 @@ def _enlarge_alpha(run: Run, alpha: np.ndarray, canvas: np.ndarray) -> None:
         rows, columns = (slice(s.start - s.first, s.stop - s.first) for s in tile)
         lowest, highest = (
             interpolate(bound[..., rows, columns], scale_factor=scale, mode="nearest")[0, 0]
-            for bound in alpha_bounds(_unit(windows.cut(tile)))
+            for bound in alpha_bounds(unit_tensor(windows.cut(tile)))
         )
         sr = torch.tensordot(torch.tensor(LUMA), core, dims=1).add(1).div(2)
         _paste(canvas, windows.place(tile, scale), sr.clamp(lowest, highest).numpy())

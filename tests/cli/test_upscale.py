@@ -1,5 +1,8 @@
 """``samsr upscale`` as a person meets it: files, folders, errors and exit codes."""
 
+import hashlib
+import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +11,13 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from sam_diffsr_cli import __version__
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.pictures import png
+from sam_diffsr_cli.pictures.xmp import record_of
 
 CONFIG = ModelConfig(
     encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
@@ -107,19 +113,37 @@ def test_an_output_that_exists_is_kept(photos: Path, weights: Path, tmp_path: Pa
     assert (out / "b.jpg").exists()
 
 
-def test_overwrite_replaces_the_output(photos: Path, weights: Path, tmp_path: Path) -> None:
-    target = tmp_path / "a.png"
-    target.write_bytes(b"old")
-    code, _, _ = samsr("upscale", photos / "a.png", target, "--weights", weights, "--overwrite")
-    assert code == 0
-    with Image.open(target) as picture:
-        assert picture.size == (36, 24)
+@pytest.mark.parametrize(
+    ("choice", "code", "kept", "names"),
+    [
+        ("overwrite", 0, False, ["a.png"]),
+        ("skip", 0, True, ["a.png"]),
+        ("rename", 0, True, ["a (2).png", "a.png"]),
+        ("error", 3, True, ["a.png"]),
+    ],
+)
+def test_an_output_that_is_there(
+    choice: str,
+    code: int,
+    kept: bool,
+    names: list[str],
+    photos: Path,
+    weights: Path,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.png").write_bytes(b"old")
+    got, _, _ = samsr("upscale", photos / "a.png", out, "--weights", weights, "--on-exists", choice)
+    assert got == code
+    assert ((out / "a.png").read_bytes() == b"old") == kept
+    assert sorted(path.name for path in out.iterdir()) == names
 
 
 def test_the_input_is_never_overwritten(photos: Path, weights: Path) -> None:
     before = (photos / "a.png").read_bytes()
     code, _, stderr = samsr(
-        "upscale", photos / "a.png", photos, "--weights", weights, "--overwrite"
+        "upscale", photos / "a.png", photos, "--weights", weights, "--on-exists", "overwrite"
     )
     assert code == 3
     assert "is the input itself" in stderr
@@ -159,7 +183,14 @@ def test_transparency_into_jpeg_is_refused_before_work(weights: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (("--scale", 3), 3, "--scale 3"),
+        (("--scale", 0.5), 3, "--scale 0.5"),
+        (("--scale", 17), 3, "--scale 17"),
+        (("--format", "xyz"), 3, "--format xyz"),
+        (("--format", "jpg"), 3, "is not --format jpeg"),
+        (("--suffix", "a/b"), 3, "--suffix a/b"),
+        (("--quality", 0), 2, "--quality"),
+        (("--precision", "fp8"), 2, "--precision"),
+        (("--on-exists", "ask"), 2, "--on-exists"),
         (("--steps", 11), 3, "--steps 11"),
         (("--tile", 5), 3, "--tile is 5"),
         (("--device", "toaster"), 3, "--device toaster"),
@@ -209,7 +240,7 @@ def test_ctrl_c_is_exit_code_130_and_leaves_nothing_half_written(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sam_diffsr_cli.upscale.upscale_photo", interrupt)
+    monkeypatch.setattr("sam_diffsr_cli.batch.stages.enlarge_frame", interrupt)
     code, _, stderr = samsr("upscale", photos, tmp_path / "out", "--weights", weights)
     assert code == 130
     assert "interrupted" in stderr
@@ -226,10 +257,10 @@ def test_the_folder_of_a_named_file_is_made(photos: Path, weights: Path, tmp_pat
 def test_a_file_of_a_format_we_cannot_write_is_not_made_a_folder(
     photos: Path, weights: Path, tmp_path: Path
 ) -> None:
-    code, _, stderr = samsr("upscale", photos / "a.png", tmp_path / "a.tif", "--weights", weights)
+    code, _, stderr = samsr("upscale", photos / "a.png", tmp_path / "a.heic", "--weights", weights)
     assert code == 3
     assert "unknown format" in stderr
-    assert not (tmp_path / "a.tif").exists()
+    assert not (tmp_path / "a.heic").exists()
 
 
 def test_too_many_steps_are_told_once_for_a_folder(
@@ -238,3 +269,107 @@ def test_too_many_steps_are_told_once_for_a_folder(
     code, _, stderr = samsr("upscale", photos, tmp_path / "o", "--weights", weights, "--steps", 11)
     assert code == 3
     assert stderr.count("--steps 11") == 1
+
+
+def test_the_result_does_not_depend_on_what_else_is_in_the_folder(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    samsr("upscale", photos, tmp_path / "all", "--weights", weights)
+    samsr("upscale", photos / "b.jpg", tmp_path / "one", "--weights", weights)
+    samsr("upscale", photos / "b.jpg", photos / "a.png", tmp_path / "two", "--weights", weights)
+    alone = (tmp_path / "one" / "b.jpg").read_bytes()
+    assert alone == (tmp_path / "all" / "b.jpg").read_bytes()
+    assert alone == (tmp_path / "two" / "b.jpg").read_bytes()
+
+
+def test_the_output_says_how_it_can_be_made_again(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "a.png"
+    options = ("--weights", weights, "--seed", 7, "--steps", 1, "--scale", 2)
+    samsr("upscale", photos / "a.png", target, *options)
+    xmp = next(body for kind, body in read_chunks(target) if kind == b"iTXt")
+    record = json.loads(record_of(xmp) or "")
+    assert record == {
+        "tool": f"samsr {__version__}",
+        "model": "tiny",
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "scale": 2.0,
+        "steps": 1,
+        "seed": 7,
+        "precision": "fp32",
+        "device": "cpu",
+    }
+
+
+def read_chunks(path: Path) -> list[tuple[bytes, bytes]]:
+    with path.open("rb") as file:
+        return list(png.read_chunks(file))
+
+
+def test_a_dry_run_lists_and_writes_nothing(photos: Path, weights: Path, tmp_path: Path) -> None:
+    code, stdout, stderr = samsr(
+        "upscale", photos, tmp_path / "out", "--weights", weights, "--dry-run", "--scale", 2
+    )
+    assert code == 0
+    assert stdout.splitlines() == [
+        f"{photos / name} -> {tmp_path / 'out' / name}" for name in ("a.png", "b.jpg", "c.webp")
+    ]
+    assert "3 pictures, 0.0 megapixels" in stderr
+    assert "roughly" in stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_fail_fast_stops_at_the_first(photos: Path, weights: Path, tmp_path: Path) -> None:
+    (photos / "aa.png").write_bytes(b"not a picture")
+    out = tmp_path / "out"
+    code, _, _ = samsr("upscale", photos, out, "--weights", weights, "--fail-fast")
+    assert code == 6
+    assert [path.name for path in out.iterdir()] == ["a.png"]
+
+
+def test_standard_input_and_output(photos: Path, weights: Path) -> None:
+    result = CliRunner().invoke(
+        app,
+        ["upscale", "-", "-", "--format", "png", "--weights", str(weights)],
+        input=(photos / "b.jpg").read_bytes(),
+    )
+    assert result.exit_code == 0
+    with Image.open(io.BytesIO(result.stdout_bytes)) as picture:
+        assert (picture.format, picture.size) == ("PNG", (36, 24))
+
+
+def test_json_and_standard_output_do_not_mix(photos: Path, weights: Path) -> None:
+    code, stdout, _ = samsr("upscale", photos / "a.png", "-", "--json", "--weights", weights)
+    assert code == 3
+    assert json.loads(stdout)["error"]["exit_code"] == 3
+
+
+def test_a_tree_is_mirrored_without_the_output_folder(photos: Path, weights: Path) -> None:
+    deep = photos / "trip" / "day 1"
+    deep.mkdir(parents=True)
+    (photos / "a.png").rename(deep / "a.png")
+    out = photos / "larger"
+    for _ in range(2):
+        code, _, _ = samsr(
+            "upscale", "-r", photos, out, "--weights", weights, "--on-exists", "skip"
+        )
+        assert code == 0
+    made = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    assert made == ["b.jpg", "c.webp", "trip/day 1/a.png"]
+
+
+def test_a_colour_terminal_code_is_never_written_to_a_pipe(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    (photos / "[bold]x.png").write_bytes(b"not a picture")
+    result = CliRunner().invoke(
+        app, ["upscale", str(photos), str(tmp_path / "o"), "--weights", str(weights)]
+    )
+    assert "\x1b" not in result.stderr + result.stdout
+    assert "[bold]x.png" in result.stderr
+
+
+def test_completion_is_offered() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    assert "--install-completion" in result.stdout

@@ -1,9 +1,11 @@
 """Clear pixels take the colour of what can be seen around them."""
 
+import numpy as np
 import pytest
 import torch
 
-from sam_diffsr_cli.upscaling.transparency import alpha_bounds, fill_hidden
+from sam_diffsr_cli.upscaling import transparency
+from sam_diffsr_cli.upscaling.transparency import alpha_bounds, fill_hidden, fill_levels
 
 
 def plane(height: int, width: int, value: float) -> torch.Tensor:
@@ -55,3 +57,28 @@ def test_bounds_are_those_of_the_neighbours() -> None:
     assert float(lowest.max()) == 0.0
     assert torch.equal(highest[0, 0, 1:4, 1:4], torch.ones(3, 3))
     assert float(highest.sum()) == 9.0
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("most", [1 << 22, 100, 1], ids=["whole", "squares", "one square"])
+def test_levels_are_filled_at_any_size(
+    dtype: type, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transparency, "FILLED_AT_ONCE", most)
+    top = np.iinfo(dtype).max
+    colour = np.random.default_rng(0).integers(0, top, (37, 41, 3), dtype=dtype)
+    alpha = np.zeros((37, 41, 1), dtype=dtype)
+    alpha[10:30, 5:20] = top
+    colour[10:30, 5:20] = (top, top // 2, 0)
+    before = colour.copy()
+    filled = fill_levels(colour, alpha)
+    assert np.abs(filled.astype(int) - (top, top // 2, 0)).max() <= 1
+    np.testing.assert_array_equal(colour, before)
+
+
+def test_levels_that_can_be_seen_are_not_changed() -> None:
+    rng = np.random.default_rng(1)
+    colour = rng.integers(0, 256, (19, 23, 1), dtype=np.uint8)
+    alpha = rng.integers(0, 3, (19, 23, 1), dtype=np.uint8)
+    visible = alpha > 0
+    np.testing.assert_array_equal(fill_levels(colour, alpha)[visible], colour[visible])
