@@ -23,6 +23,9 @@ __all__ = [
     "upscale_uint8",
 ]
 
+KERNEL_DEVICES = ("cpu", "cuda")
+"""Where torch has the antialiased kernel."""
+
 KERNEL_RADIUS = 4
 """Mirrored margin in units of the coarser grid; the kernel reaches 2 of them."""
 
@@ -73,8 +76,12 @@ def _weights(length: int, numerator: int, denominator: int) -> Tensor:
 def _resize_rows(image: Tensor, numerator: int, denominator: int) -> Tensor:
     """Resize axis -2 of ``(B, C, h, w)`` by ``numerator / denominator`` (one of them is 1)."""
     height, width = image.shape[-2:]
-    if image.device.type == "mps":
-        return _weights(height, numerator, denominator).to(image) @ image
+    if image.device.type not in KERNEL_DEVICES:
+        # In this order: such a device may not hold float64.
+        matrix = _weights(height, numerator, denominator).to(image.dtype).to(image.device)
+        # Autocast would round the photo itself to its short numbers.
+        with torch.autocast(image.device.type, enabled=False):
+            return matrix @ image
     if width == 1:
         # The antialiased kernel mistakes the strides of tensors one pixel wide.
         return _resize_rows(image.expand(-1, -1, -1, 2), numerator, denominator)[..., :1]

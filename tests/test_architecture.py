@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"models", "data", "masks.store", "noise"}),
     frozenset({"checkpoints", "sampling"}),
     frozenset({"upscaling"}),
-    frozenset({"batch", "training"}),
+    frozenset({"batch", "diagnosis", "training"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )

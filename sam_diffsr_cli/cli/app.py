@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from sam_diffsr_cli import __version__
+from sam_diffsr_cli.cli.doctor import doctor
 from sam_diffsr_cli.cli.train import train
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InterruptedRun, SamsrError
@@ -81,6 +82,7 @@ def _root(
 
 app.command()(upscale)
 app.command()(train)
+app.command()(doctor)
 
 
 def main() -> None:

@@ -159,17 +159,17 @@ def _plan(
 ) -> "tuple[Naming, list[Job]]":
     """Find the pictures and give each its output."""
     from sam_diffsr_cli.batch.plan import plan_jobs
-    from sam_diffsr_cli.batch.sources import gather_sources
+    from sam_diffsr_cli.batch.sources import gather_sources, is_folder, is_there
     from sam_diffsr_cli.errors import InputError
 
     out = Path(target)
     found = gather_sources(sources, recursive=recursive, leave_out=out)
     # A folder given as IN means a folder as OUT, whatever it is called.
     single = len(found) == 1 and not any(
-        name != STANDARD and Path(name).is_dir() for name in sources
+        name != STANDARD and is_folder(Path(name)) for name in sources
     )
     naming = _naming(target, names, single=single)
-    if naming.folder is not None and out.exists() and not out.is_dir():
+    if naming.folder is not None and is_there(out) and not is_folder(out):
         raise InputError(f"{out}: cannot be a folder (it is a file)")
     return naming, plan_jobs(found, naming)
 
@@ -177,6 +177,7 @@ def _plan(
 def _naming(target: str, names: "tuple[Format | None, str, str]", *, single: bool) -> "Naming":
     """Decide whether OUT is standard output, one file, or a folder."""
     from sam_diffsr_cli.batch.plan import Naming
+    from sam_diffsr_cli.batch.sources import is_folder
     from sam_diffsr_cli.errors import InputError
     from sam_diffsr_cli.pictures.formats import FOREIGN_SUFFIXES, format_of, is_picture_name
 
@@ -187,7 +188,7 @@ def _naming(target: str, names: "tuple[Format | None, str, str]", *, single: boo
     if target == STANDARD:
         return Naming(**common)  # type: ignore[arg-type]  # as typer checked it
     out = Path(target)
-    is_file = single and not out.is_dir() and not target.endswith(("/", "\\"))
+    is_file = single and not is_folder(out) and not target.endswith(("/", "\\"))
     if is_file and is_picture_name(out):
         if written is not None and format_of(out) is not written:
             raise InputError(f"{out}: is not --format {written.name.lower()}", hint="drop one")

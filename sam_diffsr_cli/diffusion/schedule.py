@@ -253,4 +253,6 @@ def extract(table: Tensor, t: Tensor, like: Tensor) -> Tensor:
     Returns:
         ``(B, 1, ..., 1)``.
     """
-    return table[t].to(like).reshape(-1, *(1,) * (like.dim() - 1))
+    # In this order: some devices cannot hold float64.
+    rows = table[t].to(like.dtype).to(like.device)
+    return rows.reshape(-1, *(1,) * (like.dim() - 1))

@@ -13,7 +13,7 @@ from sam_diffsr_cli.config import DIFFUSION_TRAINING, ENCODER_TRAINING, Sampling
 from sam_diffsr_cli.errors import SamsrError
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-COMMANDS = ("upscale", "train")
+COMMANDS = ("upscale", "train", "doctor")
 
 
 def test_version_is_printed() -> None:

@@ -1,0 +1,1 @@
+"""What this installation is made of, whether it works, and what to do where it does not."""
