@@ -8,11 +8,11 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["orientation_of", "upright_exif"]
+__all__ = ["orientation_of", "upright_exif", "without_orientation"]
 
 IMAGE_WIDTH, IMAGE_LENGTH, ORIENTATION, EXIF_IFD = 0x0100, 0x0101, 0x0112, 0x8769
 PIXEL_X, PIXEL_Y = 0xA002, 0xA003
-SHORT, LONG = 3, 4
+SHORT, LONG, IFD = 3, 4, 13
 MOST_ENTRIES = 1000
 """No real directory has as many."""
 
@@ -44,25 +44,25 @@ def _entries(exif: bytes, order: str, offset: int) -> Iterator[_Entry]:
 
 def _value(exif: bytes, order: str, entry: _Entry) -> int:
     """Read a single SHORT or LONG."""
-    letter = {SHORT: "H", LONG: "I"}.get(entry.kind)
+    letter = {SHORT: "H", LONG: "I", IFD: "I"}.get(entry.kind)
     if letter is None or entry.number != 1:
         raise ValueError("not a whole number")
     (value,) = struct.unpack_from(order + letter, exif, entry.offset + 8)
     return int(value)
 
 
-def orientation_of(exif: bytes) -> int:
-    """Read the orientation, 1 (upright) to 8; 1 when there is none or it is damaged."""
+def orientation_of(exif: bytes) -> int | None:
+    """Read the orientation, 1 (upright) to 8; None when there is none or it is damaged."""
     try:
         order = _byte_order(exif)
         (first,) = struct.unpack_from(f"{order}I", exif, 4)
         for entry in _entries(exif, order, first):
             if entry.tag == ORIENTATION:
                 value = _value(exif, order, entry)
-                return value if 1 <= value <= 8 else 1
+                return value if 1 <= value <= 8 else None
     except (struct.error, ValueError):
         pass
-    return 1
+    return None
 
 
 def upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
@@ -89,9 +89,25 @@ def upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
                     _put(patched, order, entry, sizes[entry.tag], LONG)
         # The next directory is the thumbnail: small, and turned as the photo was.
         (count,) = struct.unpack_from(f"{order}H", exif, first)
-        struct.pack_into(f"{order}I", patched, first + 2 + 12 * count, 0)
+        end = first + 2 + 12 * count
+        patched[end : end + 4] = bytes(len(patched[end : end + 4]))
     except (struct.error, ValueError):
         return None
+    return bytes(patched)
+
+
+def without_orientation(exif: bytes) -> bytes:
+    """Take the orientation out: the entries behind it move up, and nothing else moves."""
+    try:
+        order = _byte_order(exif)
+        (first,) = struct.unpack_from(f"{order}I", exif, 4)
+        entries = list(_entries(exif, order, first))
+    except (struct.error, ValueError):
+        return exif
+    patched, end = bytearray(exif), first + 2 + 12 * len(entries) + 4
+    for place in [entry.offset for entry in entries if entry.tag == ORIENTATION][:1]:
+        patched[place:end] = exif[place + 12 : end] + bytes(12)
+        struct.pack_into(f"{order}H", patched, first, len(entries) - 1)
     return bytes(patched)
 
 

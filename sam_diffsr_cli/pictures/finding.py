@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.formats import is_picture_name
 
 __all__ = ["find_pictures"]
@@ -24,10 +25,21 @@ def find_pictures(
         leave_out: A folder that is not entered, nor anything in it.
 
     Yields:
-        Paths that begin with ``folder``.
+        Paths that begin with ``folder``. A folder below it that cannot be read is one of them, so
+        that whoever reads it says so.
+
+    Raises:
+        InputError: ``folder`` cannot be read.
     """
+    closed: list[Path] = []
+
+    def tell(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise InputError(f"{folder}: cannot be read ({error.strerror})") from error
+        closed.append(Path(error.filename))
+
     skipped = None if leave_out is None else leave_out.resolve()
-    for parent, folders, files in os.walk(folder, followlinks=False):
+    for parent, folders, files in os.walk(folder, onerror=tell, followlinks=False):
         here = Path(parent)
         folders[:] = sorted(
             name
@@ -37,3 +49,4 @@ def find_pictures(
         for name in sorted(files):
             if not name.startswith(".") and is_picture_name(here / name):
                 yield here / name
+    yield from closed

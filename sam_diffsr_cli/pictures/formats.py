@@ -8,7 +8,7 @@ from sam_diffsr_cli.errors import InputError
 
 __all__ = ["FOREIGN_SUFFIXES", "FORMATS", "Format", "format_named", "format_of", "is_picture_name"]
 
-Kept = Literal["icc", "exif", "xmp", "dpi", "comment", "text"]
+Kept = Literal["icc", "exif", "xmp", "dpi", "comment", "text", "iptc"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ FORMATS: tuple[Format, ...] = (
         name="JPEG",
         suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
         longest_side=65_500,
-        keeps=_BESIDE | {"comment"},
+        keeps=_BESIDE | {"comment", "iptc"},
         lossless="never",
         alpha=False,
     ),
@@ -60,7 +60,7 @@ FORMATS: tuple[Format, ...] = (
         name="TIFF",
         suffixes=(".tif", ".tiff"),
         longest_side=2**31 - 1,
-        keeps=_BESIDE,
+        keeps=_BESIDE | {"iptc"},
         lossless="always",
         deep=True,
         frames="pages",

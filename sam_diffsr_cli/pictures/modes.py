@@ -1,31 +1,35 @@
 """From Pillow's many pixel modes to ours: gray or RGB, with or without alpha, 8 or 16 bits."""
 
 import io
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.colour import srgb_profile
+from sam_diffsr_cli.pictures.png import bit_depth
+from sam_diffsr_cli.pictures.records import to_8_bits
 
 __all__ = ["SWAPPED", "frame_pixels", "is_deep", "turn_upright"]
 
-GRAY_MODES = ("1", "L", "LA", "La")
+GRAY_MODES = ("1", "L", "LA")
 BITS_PER_SAMPLE = 258
+EXACT = ImageCms.Flags.NOOPTIMIZE
+"""As in ``colour``."""
+
 SWAPPED = (5, 6, 7, 8)
 """EXIF orientations in which rows are columns."""
 
-DEEP_GRAY = ("I;16", "I;16L", "I;16B", "I;16N")
 
-
-def is_deep(image: Image.Image) -> bool:
+def is_deep(image: Image.Image, file: BinaryIO) -> bool:
     """Whether the frame at hand has 16 bits a channel, whatever Pillow would make of it."""
     if image.format == "TIFF":
         return bits_of_tiff(image) == 16
-    # Pillow reads 16-bit colour as 8 bits and says so only in the decoder's arguments.
-    return image.mode in DEEP_GRAY or any(
-        ";16" in str(tile[3]) for tile in getattr(image, "tile", ())
-    )
+    # Pillow reads 16-bit colour as 8 bits; what it decoded may be gone by now, so the file is
+    # asked. Its frames beyond the first have no other decoder than Pillow.
+    is_still_png = image.format == "PNG" and getattr(image, "n_frames", 1) == 1
+    return is_still_png and bit_depth(file) == 16
 
 
 def bits_of_tiff(image: Image.Image) -> int:
@@ -35,20 +39,24 @@ def bits_of_tiff(image: Image.Image) -> int:
 
 
 def frame_pixels(image: Image.Image, name: str) -> tuple[np.ndarray, str | None, bytes | None]:
-    """Convert a loaded frame of 8 bits or less.
+    """Convert a loaded frame to 8 bits.
 
     Returns:
         Pixels ``(H, W, C)`` uint8; a note for the user when colours were converted; and then the
         profile that the pixels are in now.
 
     Raises:
-        InputError: The mode has more than 8 bits.
+        InputError: The mode has more than 16 bits, or other than whole numbers.
     """
+    if image.mode == "I;16" and image.format == "PNG":
+        return to_8_bits(np.asarray(image)[..., None]), None, None
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         raise InputError(
             f"{name}: pixels of this kind (mode {image.mode}) are not supported",
             hint="convert to 8 or 16 bits a channel",
         )
+    if image.mode == "La":
+        image = image.convert("LA")
     if image.mode in ("CMYK", "LAB"):
         converted, how = _to_srgb(image)
         note = f"{image.mode} was converted to sRGB {how}"
@@ -71,7 +79,7 @@ def _to_srgb(image: Image.Image) -> tuple[Image.Image, str]:
     if image.mode == "LAB":
         source = ImageCms.createProfile("LAB")
         target = ImageCms.createProfile("sRGB")
-        made = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+        made = ImageCms.profileToProfile(image, source, target, outputMode="RGB", flags=EXACT)
         return made or image.convert("RGB"), "from CIE Lab"
     profile = image.info.get("icc_profile")
     if profile:
@@ -82,7 +90,7 @@ def _to_srgb(image: Image.Image) -> tuple[Image.Image, str]:
                 ImageCms.createProfile("sRGB"),
                 renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
                 outputMode="RGB",
-                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION | EXACT,
             )
         except (ImageCms.PyCMSError, OSError, ValueError):
             made = None

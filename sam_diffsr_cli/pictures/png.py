@@ -11,10 +11,21 @@ from typing import BinaryIO
 
 import numpy as np
 
-__all__ = ["chunk", "density_chunk", "profile_chunk", "read_chunks", "write_png", "xmp_chunk"]
+__all__ = [
+    "bit_depth",
+    "chunk",
+    "density_chunk",
+    "find_exif",
+    "find_xmp",
+    "profile_chunk",
+    "read_chunks",
+    "write_png",
+    "xmp_chunk",
+]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+DEPTH_OFFSET = 24
 LEVEL = 6
 BLOCK_BYTES = 1 << 20
 """Rows are filtered and compressed in blocks of about this size."""
@@ -22,6 +33,22 @@ BLOCK_BYTES = 1 << 20
 MOST_CHUNK_BYTES = 64 << 20
 METRES_PER_INCH = 0.0254
 XMP_KEYWORD = b"XML:com.adobe.xmp"
+EXIF_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
+"""Texts in which old programs wrote EXIF, in hexadecimal."""
+
+CARRIED_TEXTS = tuple(word + b"\0" for word in (XMP_KEYWORD, *EXIF_KEYWORDS))
+"""How texts begin that hold EXIF or XMP, which are carried by themselves."""
+
+TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
+
+
+def bit_depth(file: BinaryIO) -> int:
+    """Read the bits a sample from the header, and leave the file where it stood."""
+    place = file.tell()
+    file.seek(DEPTH_OFFSET)
+    depth = file.read(1)
+    file.seek(place)
+    return depth[0] if depth else 0
 
 
 def read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
@@ -46,6 +73,51 @@ def read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         yield kind, body
         if kind == b"IEND":
             return
+
+
+def find_exif(chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the EXIF structure of a file's chunks, wherever it stands; None when there is none.
+
+    Raises:
+        ValueError: It is in hexadecimal, and damaged.
+    """
+    from_text = None
+    for kind, body in chunks:
+        if kind == b"eXIf" and body:
+            return body.removeprefix(b"Exif\0\0")
+        if kind in TEXT_KINDS and body.partition(b"\0")[0] in EXIF_KEYWORDS:
+            # An empty line, the name, the length, and the digits.
+            digits = b"".join(_text_of(kind, body).split(b"\n")[3:])
+            exif = bytes.fromhex(digits.decode("ascii", "replace"))
+            if exif.startswith(b"Exif\0\0"):
+                from_text = exif.removeprefix(b"Exif\0\0")
+    return from_text
+
+
+def find_xmp(chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the XMP packet of a file's chunks, wherever it stands; None when there is none."""
+    for kind, body in chunks:
+        if kind in TEXT_KINDS and body.startswith(XMP_KEYWORD + b"\0"):
+            return _text_of(kind, body) or None
+    return None
+
+
+def _text_of(kind: bytes, body: bytes) -> bytes:
+    """Return the text of a text chunk, unpacked; empty when it is damaged."""
+    rest = body.partition(b"\0")[2]
+    is_packed = kind == b"zTXt"
+    if kind == b"iTXt":
+        is_packed = rest[:1] == b"\1"
+        # Packed or not, how, the language, and the keyword in it.
+        rest = rest[:1] + b"".join(rest[2:].split(b"\0", 2)[2:])
+    if kind != b"tEXt":
+        rest = rest[1:]
+    if not is_packed:
+        return rest
+    try:
+        return zlib.decompressobj().decompress(rest, MOST_CHUNK_BYTES)
+    except zlib.error:
+        return b""
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -82,7 +154,7 @@ def write_png(file: BinaryIO, pixels: np.ndarray, chunks: Iterable[tuple[bytes, 
     header = struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[channels], 0, 0, 0)
     file.write(SIGNATURE + chunk(b"IHDR", header))
     file.writelines(chunk(kind, body) for kind, body in chunks)
-    packer = zlib.compressobj(LEVEL)
+    packer = zlib.compressobj(LEVEL, strategy=zlib.Z_FILTERED)
     for block in _filtered_blocks(pixels):
         _write_data(file, packer.compress(block))
     _write_data(file, packer.flush())

@@ -4,6 +4,7 @@ The only place that opens picture files. Pillow's (width, height) stays inside t
 """
 
 import io
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +14,24 @@ from typing import BinaryIO, Literal
 
 import imagecodecs
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from sam_diffsr_cli.errors import InputError, SamsrError
 from sam_diffsr_cli.pictures import exif as exif_module
 from sam_diffsr_cli.pictures import tiff
-from sam_diffsr_cli.pictures.embedded import read_metadata
+from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
-from sam_diffsr_cli.pictures.records import Frame, Limits, Picture
+from sam_diffsr_cli.pictures.png import MOST_CHUNK_BYTES, bit_depth
+from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, Picture
+from sam_diffsr_cli.pictures.xmp import orientation_in
 
 __all__ = ["PictureHead", "decode_picture", "read_head", "read_picture"]
 
-CODECS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF")
+CODECS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF")
 SAME_FORMAT = {"MPO": "JPEG", "DIB": "BMP"}
 PAGED = ("TIFF",)
+TOO_LARGE = "more pixels than is safe to decode"
+TRUST = "raise --max-megapixels if you trust the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,10 @@ def read_head(path: Path, limits: Limits) -> PictureHead:
     Raises:
         InputError: As ``read_picture``, as far as the header tells.
     """
-    with _open_file(path) as file, _told_as_ours(str(path)), _open_image(file) as image:
+    with _open_file(path) as file, _told_as_ours(str(path)), _open_image(file, limits) as image:
         frames = _check_limits(image, str(path), limits)
         width, height = image.size
-        metadata = read_metadata(image, file)
-        if _turn(image, metadata.exif) in SWAPPED:
+        if _has_rows_as_columns(image, read_metadata(image, file)):
             width, height = height, width
         return PictureHead(_format_name(image), (height, width), frames)
 
@@ -69,18 +73,16 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
     Raises:
         InputError: As ``read_picture``.
     """
-    with _told_as_ours(name), _open_image(file) as image:
+    with _told_as_ours(name), _open_image(file, limits) as image:
         count = _check_limits(image, name, limits)
+        forget_texts(image)
         metadata = read_metadata(image, file)
-        turn = _turn(image, metadata.exif)
+        turn = 1 if image.format == "TIFF" else _orientation(metadata)
         frames, notes, profile = _read_frames(image, file, count, (name, limits))
         upright = tuple(replace(frame, pixels=turn_upright(frame.pixels, turn)) for frame in frames)
-        name_of_format = _format_name(image)
-        several: Literal["pages", "animation"] = (
-            "pages" if name_of_format in PAGED else "animation"
-        )
+        several: Literal["pages", "animation"] = "pages" if image.format in PAGED else "animation"
         return Picture(
-            format=name_of_format,
+            format=_format_name(image),
             frames=upright,
             kind=several if len(upright) > 1 else "still",
             loop=image.info.get("loop"),
@@ -89,36 +91,50 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
         )
 
 
-def _turn(image: Image.Image, exif: bytes | None) -> int:
-    """Return the EXIF orientation still to be applied; Pillow applies TIFF's own by itself."""
-    return 1 if image.format == "TIFF" or exif is None else exif_module.orientation_of(exif)
+def _orientation(metadata: Metadata) -> int:
+    """Return how the picture is turned by EXIF or, where that says nothing, by XMP."""
+    found = None if metadata.exif is None else exif_module.orientation_of(metadata.exif)
+    if found is None and metadata.xmp is not None:
+        found = orientation_in(metadata.xmp)
+    return found or 1
+
+
+def _has_rows_as_columns(image: Image.Image, metadata: Metadata) -> bool:
+    """Whether ``image.size`` is still to be swapped; Pillow has done so for TIFF's own tag."""
+    tag = getattr(image, "tag_v2", {}).get(exif_module.ORIENTATION)
+    return _orientation(metadata) in SWAPPED and tag not in SWAPPED
 
 
 def _read_frames(
     image: Image.Image, file: BinaryIO, count: int, source: tuple[str, Limits]
 ) -> tuple[list[Frame], tuple[str, ...], bytes | None]:
     """Decode every frame; also notes, and the profile when the pixels left the file's own space."""
-    name, limits = source
     frames: list[Frame] = []
     notes: list[str] = []
-    profile = None
+    profile, first_profile = None, image.info.get("icc_profile")
     # A PNG's default picture that is no part of the animation is left out.
-    first = 1 if count > 1 and image.info.get("default_image") else 0
+    first = 1 if count > 1 and getattr(image, "default_image", False) else 0
     for index in range(first, count):
         if count > 1:
             image.seek(index)
-        if is_deep(image):
-            pixels = _deep_pixels(image, file, index, (name, limits))
+        if image.info.get("icc_profile") != first_profile:
+            notes.append("its pages have different ICC profiles, of which the first was kept")
+        forget_texts(image)
+        if is_deep(image, file):
+            pixels = _deep_pixels(image, file, index, source)
         else:
             image.load()
-            pixels, note, new_profile = frame_pixels(image, name)
+            forget_texts(image)
+            pixels, note, new_profile = frame_pixels(image, source[0])
             profile = new_profile or profile
-            if note and note not in notes:
-                notes.append(note)
-        frames.append(Frame(pixels, float(image.info.get("duration") or 0.0)))
-    if image.format in PAGED:
-        return frames, tuple(notes), profile
-    return _same_channels(frames), tuple(notes), profile
+            notes += [note] if note else []
+        duration = image.info.get("duration")
+        frames.append(Frame(pixels, float(duration) if isinstance(duration, (int, float)) else 0.0))
+    if count > 1 and image.format == "PNG" and bit_depth(file) == 16:
+        notes.append("16 bits a channel became 8, all that is read of an animation")
+    if image.format not in PAGED:
+        frames = _same_channels(_gray_again(frames) if image.format == "GIF" else frames)
+    return frames, tuple(dict.fromkeys(notes)), profile
 
 
 def _deep_pixels(
@@ -134,6 +150,17 @@ def _deep_pixels(
     file.seek(0)
     pixels = np.asarray(imagecodecs.png_decode(file.read()))
     return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _gray_again(frames: list[Frame]) -> list[Frame]:
+    """Bring a GIF whose palette is gray, and which Pillow gives in colour, back to gray."""
+    coloured = [frame.pixels for frame in frames if frame.pixels.shape[2] > 2]
+    if not all((pixels[..., :1] == pixels[..., 1:3]).all() for pixels in coloured):
+        return frames
+    return [
+        replace(frame, pixels=frame.pixels[..., 2:] if frame.pixels.shape[2] > 2 else frame.pixels)
+        for frame in frames
+    ]
 
 
 def _same_channels(frames: list[Frame]) -> list[Frame]:
@@ -170,24 +197,52 @@ def _check_limits(image: Image.Image, name: str, limits: Limits) -> int:
         raise InputError(f"{name}: has no pixels")
     if count > limits.max_frames:
         raise InputError(f"{name}: {count} frames are more than {limits.max_frames}")
-    if width * height * count > limits.max_pixels:
+    if _count_pixels(image, count) > limits.max_pixels:
+        times = f", {count} times," if count > 1 else ""
         raise InputError(
-            f"{name}: {width}x{height} pixels, {count} times, are more than is safe to decode"
-            if count > 1
-            else f"{name}: {width}x{height} pixels are more than is safe to decode",
-            hint="raise --max-megapixels if you trust the file",
+            f"{name}: {width}x{height} pixels{times} are more than is safe to decode",
+            hint=TRUST,
         )
     return count
+
+
+def _count_pixels(image: Image.Image, count: int) -> int:
+    """Count the pixels of all frames; only pages differ in size."""
+    if image.format not in PAGED or count == 1:
+        return image.width * image.height * count
+    total = 0
+    for index in range(count):
+        image.seek(index)
+        total += image.width * image.height
+    image.seek(0)
+    return total
+
+
+class _Bounded(io.BufferedReader):
+    """An open file that makes room for no more than it has, whatever a damaged one says."""
+
+    def __init__(self, path: Path) -> None:
+        raw = io.FileIO(path)
+        super().__init__(raw)
+        self._size = os.fstat(raw.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read ``size`` bytes, or what there is."""
+        if size is None or size < 0:
+            return super().read()
+        return super().read(min(size, max(0, self._size - self.tell())))
 
 
 @contextmanager
 def _open_file(path: Path) -> Iterator[BinaryIO]:
     try:
         if path.is_dir():
-            raise InputError(f"{path}: is a folder, not a picture")
+            is_open = os.access(path, os.R_OK | os.X_OK)
+            what = "not a picture" if is_open else "and cannot be read"
+            raise InputError(f"{path}: is a folder, {what}")
         if path.exists() and not path.is_file():
             raise InputError(f"{path}: is not a regular file")
-        file = path.open("rb")
+        file = _Bounded(path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (OSError, ValueError) as error:
@@ -201,9 +256,14 @@ def _open_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _open_image(file: BinaryIO) -> Iterator[Image.Image]:
-    """Open with Pillow, whose own limit on pixels, a global, gives way to ``Limits``."""
-    Image.MAX_IMAGE_PIXELS = None
+def _open_image(file: BinaryIO, limits: Limits) -> Iterator[Image.Image]:
+    """Open with Pillow, whose own limits, globals, become ours.
+
+    Pillow makes room for a GIF's frames while it looks for them, before they can be checked here.
+    """
+    Image.MAX_IMAGE_PIXELS = limits.max_pixels
+    PngImagePlugin.MAX_TEXT_CHUNK = MOST_CHUNK_BYTES
+    tiff.open_more_kinds()
     file.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -218,6 +278,8 @@ def _told_as_ours(name: str) -> Iterator[None]:
         yield
     except (SamsrError, MemoryError):
         raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{name}: {TOO_LARGE}", hint=TRUST) from error
     except UnidentifiedImageError as error:
         raise InputError(
             f"{name}: not a picture that samsr reads",

@@ -1,23 +1,43 @@
 """TIFF where Pillow does not reach: 16-bit colour in, and every depth out, strip by strip."""
 
 import io
+import math
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
-from PIL import Image, TiffImagePlugin
+from PIL import TiffImagePlugin
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.directories import (
+    Directory,
+    Order,
+    pack_directory,
+    pack_exif,
+    parse_exif,
+    read_tiff_directory,
+)
 from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, has_alpha
 
-__all__ = ["pick_exif", "read_deep_page", "write_tiff"]
+__all__ = [
+    "PHOTOSHOP_PREFIX",
+    "open_more_kinds",
+    "pick_exif",
+    "pick_photoshop",
+    "read_deep_page",
+    "write_tiff",
+]
 
-EXIF_IFD, GPS_IFD = 0x8769, 0x8825
-XMP_TAG = 700
+ORIENTATION, XMP_TAG, PHOTOSHOP_TAG = 274, 700, 34377
+PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
 TEXT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
 """Description, make, model, software, date, artist, host computer, copyright."""
+
+CARRIED_TAGS = (*TEXT_TAGS, 0x4746, 0x4749, 0x83BB, *range(0x9C9B, 0x9CA0))
+"""Also the two ratings, IPTC, and the title, comment, author, keywords and subject of Windows."""
 
 STRIP_BYTES = 1 << 20
 CLASSIC_LIMIT = 2**32 - 2**25
@@ -25,6 +45,16 @@ CLASSIC_LIMIT = 2**32 - 2**25
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
 PLANAR = 2
+LARGEST_TILE = 1 << 26
+
+
+def open_more_kinds() -> None:
+    """Let Pillow open gray of 16 bits with a second channel, whose pixels are read here."""
+    for order in (b"II", b"MM"):
+        for photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
+            for extra in (0, 1, 2):
+                kind = (order, photometric, (1,), 1, (16, 16), (extra,))
+                TiffImagePlugin.OPEN_INFO.setdefault(kind, ("LA", "LA"))
 
 
 def read_deep_page(file: BinaryIO, index: int, name: str, limits: Limits) -> np.ndarray:
@@ -61,7 +91,9 @@ def _check_page(page: tifffile.TiffPage, name: str, limits: Limits) -> None:
             f"{name}: a TIFF of this kind ({page.photometric!s}, {page.dtype}) is not supported",
             hint="convert to RGB or gray of 8 or 16 bits",
         )
-    if page.size > 8 * limits.max_pixels:
+    # Room is made for a whole tile, and that need not fit the picture.
+    tile = math.prod(page.chunks)
+    if page.size > 8 * limits.max_pixels or tile > max(page.size, LARGEST_TILE):
         raise InputError(f"{name}: more pixels than is safe to decode")
 
 
@@ -83,18 +115,24 @@ def _arrange(levels: np.ndarray, page: tifffile.TiffPage, *, is_planar: bool) ->
     return pixels
 
 
-def pick_exif(image: Image.Image) -> bytes | None:
-    """Gather from a TIFF's own tags those that describe the photo, as an EXIF structure."""
-    found, kept = image.getexif(), Image.Exif()
-    for tag in (*TEXT_TAGS, 0x0112):
-        if tag in found:
-            kept[tag] = found[tag]
-    for tag in (EXIF_IFD, GPS_IFD):
-        directory = found.get_ifd(tag)
-        if directory:
-            kept.get_ifd(tag).update(directory)
-            kept[tag] = kept.get_ifd(tag)
-    return kept.tobytes().removeprefix(b"Exif\0\0") if len(kept) else None
+def pick_exif(file: BinaryIO) -> bytes | None:
+    """Gather from a TIFF's own tags those that describe the photo, as an EXIF structure.
+
+    Raises:
+        ValueError: The file's first directory is damaged.
+    """
+    kept = read_tiff_directory(file).only((*CARRIED_TAGS, ORIENTATION))
+    return pack_exif(kept) if kept.fields or kept.children else None
+
+
+def pick_photoshop(file: BinaryIO) -> bytes | None:
+    """Read Photoshop's resources, in the form that a JPEG's APP13 segment has.
+
+    Raises:
+        ValueError: The file's first directory is damaged.
+    """
+    body = read_tiff_directory(file).data_of(PHOTOSHOP_TAG)
+    return None if body is None else PHOTOSHOP_PREFIX + body
 
 
 def write_tiff(file: BinaryIO, frames: Sequence[Frame], metadata: Metadata) -> None:
@@ -103,18 +141,19 @@ def write_tiff(file: BinaryIO, frames: Sequence[Frame], metadata: Metadata) -> N
     Args:
         file: Open for reading and writing, empty.
         frames: Each ``(H, W, C)``, uint8 or uint16; may be mapped from a file.
-        metadata: EXIF is written as TIFF's own tags, and left out of files above 4 GiB.
+        metadata: EXIF is written as TIFF's own tags, in its own byte order; in files above 4 GiB
+            the first directory only.
     """
     total = sum(frame.pixels.nbytes for frame in frames)
     is_big = total > CLASSIC_LIMIT
-    directories = _sub_directories(metadata.exif)
-    with tifffile.TiffWriter(file, bigtiff=is_big, byteorder="<") as writer:
+    exif = _parse(metadata.exif)
+    pointed = {} if is_big else exif.children
+    with tifffile.TiffWriter(file, bigtiff=is_big, byteorder=exif.order) as writer:
         for index, frame in enumerate(frames):
             beside = metadata if index == 0 else Metadata(icc=metadata.icc, dpi=metadata.dpi)
-            tags = _tags(beside, [] if is_big or index else list(directories))
+            tags = [] if index else _tags(metadata, exif)
             _write_page(writer, frame.pixels, beside, tags)
-    if not is_big:
-        _append_directories(file, directories)
+    _append_directories(file, pointed)
 
 
 def _write_page(
@@ -126,7 +165,7 @@ def _write_page(
     if metadata.dpi is not None:
         options = {"resolution": metadata.dpi, "resolutionunit": "INCH"}
     writer.write(
-        _strips(pixels, rows),
+        _strips(pixels, rows, writer.tiff.byteorder),
         shape=pixels.shape if channels > 1 else pixels.shape[:2],
         dtype=pixels.dtype,
         photometric="rgb" if channels > 2 else "minisblack",
@@ -143,65 +182,58 @@ def _write_page(
     )
 
 
-def _strips(pixels: np.ndarray, rows: int) -> Iterator[np.ndarray]:
+def _strips(pixels: np.ndarray, rows: int, order: Order) -> Iterator[bytes]:
+    """Yield deflated strips of differences to the left; the library would want a whole page."""
     for first in range(0, len(pixels), rows):
-        strip = np.ascontiguousarray(pixels[first : first + rows])
-        yield strip if pixels.shape[2] > 1 else strip[..., 0]
+        strip = np.array(pixels[first : first + rows])
+        strip[:, 1:] -= strip[:, :-1].copy()
+        yield zlib.compress(strip.astype(strip.dtype.newbyteorder(order), copy=False).tobytes())
 
 
-def _tags(metadata: Metadata, pointers: list[int]) -> list[Any]:
-    """List the tags that are not tifffile's own: XMP, texts, and pointers to fill in later."""
-    tags: list[Any] = []
+def _parse(exif: bytes | None) -> Directory:
+    try:
+        return Directory("<") if exif is None else parse_exif(exif)
+    except ValueError:
+        return Directory("<")
+
+
+def _tags(metadata: Metadata, exif: Directory) -> list[Any]:
+    """List the tags that are not tifffile's own: XMP, texts, and Photoshop's resources."""
+    tags: list[Any] = [(*kept, True) for kept in exif.only(CARRIED_TAGS).fields]
     if metadata.xmp is not None:
         tags.append((XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True))
-    if metadata.exif is not None:
-        exif = _load_exif(metadata.exif)
-        for tag in TEXT_TAGS:
-            text = exif.get(tag)
-            if isinstance(text, str) and text:
-                data = text.encode("utf-8") + b"\0"
-                tags.append((tag, 2, len(data), data, True))
-    tags += [(pointer, 4, 1, 0, True) for pointer in pointers]
+    if metadata.photoshop is not None:
+        body = metadata.photoshop.removeprefix(PHOTOSHOP_PREFIX)
+        tags.append((PHOTOSHOP_TAG, 1, len(body), body, True))
     return tags
 
 
-def _load_exif(exif: bytes) -> Image.Exif:
-    loaded = Image.Exif()
-    loaded.load(b"Exif\0\0" + exif)
-    return loaded
+def _append_directories(file: BinaryIO, directories: dict[int, Directory]) -> None:
+    """Write the directories behind the pages, and the first page's anew, which points at them.
 
-
-def _sub_directories(exif: bytes | None) -> dict[int, TiffImagePlugin.ImageFileDirectory_v2]:
-    """Read the EXIF and GPS directories into the form in which they can be written."""
-    found: dict[int, TiffImagePlugin.ImageFileDirectory_v2] = {}
-    if exif is None:
-        return found
-    loaded = _load_exif(exif)
-    for tag in (EXIF_IFD, GPS_IFD):
-        values = loaded.get_ifd(tag)
-        if values:
-            directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
-            for key, value in values.items():
-                if not isinstance(value, dict):
-                    directory[key] = value
-            found[tag] = directory
-    return found
-
-
-def _append_directories(
-    file: BinaryIO, directories: dict[int, TiffImagePlugin.ImageFileDirectory_v2]
-) -> None:
-    """Write the directories behind the pages and point the first page at them."""
+    tifffile leaves such pointers out, so there is no room for them in its own directory.
+    """
     if not directories:
         return
-    file.seek(0)
-    with tifffile.TiffFile(file) as tiff:
-        tags = tiff.pages.first.tags
-        places = {tag: tags[tag].valueoffset for tag in directories}
+    order, added = next(iter(directories.values())).order, []
     for tag, directory in directories.items():
-        offset = file.seek(0, io.SEEK_END)
-        offset += offset % 2
-        file.seek(offset)
-        file.write(directory.tobytes(offset))
-        file.seek(places[tag])
-        file.write(struct.pack("<I", offset))
+        offset = _seek_even_end(file)
+        file.write(pack_directory(directory, offset))
+        added.append(struct.pack(f"{order}HHII", tag, 4, 1, offset))
+    file.seek(4)
+    (first,) = struct.unpack(f"{order}I", file.read(4))
+    file.seek(first)
+    (count,) = struct.unpack(f"{order}H", file.read(2))
+    entries = [file.read(12) for _ in range(count)] + added
+    entries.sort(key=lambda entry: struct.unpack(f"{order}H", entry[:2]))
+    following = file.read(4)
+    place = _seek_even_end(file)
+    file.write(struct.pack(f"{order}H", len(entries)) + b"".join(entries) + following)
+    file.seek(4)
+    file.write(struct.pack(f"{order}I", place))
+
+
+def _seek_even_end(file: BinaryIO) -> int:
+    """Go to the end, or one byte behind it, where a directory may begin."""
+    offset = file.seek(0, io.SEEK_END)
+    return file.seek(offset + offset % 2)

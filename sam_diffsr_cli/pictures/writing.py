@@ -4,7 +4,7 @@ What it cannot hold is said in notes, never dropped in silence; transparency it 
 error. Files appear whole or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -13,16 +13,22 @@ from PIL import Image, PngImagePlugin
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import png
-from sam_diffsr_cli.pictures.exif import upright_exif
+from sam_diffsr_cli.pictures.exif import upright_exif, without_orientation
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture, has_alpha, to_8_bits
-from sam_diffsr_cli.pictures.tiff import write_tiff
+from sam_diffsr_cli.pictures.tiff import PHOTOSHOP_PREFIX, write_tiff
 from sam_diffsr_cli.pictures.xmp import upright_xmp, with_record
 
 __all__ = ["WriteOptions", "check_fits", "encode_picture", "prepare_metadata"]
 
 DEFAULT_QUALITY = 95
 MOST_JPEG_SEGMENT = 65_533
+RECORD_MARK = b"\nsamsr: "
+"""Stands before the record in a GIF's comment."""
+
+GIF_CLEAR = 255
+"""The place in a GIF's palette of what is not seen."""
+
 KEPT_NAMES = {
     "icc": "the ICC profile",
     "exif": "EXIF",
@@ -30,6 +36,7 @@ KEPT_NAMES = {
     "dpi": "the print density",
     "comment": "the comment",
     "text": "PNG text",
+    "iptc": "IPTC and Photoshop's data",
 }
 
 
@@ -94,29 +101,48 @@ def prepare_metadata(
     xmp = None if old.xmp is None else upright_xmp(old.xmp, picture.size)
     new = replace(old, exif=exif, xmp=with_record(xmp, record))
     notes = ["EXIF is damaged and was left out"] if old.exif and exif is None else []
-    lost: list[str] = [
-        str(name)
-        for name, value in (("icc", old.icc), ("exif", exif), ("xmp", new.xmp), ("dpi", old.dpi))
-        if value is not None and name not in target.keeps
-    ]
     if target.name == "GIF":
-        new = replace(new, comment=f"{_text(old.comment)} {record}".strip().encode())
-        lost = [name for name in lost if name != "xmp"] + (["xmp"] if old.xmp else [])
-    elif (
-        old.comment is not None and "comment" not in target.keeps and target.name != picture.format
-    ):
-        lost.append("comment")
-    if any(kind.endswith(b"Xt") for kind, _ in old.png_chunks) and "text" not in target.keeps:
-        lost.append("text")
+        new = replace(new, comment=_comment_with_record(old.comment, record))
+    texts = [kind for kind, _ in old.png_chunks if kind.endswith(b"Xt")]
+    beside = {
+        "icc": old.icc,
+        "exif": exif,
+        "xmp": old.xmp if target.name == "GIF" else new.xmp,
+        "dpi": old.dpi,
+        "comment": old.comment,
+        "text": texts or None,
+        "iptc": old.photoshop,
+    }
+    lost = [n for n, value in beside.items() if value is not None and n not in target.keeps]
     if lost:
         notes.append(f"{target.name} has no room for {', '.join(KEPT_NAMES[n] for n in lost)}")
+    if target.name == "JPEG":
+        new, too_long = _fit_jpeg(new)
+        notes += [f"{name} is longer than JPEG can hold and was left out" for name in too_long]
+    if target.name == "GIF" and picture.has_alpha:
+        notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
     if picture.is_deep and not target.deep:
         notes.append(f"16 bits a channel became 8, all that {target.name} holds")
     return new, tuple(notes)
 
 
-def _text(comment: bytes | None) -> str:
-    return "" if comment is None else comment.decode("utf-8", "replace")
+def _comment_with_record(comment: bytes | None, record: str) -> bytes:
+    """Add the record to a GIF's comment, in the place of an earlier one."""
+    own = comment or b""
+    if RECORD_MARK in own:
+        own = own.rpartition(RECORD_MARK)[0]
+    return own + RECORD_MARK + record.encode()
+
+
+def _fit_jpeg(metadata: Metadata) -> tuple[Metadata, list[str]]:
+    """Leave out what is longer than a JPEG's segment, and name it."""
+    long = [
+        name
+        for name in ("exif", "xmp", "comment")
+        if len(getattr(metadata, name) or b"") > MOST_JPEG_SEGMENT - 40
+    ]
+    emptied: dict[str, Any] = dict.fromkeys(long)
+    return replace(metadata, **emptied), [KEPT_NAMES[name] for name in long]
 
 
 def encode_picture(
@@ -141,20 +167,38 @@ def encode_picture(
         write_tiff(file, picture.frames, metadata)
         return
     saved: dict[str, Any] = _ENCODERS[target.name](metadata, options)
-    images = [_to_image(frame.pixels) for frame in picture.frames[:1]]
+    first = _to_image(picture.frames[0].pixels, target)
     if picture.kind == "animation":
         saved |= _animation_options(picture, target)
     try:
-        images[0].save(file, format=target.name, **saved)
+        first.save(file, format=target.name, **saved)
     except (ValueError, SyntaxError, TypeError) as error:
         raise InputError(f"cannot be written as {target.name} ({error})") from error
 
 
-def _to_image(pixels: np.ndarray) -> Image.Image:
+def _to_image(pixels: np.ndarray, target: Format) -> Image.Image:
     """Hand pixels to Pillow, 16 bits reduced to 8."""
     if pixels.dtype == np.uint16:
         pixels = to_8_bits(pixels)
-    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+    image = Image.fromarray(
+        np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    )
+    return _keyed(image) if target.name == "GIF" and has_alpha(pixels) else image
+
+
+def _keyed(image: Image.Image) -> Image.Image:
+    """Reduce to 255 colours, and one that is clear, for what is more than half so.
+
+    Pillow's own reduction averages the clear colour with others, and loses it.
+    """
+    colours = image.convert("RGB").quantize(GIF_CLEAR)
+    index = np.array(colours)
+    index[np.asarray(image)[..., -1] < 128] = GIF_CLEAR
+    keyed = Image.fromarray(index)
+    palette = bytes(colours.getpalette() or ())[: 3 * GIF_CLEAR]
+    keyed.putpalette(palette.ljust(3 * 256, b"\0"))
+    keyed.info["transparency"] = GIF_CLEAR
+    return keyed
 
 
 def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
@@ -187,14 +231,17 @@ def _beside(metadata: Metadata, *names: str) -> dict[str, Any]:
 
 def _jpeg(metadata: Metadata, options: WriteOptions) -> dict[str, Any]:
     saved = _beside(metadata, "icc_profile", "exif", "xmp", "dpi", "comment")
-    # A segment holds 64 KiB; what is longer is left out rather than losing the picture.
-    for name in ("exif", "xmp", "comment"):
-        if len(saved.get(name, b"")) > MOST_JPEG_SEGMENT - 40:
-            del saved[name]
-    body = metadata.photoshop
-    if body is not None and len(body) <= MOST_JPEG_SEGMENT:
-        saved["extra"] = b"\xff\xed" + (len(body) + 2).to_bytes(2, "big") + body
+    if metadata.photoshop is not None:
+        saved["extra"] = b"".join(_photoshop_segments(metadata.photoshop))
     return saved | {"quality": options.quality, "subsampling": 0}
+
+
+def _photoshop_segments(photoshop: bytes) -> Iterator[bytes]:
+    """Spread Photoshop's resources over as many segments as they need."""
+    body, room = photoshop.removeprefix(PHOTOSHOP_PREFIX), MOST_JPEG_SEGMENT - len(PHOTOSHOP_PREFIX)
+    for first in range(0, max(len(body), 1), room):
+        part = PHOTOSHOP_PREFIX + body[first : first + room]
+        yield b"\xff\xed" + (len(part) + 2).to_bytes(2, "big") + part
 
 
 def _webp(metadata: Metadata, options: WriteOptions) -> dict[str, Any]:
@@ -204,6 +251,9 @@ def _webp(metadata: Metadata, options: WriteOptions) -> dict[str, Any]:
 
 
 def _avif(metadata: Metadata, options: WriteOptions) -> dict[str, Any]:
+    if metadata.exif is not None:
+        # Pillow writes EXIF anew, and loses some, when the orientation is in it.
+        metadata = replace(metadata, exif=without_orientation(metadata.exif))
     saved = _beside(metadata, "icc_profile", "exif", "xmp")
     return saved | {"quality": options.quality, "subsampling": "4:4:4"}
 
@@ -233,9 +283,11 @@ _ENCODERS = {"JPEG": _jpeg, "WEBP": _webp, "AVIF": _avif, "BMP": _bmp, "GIF": _g
 def _animation_options(picture: Picture, target: Format) -> dict[str, Any]:
     """Frames after the first, times and repetition; each frame replaces the one before it."""
     durations = [frame.duration_ms for frame in picture.frames]
+    others = (_to_image(frame.pixels, target) for frame in picture.frames[1:])
     options: dict[str, Any] = {
         "save_all": True,
-        "append_images": (_to_image(frame.pixels) for frame in picture.frames[1:]),
+        # Pillow goes through them twice for PNG.
+        "append_images": list(others) if target.name == "PNG" else others,
         "duration": durations if target.name == "PNG" else [round(ms) for ms in durations],
     }
     if picture.loop is not None and target.name != "AVIF":

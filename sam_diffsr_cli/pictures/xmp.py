@@ -4,9 +4,9 @@ The packet is text that other programs wrote; it is edited, never parsed and wri
 """
 
 import re
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import quoteattr, unescape
 
-__all__ = ["NAMESPACE", "record_of", "upright_xmp", "with_record"]
+__all__ = ["NAMESPACE", "orientation_in", "record_of", "upright_xmp", "with_record"]
 
 NAMESPACE = "urn:samsr:1"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -19,8 +19,16 @@ _PACKET = (
 )
 _OLD_RECORD = re.compile(rb'<rdf:Description[^<>]*xmlns:samsr="urn:samsr:1"[^<>]*/>')
 _RECORD = re.compile(r'samsr:record=("[^"]*"|\'[^\']*\')')
+_ENTITIES = {"&quot;": '"', "&apos;": "'", "&#9;": "\t", "&#10;": "\n", "&#13;": "\r"}
+_ORIENTATION = re.compile(rb"\btiff:Orientation(?:\s*=\s*[\"']|>)\s*([1-8])\b")
 _TAGS = ("tiff:Orientation", "tiff:ImageWidth", "tiff:ImageLength")
 _EXIF_TAGS = ("exif:PixelXDimension", "exif:PixelYDimension")
+
+
+def orientation_in(xmp: bytes) -> int | None:
+    """Read the orientation, 1 (upright) to 8; None when there is none."""
+    found = _ORIENTATION.search(xmp)
+    return None if found is None else int(found[1])
 
 
 def upright_xmp(xmp: bytes, size: tuple[int, int]) -> bytes:
@@ -40,7 +48,7 @@ def with_record(xmp: bytes | None, record: str) -> bytes:
     A packet without an ``rdf:RDF`` element is not XMP, and is replaced.
     """
     packet = _PACKET.encode() if xmp is None or b"</rdf:RDF>" not in xmp else xmp
-    quoted = quoteattr(record, {"\n": "&#10;"})
+    quoted = quoteattr(record)
     element = f'<rdf:Description rdf:about="" xmlns:samsr="{NAMESPACE}" samsr:record={quoted}/>'
     head, _, tail = _OLD_RECORD.sub(b"", packet).rpartition(b"</rdf:RDF>")
     return head + element.encode() + b"</rdf:RDF>" + tail
@@ -48,10 +56,6 @@ def with_record(xmp: bytes | None, record: str) -> bytes:
 
 def record_of(xmp: bytes) -> str | None:
     """Read back what ``with_record`` added; None when there is nothing."""
-    found = _RECORD.search(xmp.decode("utf-8", "replace"))
-    if found is None:
-        return None
-    text = found[1][1:-1]
-    for entity, letter in (("&quot;", '"'), ("&apos;", "'"), ("&lt;", "<"), ("&gt;", ">")):
-        text = text.replace(entity, letter)
-    return text.replace("&#10;", "\n").replace("&amp;", "&")
+    # The last is ours: another program may have moved an earlier one into its own element.
+    found = _RECORD.findall(xmp.decode("utf-8", "replace"))
+    return unescape(found[-1][1:-1], _ENTITIES) if found else None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_diffsr_cli.errors import ResourceError
+from sam_diffsr_cli.errors import DiskFullError
 
 __all__ = ["MAPPED_BYTES", "new_canvas"]
 
@@ -29,7 +29,7 @@ def new_canvas(
             array or the process.
 
     Raises:
-        ResourceError: There is no space for the file.
+        DiskFullError: There is no space for the file.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= MAPPED_BYTES:
@@ -45,7 +45,7 @@ def new_canvas(
                 file.flush()
             return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
     except OSError as error:
-        raise ResourceError(
+        raise DiskFullError(
             f"{folder}: no space for a result of {size / 1e6:.0f} MB ({error.strerror})",
             hint="free some disk space",
         ) from error
