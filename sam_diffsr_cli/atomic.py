@@ -39,7 +39,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         _try_lock(handle)
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises on a name that is too long
             raise InputError(f"{path}: is a folder")
         yield temporary
         with temporary.open("rb+") as written:

@@ -89,7 +89,7 @@ def test_auto_precision_on_cuda_is_bf16_where_there_is_hardware_for_it(
     assert resolve_precision("auto", CUDA) == expected
 
 
-@pytest.mark.parametrize("name", ["", "fp16", "BF16"])
+@pytest.mark.parametrize("name", ["", "fp8", "BF16"])
 def test_an_unknown_precision_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"--precision {name}: unknown"):
         resolve_precision(name, CPU)

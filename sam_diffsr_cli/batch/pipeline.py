@@ -118,8 +118,10 @@ def _read_ahead(
 def _finished(waiting: deque[_Writing], *, most: int) -> Iterator[Outcome]:
     """Yield what is written; wait while more than ``most`` bytes are not."""
     while waiting and (waiting[0].future.done() or sum(w.size for w in waiting) > most):
-        first = waiting.popleft()
+        first = waiting[0]
         first.future.result()
+        # Not before it is whole: an interrupt may come while it is waited for.
+        waiting.popleft()
         yield first.outcome
         _stop_when_full(first.outcome)
 

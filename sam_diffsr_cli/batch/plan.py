@@ -1,19 +1,19 @@
 """The plan of a batch: each picture's output, decided before any work, and about how much it is."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from sam_diffsr_cli.batch.sources import Source
+from sam_diffsr_cli.batch.sources import Source, is_there
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.formats import Format, is_picture_name
 from sam_diffsr_cli.pictures.reading import read_head
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.upscaling.passes import final_size
 
-__all__ = ["Estimate", "Job", "Naming", "OnExists", "estimate_work", "is_same_file", "plan_jobs"]
+__all__ = ["Estimate", "Job", "Naming", "OnExists", "estimate_work", "plan_jobs"]
 
 OnExists = Literal["skip", "overwrite", "rename", "error"]
 
@@ -41,11 +41,16 @@ class Naming:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture and its output (None: standard output); ``is_done`` when it is there already."""
+    """One picture and its output (None: standard output).
+
+    ``is_done`` when the output is there already; ``is_input`` when it is, and is a picture of the
+    plan, its own or another's, which must not be lost.
+    """
 
     source: Source
     target: Path | None
     is_done: bool = False
+    is_input: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,8 @@ def plan_jobs(sources: Sequence[Source], naming: Naming) -> list[Job]:
     else:
         jobs = _name_all(sources, naming, naming.folder)
     taken = {_key(job.target) for job in jobs if job.target is not None}
-    return [_look(job, naming.on_exists, taken) for job in jobs]
+    inputs = {_identity(source.path) for source in sources} - {None}
+    return [_look(job, naming.on_exists, taken, inputs) for job in jobs]
 
 
 def _name_all(sources: Sequence[Source], naming: Naming, folder: Path) -> list[Job]:
@@ -125,34 +131,28 @@ def _free_name(target: Path, used: Iterable[str]) -> Path:
     return candidate
 
 
-def _look(job: Job, on_exists: OnExists, taken: set[str]) -> Job:
+def _look(job: Job, on_exists: OnExists, taken: set[str], inputs: Container[object]) -> Job:
     """Apply ``--on-exists`` to a job whose output is there already."""
-    if job.target is None or not _exists(job.target) or on_exists in ("overwrite", "error"):
+    if job.target is None or not is_there(job.target):
         return job
-    if on_exists == "skip":
-        return replace(job, is_done=not is_same_file(job))
+    if on_exists != "rename":
+        is_input = _identity(job.target) in inputs
+        return replace(job, is_done=on_exists == "skip" and not is_input, is_input=is_input)
     number, candidate = 1, job.target
-    while _exists(candidate) or (_key(candidate) in taken and candidate != job.target):
+    while is_there(candidate) or (_key(candidate) in taken and candidate != job.target):
         number += 1
         candidate = job.target.with_name(f"{job.target.stem} ({number}){job.target.suffix}")
     taken.add(_key(candidate))
     return replace(job, target=candidate)
 
 
-def is_same_file(job: Job) -> bool:
-    """Whether a job's output is its own input."""
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Tell which file a name leads to, through links and other spellings; None for none."""
     try:
-        same = job.target is not None and job.source.path is not None
-        return same and job.target.samefile(job.source.path)  # type: ignore[union-attr,arg-type]
+        found = None if path is None else path.stat()
     except (OSError, ValueError):
-        return False
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists() or path.is_symlink()
-    except (OSError, ValueError):
-        return False
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def estimate_work(jobs: Sequence[Job], scale: float, limits: Limits) -> Estimate:

@@ -14,7 +14,7 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.formats import is_picture_name
 
-__all__ = ["STANDARD", "Source", "gather_sources"]
+__all__ = ["STANDARD", "Source", "gather_sources", "is_folder", "is_there"]
 
 STANDARD = "-"
 """Standard input or output."""
@@ -52,7 +52,7 @@ def gather_sources(
     found: dict[object, Source] = {}
     for name in names:
         for source in _expand(name, recursive=recursive, leave_out=leave_out):
-            found.setdefault(source.path, source)
+            found.setdefault(source.path and source.path.absolute(), source)
     return list(found.values())
 
 
@@ -60,7 +60,7 @@ def _expand(name: str, *, recursive: bool, leave_out: Path | None) -> Iterator[S
     path = Path(name)
     if name == STANDARD:
         yield Source(None, Path("stdin"))
-    elif _is_there(path):
+    elif is_there(path):
         yield from _expand_path(path, recursive=recursive, leave_out=leave_out)
     elif name.startswith("@"):
         for line in _read_list(name[1:]):
@@ -74,15 +74,24 @@ def _expand(name: str, *, recursive: bool, leave_out: Path | None) -> Iterator[S
         yield Source(path, Path(path.name))
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
+    """Whether there is anything of this name; never of one that no disk could hold."""
     try:
         return path.exists() or path.is_symlink()
     except (OSError, ValueError):
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder; a name that no disk could hold is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def _expand_path(path: Path, *, recursive: bool, leave_out: Path | None) -> Iterator[Source]:
-    if not path.is_dir():
+    if not is_folder(path):
         yield Source(path, Path(path.name))
         return
     count = 0

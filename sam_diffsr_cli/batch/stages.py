@@ -13,14 +13,14 @@ from pathlib import Path
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.batch.pipeline import Stages
-from sam_diffsr_cli.batch.plan import Job, Naming, is_same_file
+from sam_diffsr_cli.batch.plan import Job, Naming
 from sam_diffsr_cli.config import SamplingConfig
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_named, format_of
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
 from sam_diffsr_cli.pictures.records import Limits, Picture
 from sam_diffsr_cli.pictures.writing import (
-    WriteOptions,
     check_fits,
     encode_picture,
     prepare_metadata,
@@ -79,17 +79,28 @@ def make_stages(settings: Settings, report: Report) -> Stages:
 
 
 def _read(job: Job, settings: Settings) -> Picture:
-    if is_same_file(job):
+    if job.is_input:
         raise InputError(
-            f"{job.target}: is the input itself", hint="choose another OUT, or add --suffix"
+            f"{job.target}: is the input itself, or another of this run",
+            hint="choose another OUT, or add --suffix",
         )
-    if settings.naming.on_exists == "error" and job.target is not None and job.target.exists():
-        raise InputError(
-            f"{job.target}: exists already", hint="--on-exists skip, overwrite or rename"
-        )
+    if job.target is not None:
+        _check_target(job.target, settings.naming)
     if job.source.path is None:
         return decode_picture(io.BytesIO(sys.stdin.buffer.read()), job.source.name, settings.limits)
     return read_picture(job.source.path, settings.limits)
+
+
+def _check_target(target: Path, naming: Naming) -> None:
+    """Refuse before any work what could not be written after it."""
+    try:
+        target.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror})") from error
+    if naming.on_exists == "error":
+        raise InputError(f"{target}: exists already", hint="--on-exists skip, overwrite or rename")
 
 
 def _target_format(job: Job, picture: Picture, naming: Naming) -> Format:

@@ -51,7 +51,7 @@ def run_settings(
         error = interrupt
     failure = _failure(outcomes, len(jobs), error)
     if as_json:
-        _print_document(settings, plan, outcomes, failure)
+        _print_document(settings, plan, outcomes, failure, is_plan=dry_run)
         if failure is not None:
             _print_failure(failure)
             raise typer.Exit(failure.exit_code)
@@ -193,12 +193,14 @@ def _print_document(
     plan: "Estimate",
     outcomes: "Sequence[Outcome]",
     failure: "SamsrError | None",
+    *,
+    is_plan: bool,
 ) -> None:
     from sam_diffsr_cli.batch.report import make_document, to_text
     from sam_diffsr_cli.batch.stages import make_record
 
     status = STATUSES.get(0 if failure is None else failure.exit_code, "failed")
-    if failure is None and outcomes and outcomes[0].status == "planned":
+    if failure is None and is_plan:
         status = "planned"
     typer.echo(to_text(make_document(status, failure, make_record(settings), plan, outcomes)))
 

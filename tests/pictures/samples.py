@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import format_named
 from sam_diffsr_cli.pictures.reading import decode_picture
 from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, Picture
-from sam_diffsr_cli.pictures.writing import WriteOptions, encode_picture, prepare_metadata
+from sam_diffsr_cli.pictures.writing import encode_picture, prepare_metadata
 
 RECORD = '{"tool":"samsr"}'
 TOP = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}

@@ -4,6 +4,7 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,18 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import ImageSequence, JpegImagePlugin, PngImagePlugin
+from PIL import Image, ImageSequence, JpegImagePlugin, PngImagePlugin
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.exif import orientation_of, upright_exif
 from sam_diffsr_cli.pictures.formats import FORMATS, format_named
 from sam_diffsr_cli.pictures.records import STRIPPED, Frame, Metadata, Picture
-from sam_diffsr_cli.pictures.writing import check_fits, prepare_metadata
+from sam_diffsr_cli.pictures.writing import (
+    check_fits,
+    encode_picture,
+    prepare_metadata,
+)
 from sam_diffsr_cli.pictures.xmp import record_of, upright_xmp, with_record
 from tests.pictures import samples
 from tests.pictures.samples import (
@@ -639,3 +645,20 @@ def test_the_longest_side_is_one_that_the_encoder_takes(name: str) -> None:
     longest = format_named(name).longest_side
     line = np.zeros((1, longest, 1), dtype=np.uint8)
     assert back(still(line), name).size == (1, longest)
+
+
+def test_an_animated_avif_does_not_hold_the_time(tmp_path: Path) -> None:
+    frames = tuple(
+        Frame(np.full((16, 20, 3), level, dtype=np.uint8), duration_ms=100) for level in (9, 200)
+    )
+    picture = Picture(format="AVIF", frames=frames, kind="animation")
+    path = tmp_path / "a.avif"
+    with path.open("w+b") as file:
+        encode_picture(file, picture, format_named("avif"), STRIPPED, WriteOptions())
+    data = path.read_bytes()
+    for kind in (b"mvhd", b"tkhd", b"mdhd"):
+        place = data.index(kind)
+        size = 16 if data[place + 4] else 8
+        assert data[place + 8 : place + 8 + size] == bytes(size)
+    with Image.open(path) as image:
+        assert getattr(image, "n_frames", 1) == 2

@@ -67,7 +67,7 @@ def test_levels_are_filled_at_any_size(
     monkeypatch.setattr(transparency, "FILLED_AT_ONCE", most)
     top = np.iinfo(dtype).max
     colour = np.random.default_rng(0).integers(0, top, (37, 41, 3), dtype=dtype)
-    alpha = np.zeros((37, 41, 1), dtype=dtype)
+    alpha: np.ndarray = np.zeros((37, 41, 1), dtype=dtype)
     alpha[10:30, 5:20] = top
     colour[10:30, 5:20] = (top, top // 2, 0)
     before = colour.copy()

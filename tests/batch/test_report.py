@@ -1,0 +1,285 @@
+"""The JSON document of ``--json``, in each way that a run can end."""
+
+import errno
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import sam_diffsr_cli
+from sam_diffsr_cli.batch.report import error_document, to_text
+from sam_diffsr_cli.cli.app import app
+
+RUN_KEYS = {"samsr", "version", "status", "exit_code", "error", "made_by", "plan", "files"}
+EARLY_KEYS = RUN_KEYS - {"made_by", "plan"}
+PLAN_KEYS = {
+    "pictures",
+    "already_there",
+    "unreadable",
+    "megapixels_in",
+    "megapixels_out",
+    "is_sampled",
+}
+FILE_KEYS = {
+    "source",
+    "target",
+    "status",
+    "size_in",
+    "size_out",
+    "frames",
+    "seconds",
+    "notes",
+    "error",
+}
+MADE_KEYS = {"tool", "model", "sha256", "scale", "steps", "seed", "precision", "device"}
+ERROR_KEYS = {"message", "hint", "exit_code"}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.jpg", "c.webp"):
+        Image.fromarray(rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)).save(folder / name)
+    return folder
+
+
+def samsr(*arguments: object) -> tuple[dict[str, Any], str]:
+    """Run with ``--json``: the document, which agrees with the exit code, and stderr."""
+    named = [str(argument) for argument in arguments]
+    result = CliRunner().invoke(app, ["upscale", "--json", "--device", "cpu", *named])
+    document: dict[str, Any] = json.loads(result.stdout)
+    assert document["exit_code"] == result.exit_code
+    assert document["samsr"] == 1
+    assert document["version"] == sam_diffsr_cli.__version__
+    return document, " ".join(result.stderr.split())
+
+
+@contextmanager
+def stopped_at(monkeypatch: pytest.MonkeyPatch, name: str, error: BaseException) -> Iterator[None]:
+    """Raise ``error`` where the picture ``name`` would be enlarged."""
+    from sam_diffsr_cli.batch import stages
+
+    enlarge = stages._enlarge
+
+    def stop(job: Any, *rest: Any) -> Any:
+        if job.source.path.name == name:
+            raise error
+        return enlarge(job, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "_enlarge", stop)
+        yield
+
+
+def test_a_run_without_failures_is_ok(photos: Path, weights: Path, tmp_path: Path) -> None:
+    document, _ = samsr(photos, tmp_path / "out", "--weights", weights)
+    assert set(document) == RUN_KEYS
+    assert (document["status"], document["exit_code"], document["error"]) == ("ok", 0, None)
+    assert [each["status"] for each in document["files"]] == ["done"] * 3
+
+
+def test_a_file_is_told_in_full(photos: Path, weights: Path, tmp_path: Path) -> None:
+    document, _ = samsr(photos / "a.png", tmp_path / "big.png", "--weights", weights)
+    (entry,) = document["files"]
+    assert set(entry) == FILE_KEYS
+    assert entry["source"] == str(photos / "a.png")
+    assert entry["target"] == str(tmp_path / "big.png")
+    assert (entry["size_in"], entry["size_out"], entry["frames"]) == ([6, 9], [24, 36], 1)
+    assert set(entry["seconds"]) == {"read", "enlarge", "write"}
+    assert entry["seconds"]["enlarge"] > 0
+    assert (entry["notes"], entry["error"]) == ([], None)
+
+
+def test_the_document_says_how_pictures_were_made(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    options = ("--weights", weights, "--scale", 2.5, "--seed", 7, "--steps", 1)
+    made = samsr(photos / "a.png", tmp_path / "big.png", *options)[0]["made_by"]
+    assert set(made) == MADE_KEYS
+    assert (made["model"], made["scale"], made["seed"], made["steps"]) == ("tiny", 2.5, 7, 1)
+    assert (made["device"], made["precision"]) == ("cpu", "fp32")
+
+
+def test_the_plan_counts_pictures_and_pixels(photos: Path, weights: Path, tmp_path: Path) -> None:
+    large = np.zeros((500, 400), dtype=np.uint8)
+    Image.fromarray(large).save(photos / "large.png")
+    document, _ = samsr(photos, tmp_path / "out", "--dry-run", "--scale", 2, "--weights", weights)
+    assert document["plan"] == {
+        "pictures": 4,
+        "already_there": 0,
+        "unreadable": 0,
+        "megapixels_in": pytest.approx(0.2, abs=0.001),
+        "megapixels_out": pytest.approx(0.8, abs=0.002),
+        "is_sampled": False,
+    }
+
+
+def test_notes_of_a_picture_are_in_its_entry(photos: Path, weights: Path, tmp_path: Path) -> None:
+    Image.new("CMYK", (8, 8)).save(photos / "ink.jpg")
+    document, _ = samsr(photos / "ink.jpg", tmp_path / "out", "--weights", weights)
+    assert any("CMYK" in note for note in document["files"][0]["notes"])
+
+
+def test_some_failures_are_partial(photos: Path, weights: Path, tmp_path: Path) -> None:
+    (photos / "bb.png").write_bytes(b"not a picture")
+    document, stderr = samsr(photos, tmp_path / "out", "--weights", weights)
+    assert (document["status"], document["exit_code"]) == ("partial", 6)
+    assert set(document["error"]) == ERROR_KEYS
+    assert "1 of 4" in document["error"]["message"]
+    assert [each["status"] for each in document["files"]] == ["done", "done", "failed", "done"]
+    failed = document["files"][2]
+    assert failed["error"]["exit_code"] == 3
+    assert "bb.png" in failed["error"]["message"]
+    assert (failed["size_in"], failed["size_out"]) == (None, None)
+    assert "bb.png" in stderr
+
+
+def test_the_failure_of_the_only_picture_is_that_of_the_run(weights: Path, tmp_path: Path) -> None:
+    document, _ = samsr(tmp_path / "gone.png", tmp_path / "out", "--weights", weights)
+    assert (document["status"], document["exit_code"]) == ("failed", 3)
+    assert set(document) == RUN_KEYS
+    assert "gone.png" in document["error"]["message"]
+    assert document["error"] == document["files"][0]["error"]
+
+
+def test_a_full_disk_is_failed_and_lists_what_was_reached(
+    photos: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sam_diffsr_cli.atomic.os.fsync", full)
+    document, _ = samsr(photos, tmp_path / "out", "--weights", weights)
+    assert (document["status"], document["exit_code"]) == ("failed", 5)
+    assert "no space left" in document["error"]["message"]
+    assert document["files"][0]["status"] == "failed"
+    assert "done" not in [each["status"] for each in document["files"]]
+
+
+def test_fail_fast_lists_nothing_after_the_failure(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    (photos / "aa.png").write_bytes(b"not a picture")
+    document, _ = samsr(photos, tmp_path / "out", "--fail-fast", "--weights", weights)
+    assert (document["status"], document["exit_code"]) == ("partial", 6)
+    assert [each["status"] for each in document["files"]] == ["done", "failed"]
+
+
+def test_an_interrupt_is_interrupted_and_lists_what_is_done(
+    photos: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stopped_at(monkeypatch, "c.webp", KeyboardInterrupt()):
+        document, stderr = samsr(photos, tmp_path / "out", "--weights", weights)
+    assert (document["status"], document["exit_code"]) == ("interrupted", 130)
+    assert set(document) == RUN_KEYS
+    done = [each["target"] for each in document["files"] if each["status"] == "done"]
+    assert sorted(done) == sorted(str(path) for path in (tmp_path / "out").iterdir())
+    assert f"interrupted; {len(done)} of 3" in stderr
+
+
+def test_an_interrupt_before_the_first_picture_is_interrupted(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sam_diffsr_cli.upscaling.model.load_upscaler", stop)
+    document, _ = samsr(photos, tmp_path / "out")
+    assert set(document) == EARLY_KEYS
+    assert (document["status"], document["exit_code"]) == ("interrupted", 130)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--seed", "-1"), ("--seed", "x"), ("--on-exists", "ask"), ("--no-such-option",)],
+    ids=["range", "type", "choice", "unknown"],
+)
+def test_a_usage_error_is_failed(options: tuple[str, ...], photos: Path, tmp_path: Path) -> None:
+    document, stderr = samsr(photos, tmp_path / "out", *options)
+    assert set(document) == EARLY_KEYS
+    assert (document["status"], document["exit_code"], document["files"]) == ("failed", 2, [])
+    assert set(document["error"]) == ERROR_KEYS
+    assert options[0] in document["error"]["message"]
+    assert options[0] in stderr
+
+
+def test_a_missing_argument_is_failed() -> None:
+    document, _ = samsr()
+    assert (document["status"], document["exit_code"]) == ("failed", 2)
+    assert "IN" in document["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [(("--scale", "17"), 3), (("--weights", "gone.safetensors"), 4), (("--format", "heic"), 3)],
+    ids=["input", "weights", "format"],
+)
+def test_an_error_before_the_first_picture_is_failed(
+    options: tuple[str, ...], code: int, photos: Path, tmp_path: Path
+) -> None:
+    document, _ = samsr(photos, tmp_path / "out", *options)
+    assert set(document) == EARLY_KEYS
+    assert (document["status"], document["exit_code"], document["files"]) == ("failed", code, [])
+    assert document["error"]["exit_code"] == code
+
+
+def test_a_dry_run_is_planned_and_writes_nothing(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    document, _ = samsr(photos, tmp_path / "out", "--dry-run", "--weights", weights)
+    assert set(document) == RUN_KEYS
+    assert (document["status"], document["exit_code"], document["error"]) == ("planned", 0, None)
+    assert [each["status"] for each in document["files"]] == ["planned"] * 3
+    assert set(document["plan"]) == PLAN_KEYS
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_tells_what_is_there_already(photos: Path, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    options = ("--dry-run", "--on-exists", "skip", "--weights", weights)
+    document, _ = samsr(photos, tmp_path, *options)
+    assert document["plan"]["already_there"] == 1
+    assert document["status"] == "planned"
+    assert [each["status"] for each in document["files"]] == ["skipped", "planned", "planned"]
+
+
+def test_a_dry_run_of_what_is_all_there_is_planned_too(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").touch()
+    options = ("--dry-run", "--on-exists", "skip", "--weights", weights)
+    document, _ = samsr(photos / "a.png", tmp_path, *options)
+    assert (document["status"], document["exit_code"]) == ("planned", 0)
+
+
+def test_a_dry_run_tells_what_cannot_be_read(photos: Path, weights: Path, tmp_path: Path) -> None:
+    (photos / "bad.png").write_bytes(b"not a picture")
+    document, _ = samsr(photos, tmp_path / "out", "--dry-run", "--weights", weights)
+    assert document["plan"]["unreadable"] == 1
+    assert document["exit_code"] == 6
+    assert [each["status"] for each in document["files"]].count("failed") == 1
+
+
+def test_skipped_pictures_are_listed(photos: Path, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    document, _ = samsr(photos, tmp_path, "--on-exists", "skip", "--weights", weights)
+    assert (document["status"], document["exit_code"]) == ("ok", 0)
+    assert [each["status"] for each in document["files"]] == ["skipped", "done", "done"]
+
+
+def test_a_name_that_is_no_text_still_makes_a_document() -> None:
+    text = to_text(error_document("h\u00e4 \udcff", None, 3))
+    assert text.encode("ascii")
+    assert json.loads(text)["error"]["message"] == "h\u00e4 \udcff"
+
+
+def test_names_are_written_as_they_are_read() -> None:
+    assert "\u00e4" in to_text(error_document("\u00e4", None, 3))
