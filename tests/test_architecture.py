@@ -16,10 +16,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Lower never imports higher; members of one set do not import each other.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "masks", ""}),
+    frozenset({"errors", ""}),
     frozenset({"config", "atomic"}),
-    frozenset({"diffusion", "resize", "tiling", "masks.position", "device", "pictures"}),
-    frozenset({"models", "data", "masks.store", "noise"}),
+    frozenset(
+        {"diffusion", "resize", "tiling", "masks.position", "masks.rle", "device", "pictures"}
+    ),
+    frozenset({"models", "data", "masks", "noise"}),
     frozenset({"checkpoints", "sampling"}),
     frozenset({"upscaling"}),
     frozenset({"batch", "diagnosis", "training"}),

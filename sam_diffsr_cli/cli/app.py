@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.cli.doctor import doctor
+from sam_diffsr_cli.cli.masks import masks_app
 from sam_diffsr_cli.cli.train import train
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InterruptedRun, SamsrError
@@ -32,9 +33,10 @@ class _ErrorBoundary(TyperGroup):
             failure = error
         except KeyboardInterrupt:
             failure = InterruptedRun("interrupted; what was finished is whole")
-        except typer.BadParameter as error:
-            if wants_json:
-                _print_document(error.format_message(), None, USAGE)
+        except Exception as error:
+            # Of its usage errors typer makes only one public, and that is not their root.
+            if wants_json and getattr(error, "exit_code", None) == USAGE:
+                _print_document(getattr(error, "format_message", error.__str__)(), None, USAGE)
             raise
         if wants_json:
             _print_document(str(failure), failure.hint, failure.exit_code)
@@ -82,6 +84,7 @@ def _root(
 
 app.command()(upscale)
 app.command()(train)
+app.add_typer(masks_app, name="masks")
 app.command()(doctor)
 
 

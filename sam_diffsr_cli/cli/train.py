@@ -23,7 +23,11 @@ REPORT_EVERY = 10
 
 def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     data: Annotated[
-        Path, typer.Option(help="Folder of sharp photos, with subfolders.", rich_help_panel=PATHS)
+        Path,
+        typer.Option(
+            help="Folder of sharp photos, or DIV2K or Flickr2K under $SAMSR_DATA.",
+            rich_help_panel=PATHS,
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="Folder of the run: states and weights.", rich_help_panel=PATHS)
@@ -133,6 +137,7 @@ def _train(
     run: "Run", data: Path, masks: Path | None, device: "torch.device", *, resume: bool
 ) -> None:
     from sam_diffsr_cli.cli.console import note
+    from sam_diffsr_cli.data.known_sets import find_data
     from sam_diffsr_cli.errors import InputError
     from sam_diffsr_cli.training.loop import check_patch
     from sam_diffsr_cli.training.photos import place_photos
@@ -143,8 +148,7 @@ def _train(
     if first.stage == "diffusion" and run.init is None and not has_state:
         raise InputError("--stage diffusion needs a trained encoder", hint="give it with --init")
     check_patch(first.patch, run.model.scale, run.model.size_multiple)
-    if not data.is_dir():
-        raise InputError(f"{data}: not a folder")
+    data = find_data(data)
     if not resume:
         refuse_existing(run, run.stages)
     try:
@@ -178,7 +182,7 @@ def _load_photos(run: "Run", data: Path, masks: Path | None) -> "list[TrainingPh
         else:
             photos.append(loaded.photo)
     if not photos:
-        raise InputError(f"{data}: no usable photos", hint="PNG, JPEG or WebP, larger than --patch")
+        raise InputError(f"{data}: no usable photos", hint="pictures, larger than --patch")
     with_masks = sum(photo.spe is not None for photo in photos)
     if masks is not None and not with_masks:
         raise InputError(

@@ -1,10 +1,11 @@
 """Mask files: one JSON list of COCO run-length records per photo, as SAM's own tools write it.
 
-A record is ``{"segmentation": {"size": [H, W], "counts": ...}, ...}``. ``counts`` is a list of run
-lengths, or COCO's compressed string of them; runs go down the columns and start with background.
+A record is ``{"segmentation": {"size": [H, W], "counts": ...}, "area": ..., "bbox": ..., ...}``, as
+``amg.py --convert-to-rle`` writes it; ``rle`` reads and writes ``counts``.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,59 +13,56 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.masks.rle import decode_mask
+from sam_diffsr_cli.pictures.formats import is_picture_name
 
-__all__ = ["decode_counts", "decode_mask", "read_masks"]
+__all__ = [
+    "MANIFEST",
+    "find_mask_file",
+    "find_mask_files",
+    "read_masks",
+    "read_records",
+    "write_records",
+]
 
-CHAR_OFFSET, CHUNK_BITS, MORE, NEGATIVE = 48, 5, 0x20, 0x10
-"""COCO's text form: 5 bits a character from '0' on, a continuation bit, a sign bit."""
+MANIFEST = "manifest.json"
+"""Says how all the masks of a folder were made; see ``build``."""
 
-
-def decode_counts(text: str) -> list[int]:
-    """Decode COCO's compressed run lengths.
-
-    LEB128-like; from the fourth on, a run is stored as its difference to the run two before.
-
-    Raises:
-        ValueError: A character is out of range, or the text ends within a number.
-    """
-    counts: list[int] = []
-    value = shift = 0
-    for char in text:
-        chunk = ord(char) - CHAR_OFFSET
-        if not 0 <= chunk < 1 << (CHUNK_BITS + 1):
-            raise ValueError(f"character {char!r} in run lengths")
-        value |= (chunk & (MORE - 1)) << shift
-        shift += CHUNK_BITS
-        if chunk & MORE:
-            continue
-        if chunk & NEGATIVE:
-            value -= 1 << shift
-        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-        value = shift = 0
-    if shift:
-        raise ValueError("run lengths end within a number")
-    return counts
+Record = dict[str, Any]
 
 
-def decode_mask(segmentation: Any) -> np.ndarray:  # noqa: ANN401 - the JSON edge
-    """Decode one COCO run-length record to ``(H, W)`` bool.
+def write_records(path: Path, records: Sequence[Record]) -> None:
+    """Write the records of one photo, whole or not at all.
 
     Raises:
-        ValueError: The record is malformed or its runs do not fill its size.
+        InputError: The folder cannot be written.
+        DiskFullError: The disk is full.
     """
-    if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
-        raise ValueError("not a run-length record with size and counts")
-    height, width = (int(n) for n in segmentation["size"])
-    counts = segmentation["counts"]
-    if not isinstance(counts, str) and any(type(run) is not int for run in counts):
-        raise ValueError("run lengths that are not whole numbers")
-    runs = np.asarray(decode_counts(counts) if isinstance(counts, str) else counts, dtype=np.int64)
-    # Summed without bounds: a sum that wrapped around would make numpy write outside its memory.
-    if height < 1 or width < 1 or (runs < 0).any() or sum(runs.tolist()) != height * width:
-        raise ValueError(f"runs do not fill a mask of {height}x{width}")
-    values = np.arange(len(runs)) % 2 == 1
-    return np.repeat(values, runs).reshape(width, height).T
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(list(records)), encoding="utf-8")
+
+
+def read_records(path: Path) -> list[Record]:
+    """Read the records of one photo, and check that each is one.
+
+    Raises:
+        InputError: The file is unreadable or malformed.
+    """
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(records, list):
+            raise TypeError("not a list")  # noqa: TRY301 - told as the others
+        for record in records:
+            height, width = record["segmentation"]["size"]
+            if type(height) is not int or type(width) is not int:
+                raise TypeError("a size that is not of whole numbers")  # noqa: TRY301
+    except OSError as error:
+        raise InputError(f"{path}: cannot read masks ({error.strerror})") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(f"{path}: not a list of COCO run-length masks ({error})") from error
+    return records
 
 
 def read_masks(path: Path, size: tuple[int, int]) -> Tensor:
@@ -80,17 +78,62 @@ def read_masks(path: Path, size: tuple[int, int]) -> Tensor:
     Raises:
         InputError: The file is unreadable, malformed, or its masks have another size.
     """
+    records = read_records(path)
+    for record in records:
+        # Before decoding, so that a size out of all proportion allocates nothing.
+        found = tuple(record["segmentation"]["size"])
+        if found != size:
+            raise InputError(f"{path}: masks are {found}, the photo is {size}")
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))
-        for record in records:
-            # Before decoding, so that a size out of all proportion allocates nothing.
-            if tuple(record["segmentation"]["size"]) != size:
-                found = record["segmentation"]["size"]
-                raise InputError(f"{path}: masks are {tuple(found)}, the photo is {size}")
         masks = [decode_mask(record["segmentation"]) for record in records]
-    except OSError as error:
-        raise InputError(f"{path}: cannot read masks ({error.strerror})") from error
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise InputError(f"{path}: not a list of COCO run-length masks ({error})") from error
     stacked = np.stack(masks) if masks else np.zeros((0, *size), dtype=bool)
     return torch.from_numpy(stacked)
+
+
+def find_mask_file(photo: Path, folder: Path, masks: Path) -> Path | None:
+    """Find the mask file of a photo, or its ready-made encoding; None when there is neither.
+
+    Looked for, in this order: in the photo's place in the mirrored tree under its whole name (where
+    two photos share a stem), there under its stem, and in ``masks`` itself under its stem, unless a
+    photo in ``folder`` itself has that stem.
+
+    Args:
+        photo: A path that begins with ``folder``.
+        folder: Of the photos.
+        masks: Of the mask files.
+    """
+    inside = photo.relative_to(folder)
+    places = (
+        masks / inside.with_name(f"{inside.name}.json"),
+        masks / inside.with_suffix(".json"),
+        masks / inside.with_suffix(".npz"),
+    )
+    found = next((place for place in places if place.is_file()), None)
+    if found is not None or len(inside.parts) == 1:
+        return found
+    flat = (masks / f"{photo.stem}{ending}" for ending in (".json", ".npz"))
+    fallback = next((place for place in flat if place.is_file()), None)
+    if fallback is None:
+        return None
+    owners = (path for path in folder.iterdir() if path.stem == photo.stem)
+    return None if any(is_picture_name(path) for path in owners) else fallback
+
+
+def find_mask_files(masks: Path) -> list[Path]:
+    """List the mask files below a folder, by path.
+
+    Raises:
+        InputError: It is not a folder, or holds none.
+    """
+    if not masks.is_dir():
+        raise InputError(f"{masks}: not a folder")
+    found = [
+        path
+        for path in sorted(masks.rglob("*.json"))
+        if path.name != MANIFEST and not path.name.startswith(".")
+    ]
+    if not found:
+        raise InputError(f"{masks}: holds no mask files")
+    return found

@@ -8,8 +8,9 @@ import torch
 
 from sam_diffsr_cli.data.crops import TrainingPhoto
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.masks.position import MaskNorm, structural_position_encoding
-from sam_diffsr_cli.masks.store import read_masks
+from sam_diffsr_cli.masks.encoding import read_encoding
+from sam_diffsr_cli.masks.position import MaskNorm
+from sam_diffsr_cli.masks.store import find_mask_file
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_picture
 from sam_diffsr_cli.pictures.records import Limits, rgb_levels
@@ -36,7 +37,8 @@ def load_photos(
 
     Args:
         folder: Searched with its subfolders; hidden files are left out.
-        masks: Folder of ``<stem>.json`` mask files, or None. A photo without one has no encoding.
+        masks: Folder of mask files as ``find_mask_file`` looks for them, or None. A photo without
+            one has no encoding.
         mask_norm: As in ``structural_position_encoding``.
         least_side: Photos less high or wide than this are left out.
 
@@ -51,21 +53,24 @@ def load_photos(
             raise InputError(f"{place}: not a folder")
     for path in find_pictures(folder, recursive=True):
         try:
-            yield _load(path, masks, mask_norm, least_side)
+            yield _load(path, (folder, masks), mask_norm, least_side)
         except InputError as error:
             yield LoadedPhoto(path, None, str(error))
 
 
-def _load(path: Path, masks: Path | None, mask_norm: MaskNorm, least_side: int) -> LoadedPhoto:
+def _load(
+    path: Path, places: tuple[Path, Path | None], mask_norm: MaskNorm, least_side: int
+) -> LoadedPhoto:
+    folder, masks = places
     levels = rgb_levels(read_picture(path, Limits()).frames[0].pixels)
     pixels = torch.from_numpy(levels).permute(2, 0, 1).contiguous()
     height, width = pixels.shape[1:]
     if min(height, width) < least_side:
         return LoadedPhoto(path, None, f"{path}: {height}x{width} is less than {least_side} pixels")
-    mask_file = None if masks is None else masks / f"{path.stem}.json"
+    mask_file = None if masks is None else find_mask_file(path, folder, masks)
     spe = None
-    if mask_file is not None and mask_file.exists():
-        spe = structural_position_encoding(read_masks(mask_file, (height, width)), mask_norm)[None]
+    if masks is not None and mask_file is not None:
+        spe = read_encoding(mask_file, masks, (height, width), mask_norm)[None]
     return LoadedPhoto(path, TrainingPhoto(path.name, pixels, spe))
 
 

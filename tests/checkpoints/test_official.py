@@ -63,7 +63,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("is_legacy", [True, False], ids=["legacy", "zip"])
 def test_diffusion_checkpoint_fills_both_networks(
     path: Path,
-    is_legacy: bool,  # noqa: FBT001 - a parameter of the test
+    is_legacy: bool,
 ) -> None:
     write(path, diffusion_tensors(), is_legacy=is_legacy)
     loaded = load_official(path, CONFIG).state_dict()
@@ -108,7 +108,7 @@ class Payload:
 @pytest.mark.parametrize("is_legacy", [True, False], ids=["legacy", "zip"])
 def test_malicious_checkpoint_is_refused_without_running(
     path: Path,
-    is_legacy: bool,  # noqa: FBT001 - a parameter of the test
+    is_legacy: bool,
 ) -> None:
     trace = path.with_name("ran")
     write(path, {**diffusion_tensors(), "extra": Payload(trace)}, is_legacy=is_legacy)
@@ -207,7 +207,7 @@ def test_folder_is_a_weights_error(tmp_path: Path) -> None:
 def test_truncated_file_is_a_weights_error(
     path: Path,
     share: float,
-    is_legacy: bool,  # noqa: FBT001 - a parameter of the test
+    is_legacy: bool,
 ) -> None:
     content = write(path, diffusion_tensors(), is_legacy=is_legacy).read_bytes()
     path.write_bytes(content[: int(share * len(content))])

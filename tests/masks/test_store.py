@@ -1,4 +1,4 @@
-"""Mask files: COCO run lengths, as lists and in their text form."""
+"""Mask files: lists of COCO run-length records, one file a photo."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from pycocotools import mask as coco
 
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.masks.store import decode_counts, decode_mask, read_masks
+from sam_diffsr_cli.masks.rle import encode_mask
+from sam_diffsr_cli.masks.store import (
+    find_mask_file,
+    find_mask_files,
+    read_masks,
+    read_records,
+    write_records,
+)
 
 
 def runs_of(mask: np.ndarray) -> list[int]:
@@ -25,25 +31,9 @@ def runs_of(mask: np.ndarray) -> list[int]:
     return runs
 
 
-def encode_number(number: int) -> str:
-    """Five bits a character, lowest first, until the rest is all sign."""
-    text = ""
-    while True:
-        low, number = number & 31, number >> 5
-        is_done = number == (-1 if low & 16 else 0)
-        text += chr(48 + (low if is_done else low | 32))
-        if is_done:
-            return text
-
-
-def encode_runs(runs: list[int]) -> str:
-    """COCO's text: from the fourth run on, the difference to the run two before."""
-    return "".join(encode_number(n - runs[i - 2] if i > 2 else n) for i, n in enumerate(runs))
-
-
 def record(mask: np.ndarray, *, is_text: bool) -> dict[str, Any]:
-    runs = runs_of(mask)
-    counts = encode_runs(runs) if is_text else runs
+    packed = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
+    counts = packed["counts"].decode("ascii") if is_text else runs_of(mask)
     return {"segmentation": {"size": list(mask.shape), "counts": counts}, "area": int(mask.sum())}
 
 
@@ -51,54 +41,8 @@ def draw_masks(count: int, size: tuple[int, int]) -> np.ndarray:
     return np.random.default_rng(0).random((count, *size)) < 0.4
 
 
-masks_of_any_size = st.builds(
-    lambda height, width, seed: np.random.default_rng(seed).random((height, width)) < 0.5,
-    st.integers(1, 9),
-    st.integers(1, 9),
-    st.integers(0, 1000),
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "runs"),
-    [
-        pytest.param("", [], id="nothing"),
-        pytest.param("04", [0, 4], id="one-character-each"),
-        pytest.param("X1", [40], id="two-characters"),
-        pytest.param("`0", [16], id="sign-bit-kept-clear"),
-        pytest.param("2120", [2, 1, 2, 1], id="fourth-is-a-difference"),
-        pytest.param("593I", [5, 9, 3, 2], id="negative-difference"),
-        pytest.param("PP1", [1024], id="three-characters"),
-    ],
-)
-def test_hand_made_text_is_decoded(text: str, runs: list[int]) -> None:
-    assert decode_counts(text) == runs
-
-
-@settings(deadline=None)
-@given(runs=st.lists(st.integers(0, 10**7)))
-def test_decoding_inverts_encoding(runs: list[int]) -> None:
-    assert decode_counts(encode_runs(runs)) == runs
-
-
-@settings(deadline=None)
-@given(mask=masks_of_any_size, is_text=st.booleans())
-def test_mask_comes_back(mask: np.ndarray, is_text: bool) -> None:  # noqa: FBT001 - drawn by name
-    decoded = decode_mask(record(mask, is_text=is_text)["segmentation"])
-    assert np.array_equal(decoded, mask)
-
-
-def test_runs_go_down_the_columns() -> None:
-    decoded = decode_mask({"size": [2, 3], "counts": [1, 2, 3]})
-    assert decoded.tolist() == [[False, True, False], [True, False, False]]
-
-
-def test_first_run_is_background() -> None:
-    assert decode_mask({"size": [1, 3], "counts": [0, 1, 2]}).tolist() == [[True, False, False]]
-
-
 @pytest.mark.parametrize("is_text", [False, True], ids=["list", "text"])
-def test_file_gives_its_masks_in_order(tmp_path: Path, is_text: bool) -> None:  # noqa: FBT001
+def test_file_gives_its_masks_in_order(tmp_path: Path, is_text: bool) -> None:
     masks = draw_masks(3, (7, 5))
     path = tmp_path / "photo.json"
     path.write_text(json.dumps([record(mask, is_text=is_text) for mask in masks]), encoding="utf-8")
@@ -201,9 +145,108 @@ def test_masks_of_another_size_are_an_input_error(tmp_path: Path) -> None:
         read_masks(path, (2, 3))
 
 
-@pytest.mark.parametrize("counts", [[1.5, 4.5], ["1", "5"], [True, 5]], ids=repr)
-def test_run_lengths_that_are_not_whole_numbers_are_refused(tmp_path: Path, counts: Any) -> None:
+@pytest.mark.parametrize("size", [[2.0, 3.0], [True, 3], ["2", "3"]], ids=str)
+def test_a_size_that_is_not_of_whole_numbers_is_an_input_error(tmp_path: Path, size: Any) -> None:
     path = tmp_path / "photo.json"
-    path.write_text(json.dumps(segmentation([2, 3], counts)), encoding="utf-8")
-    with pytest.raises(InputError, match="whole numbers"):
-        read_masks(path, (2, 3))
+    path.write_text(json.dumps(segmentation(size, [6])), encoding="utf-8")
+    with pytest.raises(InputError, match=r"photo\.json"):
+        read_records(path)
+
+
+# ------------------------------------------------------------------------------------ writing
+
+
+def test_records_are_written_as_the_tools_of_sam_write_them(tmp_path: Path) -> None:
+    mask = draw_masks(1, (7, 5))[0]
+    path = tmp_path / "photo.json"
+    written = {"segmentation": encode_mask(mask), "area": int(mask.sum()), "bbox": [0, 0, 5, 7]}
+    write_records(path, [written, {**written, "predicted_iou": 0.9}])
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert found == [
+        {**record(mask, is_text=True), "bbox": [0, 0, 5, 7]},
+        {**record(mask, is_text=True), "bbox": [0, 0, 5, 7], "predicted_iou": 0.9},
+    ]
+
+
+def test_written_records_are_read(tmp_path: Path) -> None:
+    masks = draw_masks(3, (7, 5))
+    path = tmp_path / "photo.json"
+    write_records(path, [{"segmentation": encode_mask(mask)} for mask in masks])
+    assert torch.equal(read_masks(path, (7, 5)), torch.from_numpy(masks))
+
+
+def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "photo.json"
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(TypeError):
+        write_records(path, [{"segmentation": object()}])
+    assert [p.name for p in tmp_path.iterdir()] == ["photo.json"]
+    assert path.read_text(encoding="utf-8") == "[]"
+
+
+def test_a_folder_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="gone"):
+        write_records(tmp_path / "gone" / "photo.json", [])
+
+
+# ------------------------------------------------------------------------------------ finding
+
+PLACES = ("sub/a.jpg.json", "sub/a.json", "sub/a.npz", "a.json", "a.npz")
+"""Where the masks of ``sub/a.jpg`` are looked for, in this order."""
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+@pytest.mark.parametrize("first", range(len(PLACES)), ids=PLACES)
+def test_masks_are_looked_for_in_order(tmp_path: Path, first: int) -> None:
+    touch(tmp_path / "masks", *PLACES[first:])
+    found = find_mask_file(tmp_path / "sub/a.jpg", tmp_path, tmp_path / "masks")
+    assert found == tmp_path / "masks" / PLACES[first]
+
+
+def test_photos_that_share_a_stem_find_their_own(tmp_path: Path) -> None:
+    touch(tmp_path / "masks", "a.jpg.json", "a.png.json")
+    found = [find_mask_file(tmp_path / n, tmp_path, tmp_path / "masks") for n in ("a.jpg", "a.png")]
+    assert found == [tmp_path / "masks/a.jpg.json", tmp_path / "masks/a.png.json"]
+
+
+def test_masks_of_another_photo_are_not_found(tmp_path: Path) -> None:
+    touch(tmp_path / "masks", "b.json", "other/a.json", "a.png.json", "a.txt")
+    assert find_mask_file(tmp_path / "sub/a.jpg", tmp_path, tmp_path / "masks") is None
+
+
+def test_a_folder_of_that_name_is_no_mask_file(tmp_path: Path) -> None:
+    (tmp_path / "masks/a.json").mkdir(parents=True)
+    assert find_mask_file(tmp_path / "a.jpg", tmp_path, tmp_path / "masks") is None
+
+
+def test_mask_files_are_listed_without_the_manifest_and_hidden_files(tmp_path: Path) -> None:
+    touch(tmp_path, "b.json", "sub/a.json", "manifest.json", ".samsr-x.part.json", "failures.txt")
+    assert find_mask_files(tmp_path) == [tmp_path / "b.json", tmp_path / "sub/a.json"]
+
+
+def test_a_folder_without_mask_files_is_an_input_error(tmp_path: Path) -> None:
+    touch(tmp_path, "manifest.json")
+    with pytest.raises(InputError, match="holds no mask files"):
+        find_mask_files(tmp_path)
+
+
+def test_listing_a_folder_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="gone: not a folder"):
+        find_mask_files(tmp_path / "gone")
+
+
+def test_a_flat_mask_file_is_not_taken_from_a_photo_at_the_top(tmp_path: Path) -> None:
+    photos, masks = tmp_path / "photos", tmp_path / "masks"
+    (photos / "x").mkdir(parents=True)
+    masks.mkdir()
+    (masks / "a.json").write_text("[]")
+    (photos / "x" / "a.png").touch()
+    assert find_mask_file(photos / "x" / "a.png", photos, masks) == masks / "a.json"
+    (photos / "a.jpg").touch()
+    assert find_mask_file(photos / "x" / "a.png", photos, masks) is None
+    assert find_mask_file(photos / "a.jpg", photos, masks) == masks / "a.json"

@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
+from typer.testing import CliRunner
 
-from sam_diffsr_cli.data.crops import TrainingPhoto
+from sam_diffsr_cli.cli.app import app
+from sam_diffsr_cli.data.crops import TrainingPhoto, draw_batch
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.position import MaskNorm, structural_position_encoding
+from sam_diffsr_cli.masks.rle import encode_mask
+from sam_diffsr_cli.masks.store import write_records
 from sam_diffsr_cli.training.photos import LoadedPhoto, load_photos, place_photos
 
 
@@ -155,3 +160,90 @@ def test_a_mask_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_on_the_cpu_photos_stay_where_they_are() -> None:
     photo = TrainingPhoto("a", torch.zeros(3, 4, 4, dtype=torch.uint8))
     assert place_photos([photo], torch.device("cpu")) == [photo]
+
+
+# ------------------------------------------------------------------- from the file to the crop
+
+BRIGHT = (slice(9, 41), slice(70, 117))
+"""An off-centre rectangle of the marked photo, without any symmetry."""
+
+DRAWN = 400
+
+
+def save_marked(folder: Path) -> None:
+    """A photo that is white just where its mask lies, and says in its levels which way is up."""
+    height, width = 84, 150
+    pixels = np.zeros((height, width, 3), dtype=np.uint8)
+    pixels[..., 0] = np.arange(height)[:, None]
+    pixels[..., 1] = np.arange(width)
+    pixels[BRIGHT] = 255
+    mask = np.zeros((height, width), dtype=bool)
+    mask[BRIGHT] = True
+    for name in ("photos", "masks"):
+        (folder / name).mkdir()
+    Image.fromarray(pixels).save(folder / "photos/a.png")
+    write_records(folder / "masks/a.json", [{"segmentation": encode_mask(mask)}])
+
+
+def steps_along(crop: Tensor) -> tuple[int, ...]:
+    """How red and green step along the first row and the first column."""
+    return tuple(
+        int(crop[channel, y, x] - crop[channel, 0, 0])
+        for channel in (0, 1)
+        for y, x in ((0, 1), (1, 0))
+    )
+
+
+@pytest.mark.parametrize("norm", ["image", "region"])
+def test_a_mask_lands_on_its_pixels_after_crop_flip_and_turn(
+    tmp_path: Path, norm: MaskNorm
+) -> None:
+    save_marked(tmp_path)
+    (loaded,) = load_photos(tmp_path / "photos", tmp_path / "masks", norm, 16)
+    assert loaded.photo is not None
+    batch = draw_batch([loaded.photo], DRAWN, 32, 4, torch.Generator().manual_seed(0))
+    is_bright = (batch.hr == 1).all(dim=1)
+    assert torch.equal(batch.spe[:, 0] != 0, is_bright)
+    # Of the crops many have an edge of the rectangle, in every orientation.
+    has_edge = is_bright.flatten(1).any(dim=1) & ~is_bright.flatten(1).all(dim=1)
+    starts_dark = ~is_bright[:, :2, :2].flatten(1).any(dim=1)
+    telling = ((batch.hr + 1) * 127.5).round()[has_edge & starts_dark]
+    assert len(telling) > DRAWN / 5
+    assert len({steps_along(crop) for crop in telling}) == 8
+
+
+def test_photos_without_masks_have_a_zero_encoding_beside_those_with(tmp_path: Path) -> None:
+    save_marked(tmp_path)
+    save(tmp_path / "photos/plain.png", 84, 150)
+    loaded = load(tmp_path / "photos", tmp_path / "masks")
+    photos = [record.photo for record in loaded if record.photo is not None]
+    assert [photo.spe is None for photo in photos] == [False, True]
+    batch = draw_batch(photos, 100, 32, 4, torch.Generator().manual_seed(0))
+    # Blue is black or white in the marked photo only.
+    is_plain = (batch.hr[:, 2].abs() != 1).flatten(1).any(dim=1)
+    has_encoding = (batch.spe != 0).flatten(1).any(dim=1)
+    assert 0 < int(is_plain.sum()) < 100
+    assert not has_encoding[is_plain].any()
+    assert has_encoding[~is_plain].any()
+
+
+def test_training_counts_the_photos_with_masks(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        save(tmp_path / f"photos/{name}.png", 100, 110)
+    save_masks(tmp_path / "masks/b.json", 100, 110, 40)
+    places = ["--data", tmp_path / "photos", "--masks", tmp_path / "masks", "--out", tmp_path / "r"]
+    steps = ["--stage", "encoder", "--encoder-steps", "1", "--batch", "1", "--patch", "64"]
+    arguments = ["train", *map(str, places), *steps, "--device", "cpu"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    assert "3 photos, 0.0 megapixels, 1 with masks" in result.stderr
+
+
+def test_masks_of_other_photos_only_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "photos/a.png", 100, 110)
+    save_masks(tmp_path / "masks/b.json", 100, 110, 40)
+    places = ["--data", tmp_path / "photos", "--masks", tmp_path / "masks", "--out", tmp_path / "r"]
+    crops = ["--patch", "64", "--device", "cpu"]
+    result = CliRunner().invoke(app, ["train", *map(str, places), *crops])
+    assert result.exit_code == 3
+    assert "no masks of these photos" in result.stderr

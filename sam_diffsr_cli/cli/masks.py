@@ -1,0 +1,209 @@
+"""``samsr masks``: building, importing, showing and checking the masks that training uses."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from sam_diffsr_cli.cli.options import Device, Json
+
+__all__ = ["masks_app"]
+
+SAM, FELZENSZWALB, WORK = "SAM", "Felzenszwalb", "Work"
+masks_app = typer.Typer(
+    help="Build, import, show and check the structure masks that training uses.",
+    no_args_is_help=True,
+)
+
+Data = Annotated[
+    Path, typer.Option(help="Folder of photos, or DIV2K or Flickr2K under $SAMSR_DATA.")
+]
+Out = Annotated[Path, typer.Option(help="Folder for the masks; the tree is mirrored.")]
+Masks = Annotated[Path, typer.Option(help="Folder of masks.")]
+Norm = Annotated[
+    Literal["image", "region"], typer.Option(help="Mean over the image, or the region.")
+]
+
+
+@masks_app.command("build")
+def build(  # noqa: PLR0913, PLR0917 - one parameter per option
+    data: Data,
+    out: Out,
+    segmenter: Annotated[
+        Literal["sam", "felzenszwalb"],
+        typer.Option(help="felzenszwalb is a light stand-in without a checkpoint."),
+    ] = "sam",
+    sam: Annotated[
+        Literal["vit_h", "vit_l", "vit_b", "custom"],
+        typer.Option(
+            help="Which SAM; custom takes its size from --checkpoint.", rich_help_panel=SAM
+        ),
+    ] = "vit_h",
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="SAM's .pth file.", show_default="fetched once", rich_help_panel=SAM),
+    ] = None,
+    points_per_side: Annotated[
+        int, typer.Option(min=1, help="Points asked about, squared.", rich_help_panel=SAM)
+    ] = 32,
+    points_per_batch: Annotated[
+        int, typer.Option(min=1, help="Points at a time: memory.", rich_help_panel=SAM)
+    ] = 64,
+    pred_iou_thresh: Annotated[
+        float, typer.Option(min=0, max=1, help="Least predicted quality.", rich_help_panel=SAM)
+    ] = 0.88,
+    stability_score_thresh: Annotated[
+        float, typer.Option(min=0, max=1, help="Least stability.", rich_help_panel=SAM)
+    ] = 0.95,
+    box_nms_thresh: Annotated[
+        float, typer.Option(min=0, max=1, help="Overlap of duplicates.", rich_help_panel=SAM)
+    ] = 0.7,
+    max_side: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Larger photos are segmented smaller; 0: never.", rich_help_panel=SAM
+        ),
+    ] = 2048,
+    region_scale: Annotated[
+        float, typer.Option(min=1, help="Size of regions.", rich_help_panel=FELZENSZWALB)
+    ] = 300.0,
+    sigma: Annotated[
+        float, typer.Option(min=0, help="Smoothing, pixels.", rich_help_panel=FELZENSZWALB)
+    ] = 0.8,
+    least_area: Annotated[
+        int, typer.Option(min=1, help="Smallest region, pixels.", rich_help_panel=FELZENSZWALB)
+    ] = 200,
+    shard: Annotated[
+        str, typer.Option(help="This process's part, as in 2/8.", rich_help_panel=WORK)
+    ] = "1/1",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes on this machine.",
+            show_default="one per GPU",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    device: Device = "auto",
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Cut every photo into regions; run it again to go on where it stopped.
+
+    Example: samsr masks build --data DIV2K --out masks/
+    Example: samsr masks build --data photos/ --out masks/ --segmenter felzenszwalb
+    """
+    from sam_diffsr_cli.cli.masks_build import BuildRequest, run_build
+    from sam_diffsr_cli.data.known_sets import find_data
+    from sam_diffsr_cli.masks.build import Shard
+    from sam_diffsr_cli.masks.sam import SamOptions
+    from sam_diffsr_cli.masks.segmenters import Felzenszwalb
+
+    options = SamOptions(
+        points_per_side=points_per_side,
+        points_per_batch=points_per_batch,
+        pred_iou_thresh=pred_iou_thresh,
+        stability_score_thresh=stability_score_thresh,
+        box_nms_thresh=box_nms_thresh,
+        max_side=max_side,
+    )
+    light = Felzenszwalb(region_scale=region_scale, sigma=sigma, least_area=least_area)
+    run_build(
+        BuildRequest(
+            data=find_data(data),
+            out=out,
+            segmenter=light if segmenter == "felzenszwalb" else None,
+            sam=sam,
+            checkpoint=checkpoint,
+            options=options,
+            shard=Shard.parse(shard),
+            workers=workers,
+            device=device,
+            as_json=as_json,
+        )
+    )
+
+
+@masks_app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of masks made elsewhere.")],
+    out: Out,
+) -> None:
+    """Take over masks: COCO run-length JSON, .npy encodings, label maps (PNG, BSDS .mat).
+
+    Example: samsr masks import sam_masks/ --out masks/
+    """
+    from sam_diffsr_cli.cli.console import print_error, progress
+    from sam_diffsr_cli.cli.masks_build import finish
+    from sam_diffsr_cli.masks.build import open_manifest
+    from sam_diffsr_cli.masks.importing import find_foreign, import_masks
+
+    paths = find_foreign(source, out)
+    open_manifest(out, {"segmenter": "imported"})
+    steps = []
+    with progress("import", len(paths)) as report:
+        for step in import_masks(paths, source, out):
+            steps.append(step)
+            if step.error is not None:
+                print_error(str(step.error), step.error.hint)
+            report(len(steps), step.job.photo.name)
+    finish(steps, len(paths), 0, "files")
+
+
+@masks_app.command("show")
+def show(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A photo.")],
+    masks: Masks,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder the masks mirror.", show_default="IMAGE's folder")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .png to write.", show_default="the terminal")
+    ] = None,
+    mask_norm: Norm = "image",
+) -> None:
+    """Show the regions over the photo, and their encoding beside it.
+
+    Example: samsr masks show photos/cat.jpg --masks masks/ --out cat-masks.png
+    """
+    from sam_diffsr_cli.cli.masks_view import draw_photo, print_picture, write_picture
+
+    picture = draw_photo(image, masks, data or image.parent, mask_norm)
+    if out is None:
+        print_picture(picture)
+        return
+    write_picture(out, picture)
+    typer.echo(str(out))
+
+
+@masks_app.command("stats")
+def stats(masks: Masks, as_json: Json = False) -> None:  # noqa: FBT002
+    """Count regions, coverage and sizes.
+
+    Example: samsr masks stats --masks masks/
+    """
+    from sam_diffsr_cli.cli.masks_view import show_stats
+
+    show_stats(masks, as_json=as_json)
+
+
+@masks_app.command("verify")
+def verify(data: Data, masks: Masks) -> None:
+    """Check that every photo has readable masks of its own size.
+
+    Example: samsr masks verify --data photos/ --masks masks/
+    """
+    from sam_diffsr_cli.cli.console import note, print_error
+    from sam_diffsr_cli.data.known_sets import find_data
+    from sam_diffsr_cli.errors import InputError, PartialFailure
+    from sam_diffsr_cli.masks.survey import verify_photos
+
+    verdicts = list(verify_photos(find_data(data), masks))
+    if not verdicts:
+        raise InputError(f"{data}: no pictures in this folder")
+    bad = [verdict for verdict in verdicts if verdict.problem]
+    for verdict in bad:
+        print_error(verdict.problem)
+    if bad:
+        raise PartialFailure(f"{len(bad)} of {len(verdicts)} photos have no usable masks")
+    note(f"{len(verdicts)} photos, all with masks of their size")
