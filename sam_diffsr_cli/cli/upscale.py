@@ -10,7 +10,6 @@ from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
 if TYPE_CHECKING:
     from sam_diffsr_cli.batch.plan import Job, Naming
     from sam_diffsr_cli.config import SamplingConfig
-    from sam_diffsr_cli.pictures.encoders import WriteOptions
     from sam_diffsr_cli.pictures.formats import Format
     from sam_diffsr_cli.upscaling.model import Upscaler
 
@@ -132,6 +131,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     from sam_diffsr_cli.batch.stages import Settings
     from sam_diffsr_cli.cli.batch import run_settings
     from sam_diffsr_cli.errors import InputError
+    from sam_diffsr_cli.pictures.encoders import WriteOptions
     from sam_diffsr_cli.pictures.formats import format_named
     from sam_diffsr_cli.pictures.records import Limits
     from sam_diffsr_cli.upscaling.frames import check_scale
