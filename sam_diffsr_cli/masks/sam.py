@@ -21,7 +21,6 @@ from sam_diffsr_cli.masks.rle import decode_mask, encode_counts, encode_mask
 __all__ = ["SAM_TYPES", "SamOptions", "SamSegmenter", "SamType", "load_sam", "sam_type_of"]
 
 SamType = Literal["vit_h", "vit_l", "vit_b", "custom"]
-SIDE = 1024
 PIXELS_AT_ONCE = 64 * 1024 * 1024
 """Points per batch are lowered so that their masks, 3 a point, stay below this many pixels."""
 
@@ -172,8 +171,7 @@ class SamSegmenter:
 
         size = pixels.shape[:2]
         small = _shrink(pixels, self.options.max_side)
-        # SAM brings every mask to its own 1024 pixels squared before it brings it to the photo's.
-        area = max(SIDE**2, small.shape[0] * small.shape[1])
+        area = small.shape[0] * small.shape[1]
         generator = SamAutomaticMaskGenerator(
             self.model,
             points_per_side=self.options.points_per_side,

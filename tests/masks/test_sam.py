@@ -128,7 +128,7 @@ def test_a_large_photo_is_segmented_smaller_and_its_masks_enlarged(
 def test_points_at_a_time_follow_the_size_of_the_photo(
     segmenter: SamSegmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sam, "PIXELS_AT_ONCE", 3 * 1024 * 1024)
+    monkeypatch.setattr(sam, "PIXELS_AT_ONCE", 3 * 40 * 40)
     few = segmenter.segment(photo(40, 40))
     monkeypatch.undo()
     many = segmenter.segment(photo(40, 40))
