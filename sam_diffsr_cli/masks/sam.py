@@ -183,9 +183,20 @@ class SamSegmenter:
             box_nms_thresh=self.options.box_nms_thresh,
             output_mode="uncompressed_rle",
         )
+        _use_single_precision(generator.predictor)
         with memory_errors("a smaller --max-side or --points-per-side needs less"):
             found = generator.generate(small)
         return [_finish(record, (size[0], size[1]), small.shape[:2]) for record in found]
+
+
+def _use_single_precision(predictor: Any) -> None:  # noqa: ANN401 - segment_anything's edge
+    """Let points go to the device as float32: as float64, which SAM makes, MPS refuses them."""
+    scale = predictor.transform.apply_coords
+
+    def apply_coords(coords: np.ndarray, original_size: tuple[int, ...]) -> np.ndarray:
+        return np.asarray(scale(coords, original_size), dtype=np.float32)
+
+    predictor.transform.apply_coords = apply_coords
 
 
 def _shrink(pixels: np.ndarray, max_side: int) -> np.ndarray:

@@ -135,6 +135,23 @@ def test_points_at_a_time_follow_the_size_of_the_photo(
     assert [r["segmentation"] for r in few] == [r["segmentation"] for r in many]
 
 
+def test_points_reach_the_device_in_single_precision(
+    segmenter: SamSegmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from segment_anything import SamPredictor
+
+    seen: list[torch.dtype] = []
+    real = SamPredictor.predict_torch
+
+    def watch(self: Any, points: torch.Tensor, *rest: Any, **named: Any) -> Any:
+        seen.append(points.dtype)
+        return real(self, points, *rest, **named)
+
+    monkeypatch.setattr(SamPredictor, "predict_torch", watch)
+    segmenter.segment(photo(24, 24))
+    assert set(seen) == {torch.float32}
+
+
 def test_the_command_takes_a_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     Image.fromarray(photo(32, 44)).save(tmp_path / "in" / "a.png")
