@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
 
-__all__ = ["atomic_path", "remove_leftovers"]
+__all__ = ["DISK_FULL", "atomic_path", "remove_leftovers"]
 
 PREFIX, PART = ".samsr-", ".part"
 MOST_SUFFIX = 40
 """Of a temporary name, which must stay short however long the path's own is."""
 
-_FULL = frozenset({28, 122})
+DISK_FULL = frozenset({28, 122})
 """``ENOSPC`` and ``EDQUOT``."""
 
 
@@ -49,7 +49,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         handle = -1
         _replace(temporary, path)
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in DISK_FULL:
             raise _told(path, error, "") from error
         raise
     finally:
@@ -67,7 +67,7 @@ def _replace(temporary: Path, path: Path) -> None:
 
 def _told(path: Path, error: OSError, what: str) -> SamsrError:
     """Turn the system's error into ours."""
-    if error.errno in _FULL:
+    if error.errno in DISK_FULL:
         return DiskFullError(f"{path}: no space left", hint="free some disk space")
     return InputError(f"{path}: {what} ({error.strerror})")
 

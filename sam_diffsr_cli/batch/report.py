@@ -82,14 +82,18 @@ def make_document(
     }
 
 
+def _size(size: tuple[int, int] | None) -> dict[str, int] | None:
+    return None if size is None else {"width": size[1], "height": size[0]}
+
+
 def _file_entry(outcome: "Outcome") -> dict[str, Any]:
     job = outcome.job
     return {
         "source": job.source.name,
         "target": None if job.target is None else str(job.target),
         "status": outcome.status,
-        "size_in": outcome.size_in,
-        "size_out": outcome.size_out,
+        "size_in": _size(outcome.size_in),
+        "size_out": _size(outcome.size_out),
         "frames": outcome.frames,
         "seconds": {
             "read": round(outcome.read_s, 4),

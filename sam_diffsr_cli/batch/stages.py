@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from sam_diffsr_cli import __version__
-from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.atomic import DISK_FULL, atomic_path
 from sam_diffsr_cli.batch.pipeline import Stages
 from sam_diffsr_cli.batch.plan import Job, Naming
 from sam_diffsr_cli.config import SamplingConfig
-from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.errors import DiskFullError, InputError
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_named, format_of
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
@@ -29,7 +30,7 @@ from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.passes import final_size
 
-__all__ = ["Settings", "make_record", "make_stages"]
+__all__ = ["Settings", "check_job", "make_record", "make_stages"]
 
 Report = Callable[[Job, float], None]
 
@@ -78,21 +79,20 @@ def make_stages(settings: Settings, report: Report) -> Stages:
     return Stages(read=read, enlarge=enlarge, write=write)
 
 
-def _read(job: Job, settings: Settings) -> Picture:
+def check_job(job: Job, naming: Naming) -> None:
+    """Refuse before any work what must not, or could not, be written after it.
+
+    Raises:
+        InputError: The output is a picture of this run, is there already, or cannot be there.
+    """
     if job.is_input:
         raise InputError(
             f"{job.target}: is the input itself, or another of this run",
             hint="choose another OUT, or add --suffix",
         )
-    if job.target is not None:
-        _check_target(job.target, settings.naming)
-    if job.source.path is None:
-        return decode_picture(io.BytesIO(sys.stdin.buffer.read()), job.source.name, settings.limits)
-    return read_picture(job.source.path, settings.limits)
-
-
-def _check_target(target: Path, naming: Naming) -> None:
-    """Refuse before any work what could not be written after it."""
+    if job.target is None:
+        return
+    target = job.target
     try:
         target.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -101,6 +101,14 @@ def _check_target(target: Path, naming: Naming) -> None:
         raise InputError(f"{target}: cannot be written ({error.strerror})") from error
     if naming.on_exists == "error":
         raise InputError(f"{target}: exists already", hint="--on-exists skip, overwrite or rename")
+
+
+def _read(job: Job, settings: Settings) -> Picture:
+    check_job(job, settings.naming)
+    if job.source.path is None:
+        data = io.BytesIO(sys.stdin.buffer.read())
+        return decode_picture(data, "standard input", settings.limits)
+    return read_picture(job.source.path, settings.limits)
 
 
 def _target_format(job: Job, picture: Picture, naming: Naming) -> Format:
@@ -164,9 +172,17 @@ def _write(job: Job, picture: Picture, settings: Settings, record: str) -> tuple
             raise InputError(f"{job.target or job.source.name}: {error}") from error
         if job.target is None:
             file.seek(0)
-            shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            _copy_to_stdout(file)
     return notes
+
+
+def _copy_to_stdout(file: BinaryIO) -> None:
+    try:
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        kind = DiskFullError if error.errno in DISK_FULL else InputError
+        raise kind(f"standard output: cannot be written ({error.strerror})") from error
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def run_settings(
     error: BaseException | None = None
     try:
         if dry_run:
-            outcomes += _dry_run(jobs, plan, as_json=as_json)
+            outcomes += _dry_run(settings, jobs, plan, as_json=as_json)
         else:
             _run(settings, (jobs, plan), outcomes, fail_fast=fail_fast, as_json=as_json)
     except KeyboardInterrupt as interrupt:
@@ -80,12 +80,22 @@ def _tell_plan(settings: "Settings", plan: "Estimate", *, is_timed: bool) -> Non
     note(text)
 
 
-def _dry_run(jobs: "Sequence[Job]", plan: "Estimate", *, as_json: bool) -> "list[Outcome]":
+def _dry_run(
+    settings: "Settings", jobs: "Sequence[Job]", plan: "Estimate", *, as_json: bool
+) -> "list[Outcome]":
     """List what would be done and what cannot be, and do nothing."""
     from sam_diffsr_cli.batch.pipeline import Outcome
+    from sam_diffsr_cli.batch.stages import check_job
     from sam_diffsr_cli.cli.console import print_result
+    from sam_diffsr_cli.errors import InputError
 
     outcomes = [Outcome(job, "skipped" if job.is_done else "planned") for job in jobs]
+    for outcome in outcomes:
+        try:
+            if not outcome.job.is_done:
+                check_job(outcome.job, settings.naming)
+        except InputError as error:
+            outcome.fail(error)
     for index, problem in plan.problems:
         outcomes[index].fail(problem)
     for outcome in outcomes:
@@ -136,7 +146,10 @@ def _run(
             return
         finally:
             # Written while the run was being stopped.
-            outcomes += late
+            for outcome in late:
+                if outcome.status == "done":
+                    outcomes.append(outcome)
+                    _tell(outcome, len(jobs), as_json=as_json)
 
 
 def _clear_leftovers(jobs: "Sequence[Job]") -> None:

@@ -155,7 +155,7 @@ def show(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A photo.")],
     masks: Masks,
     data: Annotated[
-        Path | None, typer.Option(help="Folder the masks mirror.", show_default="IMAGE's folder")
+        Path | None, typer.Option(help="Folder the masks mirror.", show_default="one above IMAGE")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="A .png to write.", show_default="the terminal")
@@ -168,7 +168,7 @@ def show(
     """
     from sam_diffsr_cli.cli.masks_view import draw_photo, print_picture, write_picture
 
-    picture = draw_photo(image, masks, data or image.parent, mask_norm)
+    picture = draw_photo(image, masks, data, mask_norm)
     if out is None:
         print_picture(picture)
         return

@@ -18,7 +18,7 @@ __all__ = ["draw_photo", "print_picture", "show_stats", "write_picture"]
 MOST_COLUMNS = 160
 
 
-def draw_photo(image: Path, masks: Path, data: Path, norm: "MaskNorm") -> "np.ndarray":
+def draw_photo(image: Path, masks: Path, data: Path | None, norm: "MaskNorm") -> "np.ndarray":
     """Draw a photo's regions and encoding, ``(H, 2 * W + gap, 3)`` uint8.
 
     Raises:
@@ -34,11 +34,17 @@ def draw_photo(image: Path, masks: Path, data: Path, norm: "MaskNorm") -> "np.nd
     from sam_diffsr_cli.pictures.records import Limits, rgb_levels
 
     pixels = rgb_levels(read_picture(image, Limits()).frames[0].pixels)
-    if not image.is_relative_to(data):
+    if data is not None and not image.is_relative_to(data):
         raise InputError(f"{image}: does not lie in {data}", hint="--data is the photos' folder")
-    path = find_mask_file(image, data, masks)
+    # The masks mirror some folder above the photo; the nearest with masks of its name is it.
+    roots = image.parents if data is None else (data,)
+    found = (find_mask_file(image, root, masks) for root in roots)
+    path = next((path for path in found if path is not None), None)
     if path is None:
-        raise InputError(f"{image}: has no masks in {masks}", hint="samsr masks build")
+        raise InputError(
+            f"{image}: has no masks in {masks}",
+            hint="samsr masks build; or --data with the folder that the masks mirror",
+        )
     size = pixels.shape[0], pixels.shape[1]
     has_regions = path.suffix != IMPORTED
     regions = read_masks(path, size).numpy() if has_regions else np.zeros((0, *size), dtype=bool)

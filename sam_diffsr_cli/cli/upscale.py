@@ -193,6 +193,11 @@ def _naming(target: str, names: "tuple[Format | None, str, str]", *, single: boo
         if written is not None and format_of(out) is not written:
             raise InputError(f"{out}: is not --format {written.name.lower()}", hint="drop one")
         return Naming(file=out, **common)  # type: ignore[arg-type]  # as typer checked it
+    if is_picture_name(out) and not is_folder(out) and not target.endswith(("/", "\\")):
+        raise InputError(
+            f"{out}: one file for several pictures, or for a folder",
+            hint="name a folder; a slash at its end makes any name one",
+        )
     if is_file and out.suffix.lower() in FOREIGN_SUFFIXES:
         format_of(out)
     return Naming(folder=out, **common)  # type: ignore[arg-type]  # as typer checked it

@@ -92,7 +92,9 @@ def test_a_file_is_told_in_full(photos: Path, weights: Path, tmp_path: Path) -> 
     assert set(entry) == FILE_KEYS
     assert entry["source"] == str(photos / "a.png")
     assert entry["target"] == str(tmp_path / "big.png")
-    assert (entry["size_in"], entry["size_out"], entry["frames"]) == ([6, 9], [24, 36], 1)
+    assert entry["size_in"] == {"width": 9, "height": 6}
+    assert entry["size_out"] == {"width": 36, "height": 24}
+    assert entry["frames"] == 1
     assert set(entry["seconds"]) == {"read", "enlarge", "write"}
     assert entry["seconds"]["enlarge"] > 0
     assert (entry["notes"], entry["error"]) == ([], None)

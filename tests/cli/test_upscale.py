@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -373,3 +375,36 @@ def test_a_colour_terminal_code_is_never_written_to_a_pipe(
 def test_completion_is_offered() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert "--install-completion" in result.stdout
+
+
+def test_a_file_as_output_for_several_pictures_is_refused(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "one.png"
+    code, _, stderr = samsr(
+        "upscale", photos / "a.png", photos / "b.jpg", target, "--weights", weights
+    )
+    assert code == 3
+    assert "one file for several pictures" in stderr
+    assert not target.exists()
+    assert samsr("upscale", photos, f"{target}/", "--weights", weights)[0] == 0
+    assert target.is_dir()
+
+
+def test_a_dry_run_tells_what_is_there_already(photos: Path, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"old")
+    code, stdout, stderr = samsr("upscale", photos, tmp_path, "--weights", weights, "--dry-run")
+    assert code == 6
+    assert "a.png: exists already" in stderr
+    assert len(stdout.splitlines()) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_no_space_on_standard_output_is_exit_code_5(photos: Path, weights: Path) -> None:
+    command = [sys.executable, "-m", "sam_diffsr_cli", "upscale", str(photos / "a.png"), "-"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(  # noqa: S603 - our own code
+            [*command, "--weights", str(weights)], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 5
+    assert b"standard output: cannot be written" in done.stderr
