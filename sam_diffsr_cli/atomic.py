@@ -106,7 +106,13 @@ def _try_lock(handle: int) -> bool:
 
 
 def _umask() -> int:
-    """Read the process umask; the only portable way is to set it and set it back."""
+    """Read the process umask, without setting it where the system tells it.
+
+    Setting it and setting it back, the only portable way, can be seen by other threads.
+    """
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("Umask:")), 8)
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -25,8 +25,15 @@ __all__ = [
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-MEMORY_WORDS = ("out of memory", "can't allocate memory")
-"""How torch words it on MPS and on the CPU, where it raises no class of its own."""
+MEMORY_WORDS = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "could not create a primitive",
+    "ALLOC_FAILED",
+    "Unable to find a valid cuDNN algorithm",
+)
+"""How torch and its libraries word it where they raise no class of their own."""
 
 
 def resolve_device(name: str) -> torch.device:

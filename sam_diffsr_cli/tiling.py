@@ -73,10 +73,14 @@ def plan_tiles(size: tuple[int, int], tile: int, halo: int, multiple: int) -> li
 
 
 def halve_tile(tile: Tile, size: tuple[int, int], halo: int, multiple: int) -> list[Tile]:
-    """Cut a tile in two along each axis that can be cut; at least one can, or it is returned."""
+    """Cut a tile in two along its longer axis, and along the other when it is about as long.
+
+    A tile that cannot be cut on the grid is returned as it is.
+    """
     axes = []
     for span, length in zip(tile, size, strict=True):
-        inner = plan_spans(span.stop - span.start, -(-(span.stop - span.start) // 2), 0, multiple)
+        own = span.stop - span.start
+        inner = plan_spans(own, -(-own // 2) if 2 * own > tile.side else 0, 0, multiple)
         edges = [(span.start + part.start, span.start + part.stop) for part in inner]
         context = _round_up(halo, multiple)
         axes.append([Span(a, b, max(0, a - context), min(length, b + context)) for a, b in edges])

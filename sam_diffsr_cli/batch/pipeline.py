@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.device import memory_errors
-from sam_diffsr_cli.errors import DiskFullError, SamsrError
+from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
 from sam_diffsr_cli.pictures.records import Picture
 
 __all__ = ["Outcome", "Stages", "run_batch"]
@@ -139,6 +139,9 @@ def _attempt(outcome: Outcome, work: Callable[[], Result]) -> tuple[Result | Non
             return work(), time.perf_counter() - began
     except SamsrError as error:
         outcome.fail(error)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        outcome.fail(InputError(f"{outcome.job.target or outcome.job.source.name}: {reason}"))
     except Exception as error:  # noqa: BLE001 - one picture must not end the batch
         bug = SamsrError(f"{outcome.job.source.name}: {type(error).__name__}: {error}")
         bug.__cause__ = error

@@ -69,7 +69,7 @@ def _expand(name: str, *, recursive: bool, leave_out: Path | None) -> Iterator[S
                 is_file = inside is not None and source.path == Path(line)
                 yield Source(source.path, inside) if is_file and inside else source
     elif glob.has_magic(name):
-        yield from _expand_pattern(name)
+        yield from _expand_pattern(name, leave_out)
     else:
         yield Source(path, Path(path.name))
 
@@ -103,9 +103,16 @@ def _expand_path(path: Path, *, recursive: bool, leave_out: Path | None) -> Iter
         raise InputError(f"{path}: no pictures in this folder", hint=f"by their suffix{deeper}")
 
 
-def _expand_pattern(pattern: str) -> Iterator[Source]:
+def _expand_pattern(pattern: str, leave_out: Path | None) -> Iterator[Source]:
+    skipped = None if leave_out is None else leave_out.resolve()
     matches = map(Path, sorted(glob.iglob(pattern, recursive=True)))  # noqa: PTH207 - absolute ones
-    pictures = [path for path in matches if is_picture_name(path) and path.is_file()]
+    pictures = [
+        path
+        for path in matches
+        if is_picture_name(path)
+        and path.is_file()
+        and (skipped is None or not path.resolve().is_relative_to(skipped))
+    ]
     if not pictures:
         raise InputError(f"{pattern}: no picture matches")
     for path in pictures:

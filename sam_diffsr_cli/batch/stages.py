@@ -63,12 +63,18 @@ def make_record(settings: Settings) -> str:
     return json.dumps(record, separators=(",", ":"))
 
 
-def make_stages(settings: Settings, report: Report) -> Stages:
-    """Bind the three stages to one batch; ``report`` receives each job's share done."""
+def make_stages(settings: Settings, report: Report, standard_input: bytes = b"") -> Stages:
+    """Bind the three stages to one batch.
+
+    Args:
+        settings: What decides the results.
+        report: Receives each job's share done.
+        standard_input: Read beforehand, since a thread that waits for it could not be stopped.
+    """
     record = make_record(settings)
 
     def read(job: Job) -> Picture:
-        return _read(job, settings)
+        return _read(job, settings, standard_input)
 
     def enlarge(job: Job, picture: Picture, notify: Callable[[str], None]) -> Picture:
         return _enlarge(job, picture, settings, (notify, report))
@@ -103,11 +109,10 @@ def check_job(job: Job, naming: Naming) -> None:
         raise InputError(f"{target}: exists already", hint="--on-exists skip, overwrite or rename")
 
 
-def _read(job: Job, settings: Settings) -> Picture:
+def _read(job: Job, settings: Settings, standard_input: bytes) -> Picture:
     check_job(job, settings.naming)
     if job.source.path is None:
-        data = io.BytesIO(sys.stdin.buffer.read())
-        return decode_picture(data, "standard input", settings.limits)
+        return decode_picture(io.BytesIO(standard_input), "standard input", settings.limits)
     return read_picture(job.source.path, settings.limits)
 
 

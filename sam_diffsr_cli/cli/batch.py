@@ -1,5 +1,6 @@
 """How a batch shows itself: the plan, two bars, a line per output, failures, and the summary."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import typer
@@ -74,7 +75,8 @@ def _tell_plan(settings: "Settings", plan: "Estimate", *, is_timed: bool) -> Non
     if plan.unreadable:
         text += f"; {about}{plan.unreadable} cannot be read"
     if is_timed or plan.megapixels_out > LEAST_TIMED_MEGAPIXELS:
-        each = seconds_per_megapixel(settings.upscaler, settings.sampling, settings.scale)
+        side = (1e6 * plan.megapixels_in / max(1, plan.pictures)) ** 0.5
+        each = seconds_per_megapixel(settings.upscaler, settings.sampling, settings.scale, side)
         device = settings.upscaler.device
         text += f"; roughly {clock(each * plan.megapixels_out)} on {device}"
     note(text)
@@ -127,6 +129,8 @@ def _run(
 
     jobs, plan = work
     _clear_leftovers(jobs)
+    is_piped = any(job.source.path is None for job in jobs)
+    stages_input = sys.stdin.buffer.read() if is_piped else b""
     begun = dict(zip(map(id, jobs), accumulate(plan.work, initial=0.0), strict=False))
     sizes = dict(zip(map(id, jobs), plan.work, strict=True))
     with batch_progress(sum(plan.work)) as bars:
@@ -136,7 +140,9 @@ def _run(
 
         late: list[Outcome] = []
         try:
-            with closing(run_batch(jobs, make_stages(settings, report), late)) as results:
+            with closing(
+                run_batch(jobs, make_stages(settings, report, stages_input), late)
+            ) as results:
                 for outcome in results:
                     outcomes.append(outcome)
                     _tell(outcome, len(jobs), as_json=as_json)
@@ -147,8 +153,8 @@ def _run(
         finally:
             # Written while the run was being stopped.
             for outcome in late:
-                if outcome.status == "done":
-                    outcomes.append(outcome)
+                outcomes.append(outcome)
+                if not isinstance(outcome.error, DiskFullError):
                     _tell(outcome, len(jobs), as_json=as_json)
 
 
@@ -194,8 +200,9 @@ def _failure(
         return InterruptedRun(f"interrupted; {summary}; what is written is whole")
     if count == 1 and failed:
         return failed[0]
-    if failed and isinstance(failed[-1], DiskFullError):
-        return DiskFullError(f"no space left; {summary}", hint=failed[-1].hint)
+    full = next((error for error in failed if isinstance(error, DiskFullError)), None)
+    if full is not None:
+        return DiskFullError(f"no space left; {summary}", hint=full.hint)
     if failed:
         return PartialFailure(f"{len(failed)} of {count} pictures failed; {summary}")
     return None

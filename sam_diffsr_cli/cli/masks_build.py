@@ -72,23 +72,28 @@ def _count_workers(request: BuildRequest) -> int:
 
 def _load_segmenter(request: BuildRequest) -> "Segmenter":
     from sam_diffsr_cli.device import resolve_device
-    from sam_diffsr_cli.errors import ConfigError
-    from sam_diffsr_cli.masks.download import CHECKPOINTS, fetch_checkpoint
     from sam_diffsr_cli.masks.sam import SamSegmenter, load_sam
 
     if request.segmenter is not None:
         return request.segmenter
-    path = request.checkpoint
-    if path is None:
-        if request.sam not in CHECKPOINTS:
-            raise ConfigError("--sam custom needs --checkpoint")
-        from sam_diffsr_cli.cli.console import progress
-
-        wanted = CHECKPOINTS[request.sam]
-        with progress(f"fetch {wanted.name}", wanted.megabytes) as report:
-            path = fetch_checkpoint(wanted, lambda done: report(done, f"{done:.0f} MB"))
+    path = _checkpoint(request)
     model, digest = load_sam(path, request.sam, resolve_device(request.device))
     return SamSegmenter(model=model, sam_type=request.sam, digest=digest, options=request.options)
+
+
+def _checkpoint(request: BuildRequest) -> Path:
+    """Return SAM's checkpoint, fetched if it is not given."""
+    from sam_diffsr_cli.cli.console import progress
+    from sam_diffsr_cli.errors import ConfigError
+    from sam_diffsr_cli.masks.download import CHECKPOINTS, fetch_checkpoint
+
+    if request.checkpoint is not None:
+        return request.checkpoint
+    if request.sam not in CHECKPOINTS:
+        raise ConfigError("--sam custom needs --checkpoint")
+    wanted = CHECKPOINTS[request.sam]
+    with progress(f"fetch {wanted.name}", wanted.megabytes) as report:
+        return fetch_checkpoint(wanted, lambda done: report(done, f"{done:.0f} MB"))
 
 
 def _build(request: BuildRequest, jobs: "Sequence[MaskJob]", segmenter: "Segmenter") -> None:
@@ -170,9 +175,9 @@ def _run_workers(request: BuildRequest, workers: int) -> list[dict[str, Any]]:
 
     import torch
 
-    if request.segmenter is None and request.checkpoint is None:
+    if request.segmenter is None:
         # Once, before the workers would all fetch it.
-        _load_segmenter(request)
+        _checkpoint(request)
     gpus = torch.cuda.device_count() if request.device in {"auto", "cuda"} else 0
     arguments = [a for a in sys.argv[1:] if not a.startswith("--workers=")]
     if "--workers" in arguments:

@@ -1,5 +1,6 @@
 """``samsr upscale``: from photos to larger, sharper photos. Options and their meaning."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -140,6 +141,8 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         raise InputError("--json and OUT - both want standard output", hint="name a file")
     if scale is not None:
         check_scale(scale)
+    if not math.isfinite(max_megapixels):
+        raise InputError(f"--max-megapixels {max_megapixels}: must be a number")
     written = None if image_format is None else format_named(image_format)
     naming, jobs = _plan(sources, target, (written, suffix, on_exists), recursive=recursive)
     upscaler = _load(weights, device, precision)

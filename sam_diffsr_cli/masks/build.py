@@ -101,6 +101,8 @@ def plan_masks(folder: Path, out: Path) -> list[MaskJob]:
     for photo in photos:
         is_shared = stems[photo.with_suffix("")] > 1
         name = f"{photo.name if is_shared else photo.stem}.json"
+        if name == MANIFEST:
+            name = f"{photo.name}.json"
         jobs.append(MaskJob(photo, out / photo.relative_to(folder).with_name(name)))
     return jobs
 
@@ -177,8 +179,8 @@ def build_masks(
     for job in jobs:
         began = time.perf_counter()
         try:
-            pixels = rgb_levels(read_picture(job.photo, limits).frames[0].pixels)
             with memory_errors("a smaller --max-side needs less"):
+                pixels = rgb_levels(read_picture(job.photo, limits).frames[0].pixels)
                 records = segmenter.segment(pixels)
             make_parent(job.target)
             write_records(job.target, records)
@@ -186,6 +188,10 @@ def build_masks(
             raise
         except SamsrError as error:
             yield BuildStep(job, error=error)
+            continue
+        except Exception as error:  # noqa: BLE001 - one photo must not end the work
+            bug = SamsrError(f"{job.photo}: {type(error).__name__}: {error}")
+            yield BuildStep(job, error=bug)
             continue
         megapixels = pixels.shape[0] * pixels.shape[1] / 1e6
         yield BuildStep(job, len(records), megapixels, time.perf_counter() - began)

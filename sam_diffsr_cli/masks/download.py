@@ -1,10 +1,12 @@
 """Fetching SAM's checkpoints: once, resumed where it stopped, checked before it is used."""
 
+import contextlib
 import hashlib
 import os
+import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -78,7 +80,12 @@ def fetch_checkpoint(checkpoint: Checkpoint, report: Callable[[float], None]) ->
     elsewhere = f"fetch {url} on another machine and put it at {path}, or give --checkpoint"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _continue(url, part, report)
+        with _one_at_a_time(folder / f"{checkpoint.name}.lock"):
+            if path.is_file():
+                return path
+            _continue(url, part, report)
+            _check(url, part, checkpoint, elsewhere)
+            part.replace(path)
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         raise WeightsError(f"{url}: cannot be fetched ({reason})", hint=elsewhere) from error
@@ -86,13 +93,26 @@ def fetch_checkpoint(checkpoint: Checkpoint, report: Callable[[float], None]) ->
         if error.errno in {28, 122}:
             raise ResourceError(f"{part}: no space left", hint="free some disk space") from error
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+    return path
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Wait until no other process fetches the same file."""
+    with path.open("w") as file:
+        if sys.platform != "win32":
+            import fcntl  # noqa: PLC0415 - not on Windows
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _check(url: str, part: Path, checkpoint: Checkpoint, elsewhere: str) -> None:
     with part.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != checkpoint.sha256:
         part.unlink()
         raise WeightsError(f"{url}: what came is not the published file", hint=elsewhere)
-    part.replace(path)
-    return path
 
 
 def _continue(url: str, part: Path, report: Callable[[float], None]) -> None:

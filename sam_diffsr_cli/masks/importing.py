@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli.atomic import atomic_path
-from sam_diffsr_cli.errors import ConfigError, InputError, SamsrError
+from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError
 from sam_diffsr_cli.masks.build import BuildStep, MaskJob, make_parent
 from sam_diffsr_cli.masks.encoding import IMPORTED, pack_encoding
 from sam_diffsr_cli.masks.rle import decode_mask, encode_mask
@@ -63,6 +63,8 @@ def import_masks(paths: list[Path], folder: Path, out: Path) -> Iterator[BuildSt
                 raise InputError(f"{path}: left out, {first.name} is for the same photo")
             make_parent(job.target)
             yield BuildStep(job, IMPORTED_SUFFIXES[suffix](path, job.target))
+        except DiskFullError:
+            raise
         except SamsrError as error:
             yield BuildStep(job, error=error)
 

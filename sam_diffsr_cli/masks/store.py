@@ -110,7 +110,7 @@ def find_mask_file(photo: Path, folder: Path, masks: Path) -> Path | None:
         masks / inside.with_suffix(".json"),
         masks / inside.with_suffix(".npz"),
     )
-    found = next((place for place in places if place.is_file()), None)
+    found = next((p for p in places if p != masks / MANIFEST and p.is_file()), None)
     if found is not None or len(inside.parts) == 1:
         return found
     flat = (masks / f"{photo.stem}{ending}" for ending in (".json", ".npz"))

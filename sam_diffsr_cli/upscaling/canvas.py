@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_diffsr_cli.errors import DiskFullError
+from sam_diffsr_cli.atomic import DISK_FULL
+from sam_diffsr_cli.errors import DiskFullError, InputError
 
 __all__ = ["MAPPED_BYTES", "new_canvas"]
 
@@ -30,6 +31,7 @@ def new_canvas(
 
     Raises:
         DiskFullError: There is no space for the file.
+        InputError: The file cannot be made.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= MAPPED_BYTES:
@@ -45,6 +47,8 @@ def new_canvas(
                 file.flush()
             return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
     except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise InputError(f"{folder}: cannot hold a result ({error.strerror})") from error
         raise DiskFullError(
             f"{folder}: no space for a result of {size / 1e6:.0f} MB ({error.strerror})",
             hint="free some disk space",

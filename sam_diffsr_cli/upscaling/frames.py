@@ -1,6 +1,6 @@
 """One frame enlarged: its colours through the network's sRGB and back, its alpha, any scale."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -91,26 +91,28 @@ def enlarge_frame(run: Run, pixels: np.ndarray, icc: bytes | None = None) -> np.
         return new_canvas(shape, pixels.dtype, run.folder)
 
     plan = plan_passes((pixels.shape[0], pixels.shape[1]), run.scale, native)
+    shares = plan.shares((pixels.shape[0], pixels.shape[1]), native)
     with memory_errors("use a smaller --tile"):
         for index in range(plan.passes):
             if index and index == plan.passes - 1 and plan.middle is not None:
                 extent = plan.size[0] / native, plan.size[1] / native
                 pixels = resize_pixels(pixels, plan.middle, extent, allocate)
-            pixels = _run_pass(_of_pass(run, index, plan.passes), pixels, path)
+            pixels = _run_pass(_of_pass(run, index, shares), pixels, path)
         if plan.shrink:
             pixels = resize_pixels(pixels, plan.size, plan.size, allocate)
     return pixels[: plan.size[0], : plan.size[1]]
 
 
-def _of_pass(run: Run, index: int, passes: int) -> Run:
+def _of_pass(run: Run, index: int, shares: Sequence[float]) -> Run:
     """Give a pass its own noise and its part of the progress."""
-    if passes == 1:
+    if len(shares) == 1:
         return run
+    before = sum(shares[:index])
     seed = run.sampling.seed if index == 0 else derive_seed(run.sampling.seed, "pass", index)
     return replace(
         run,
         sampling=replace(run.sampling, seed=seed),
-        progress=lambda share: run.progress((index + share) / passes),
+        progress=lambda share: run.progress(before + share * shares[index]),
     )
 
 

@@ -34,6 +34,13 @@ class Plan(NamedTuple):
     size: tuple[int, int]
     shrink: bool
 
+    def shares(self, size: tuple[int, int], native: int) -> list[float]:
+        """Say which part of the work each pass is, by the pixels that it takes."""
+        areas = [float(size[0] * size[1]) * native ** (2 * i) for i in range(self.passes)]
+        if self.middle is not None:
+            areas[-1] = float(self.middle[0] * self.middle[1])
+        return [area / sum(areas) for area in areas]
+
 
 def final_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
     """Height and width after enlarging by ``scale``: rounded, at least 1."""
@@ -51,7 +58,7 @@ def plan_passes(size: tuple[int, int], scale: float, native: int) -> Plan:
         return Plan(1, None, wanted, shrink=scale != native)
     full = native ** (passes - 1)
     height, width = (-(-length // native) for length in wanted)
-    is_whole = (height, width) == (full * size[0], full * size[1])
+    is_whole = wanted == (native * full * size[0], native * full * size[1])
     return Plan(passes, None if is_whole else (height, width), wanted, shrink=False)
 
 

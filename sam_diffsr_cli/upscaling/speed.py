@@ -5,8 +5,10 @@ import time
 import numpy as np
 
 from sam_diffsr_cli.config import SamplingConfig
+from sam_diffsr_cli.tiling import plan_tiles
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
+from sam_diffsr_cli.upscaling.tiles import context_margin
 
 __all__ = ["seconds_per_megapixel"]
 
@@ -14,8 +16,16 @@ SIDE = 64
 """Of the picture that is timed, in input pixels."""
 
 
-def seconds_per_megapixel(upscaler: Upscaler, sampling: SamplingConfig, scale: float) -> float:
-    """Time a small picture without steps and with one, and extrapolate to all steps.
+def seconds_per_megapixel(
+    upscaler: Upscaler, sampling: SamplingConfig, scale: float, side: float
+) -> float:
+    """Time a small picture without steps and with one, and extrapolate.
+
+    Args:
+        upscaler: The loaded model.
+        sampling: Steps and tile.
+        scale: Times as high and wide.
+        side: Of a usual picture, in input pixels, for the context that its tiles compute twice.
 
     Returns:
         Seconds per megapixel of output at ``scale``, without reading and writing.
@@ -32,4 +42,9 @@ def seconds_per_megapixel(upscaler: Upscaler, sampling: SamplingConfig, scale: f
 
     still = time_of(0)
     step = max(0.0, time_of(1) - still) if sampling.steps else 0.0
-    return (still + sampling.steps * step) / (SIDE * SIDE * scale**2 / 1e6)
+    multiple, length = upscaler.config.size_multiple, max(1, round(side))
+    length += -length % multiple
+    margin = context_margin(sampling.steps)
+    tiles = plan_tiles((length, length), sampling.tile, margin, multiple)
+    overlap = sum(tile.area for tile in tiles) / length**2
+    return overlap * (still + sampling.steps * step) / (SIDE * SIDE * scale**2 / 1e6)

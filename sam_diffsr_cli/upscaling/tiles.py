@@ -141,24 +141,28 @@ def enlarge_tiles(
     most, total, done = max(size), size[0] * size[1], 0
     while waiting:
         tile = waiting.pop()
-        if tile.side > most:
-            waiting += halve_tile(tile, size, margin, multiple)[::-1]
+        parts = halve_tile(tile, size, margin, multiple)
+        if tile.side > most and len(parts) > 1:
+            waiting += parts[::-1]
             continue
 
         def tile_progress(share: float, area: int = tile.core_area, before: int = done) -> None:
             progress((before + share * area) / total)
 
+        core: Tensor | None = None
         try:
             with memory_errors("close other programs, or use a device with more memory"):
                 core = _tile_core(upscaler, window_of(tile), tile, chain, tile_progress)
         except ResourceError:
-            most = tile.side // 2
-            if most < LEAST_TILE:
+            most = max(part.side for part in parts)
+            if most < LEAST_TILE or len(parts) == 1:
                 raise
+        if core is None:
+            # Out of the handler, whose traceback holds on to the tensors.
             if upscaler.device.type == "cuda":
                 torch.cuda.empty_cache()
             notify(f"memory ran out with tiles of {tile.side} pixels; going on with {most}")
-            waiting.append(tile)
+            waiting += parts[::-1]
             continue
         done += tile.core_area
         yield tile, core

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,17 @@ def fetch(told: list[float] | None = None) -> Path:
     return fetch_checkpoint(WANTED, (told if told is not None else []).append)
 
 
+def kept() -> list[str]:
+    return sorted(p.name for p in cache_folder().iterdir() if p.suffix != ".lock")
+
+
+def test_two_processes_fetch_it_once(server: _Server) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        paths = [future.result() for future in [pool.submit(fetch) for _ in range(2)]]
+    assert paths[0].read_bytes() == CONTENT
+    assert len(server.asked) == 1
+
+
 def test_a_checkpoint_is_fetched_once(server: _Server) -> None:
     told: list[float] = []
     path = fetch(told)
@@ -72,7 +84,7 @@ def test_a_checkpoint_is_fetched_once(server: _Server) -> None:
     assert told[-1] == pytest.approx(len(CONTENT) / 1e6)
     assert fetch() == path
     assert len(server.asked) == 1
-    assert [p.name for p in cache_folder().iterdir()] == ["sam.pth"]
+    assert kept() == ["sam.pth"]
 
 
 def test_a_broken_connection_is_told_and_gone_on_with(server: _Server) -> None:
@@ -105,7 +117,7 @@ def test_another_file_is_refused_and_not_kept(server: _Server) -> None:
     (cache_folder() / "sam.pth.part").write_bytes(b"x" * 1000)
     with pytest.raises(WeightsError, match="not the published file"):
         fetch()
-    assert list(cache_folder().iterdir()) == []
+    assert kept() == []
     assert fetch().read_bytes() == CONTENT
     assert len(server.asked) == 2
 

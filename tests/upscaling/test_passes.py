@@ -55,6 +55,18 @@ def test_the_last_pass_covers_the_final_size(
         assert length <= before * whole
 
 
+@pytest.mark.parametrize("scale", [15.5, 15.7, 15.9])
+def test_just_below_the_highest_scale_the_picture_is_still_resized(scale: float) -> None:
+    plan = plan_passes((10, 10), scale, 4)
+    assert plan.middle is not None
+    assert plan.size == final_size((10, 10), scale)
+
+
+def test_the_shares_of_the_passes_follow_their_work() -> None:
+    assert plan_passes((10, 10), 16, 4).shares((10, 10), 4) == pytest.approx([1 / 17, 16 / 17])
+    assert plan_passes((10, 10), 4, 4).shares((10, 10), 4) == [1.0]
+
+
 @given(length=st.integers(1, 3000), scale=st.floats(1, 16))
 def test_the_final_size_is_the_nearest(length: int, scale: float) -> None:
     assert abs(final_size((length, 1), scale)[0] - length * scale) <= 0.5 + 1e-6
