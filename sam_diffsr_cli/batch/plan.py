@@ -91,7 +91,10 @@ def plan_jobs(sources: Sequence[Source], naming: Naming) -> list[Job]:
     else:
         jobs = _name_all(sources, naming, naming.folder)
     taken = {_key(job.target) for job in jobs if job.target is not None}
-    inputs = {_identity(source.path) for source in sources} - {None}
+    if naming.suffix:
+        # What an earlier run wrote beside its inputs is not taken for input.
+        jobs = [j for j in jobs if j.source.path is None or _key(j.source.path) not in taken]
+    inputs = {_identity(job.source.path) for job in jobs} - {None}
     return [_look(job, naming.on_exists, taken, inputs) for job in jobs]
 
 

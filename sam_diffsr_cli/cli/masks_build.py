@@ -213,7 +213,20 @@ def _report_workers(
     told = {entry["photo"] for entry in failed}
     lost = [str(job.photo) for job in jobs if not job.target.exists()]
     failed += [{"photo": p, "error": "its process ended early"} for p in lost if p not in told]
+    _write_failures(request, failed)
     keys = ("regions", "megapixels", "seconds")
     sums = {key: round(sum(document[key] for document in documents), 3) for key in keys}
     summary = {"samsr": 1, "count": len(jobs), "already_there": there, "failed": failed, **sums}
     _tell(summary, "photos", as_json=request.as_json)
+
+
+def _write_failures(request: BuildRequest, failed: list[dict[str, Any]]) -> None:
+    """Write one list of failures in the place of those of the processes."""
+    from sam_diffsr_cli.errors import SamsrError
+    from sam_diffsr_cli.masks.build import BuildStep, MaskJob, Shard, write_failures
+
+    steps = [
+        BuildStep(MaskJob(Path(entry["photo"]), Path()), error=SamsrError(entry["error"]))
+        for entry in failed
+    ]
+    write_failures(request.out, Shard(), steps)

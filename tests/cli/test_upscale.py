@@ -408,3 +408,12 @@ def test_no_space_on_standard_output_is_exit_code_5(photos: Path, weights: Path)
         )
     assert done.returncode == 5
     assert b"standard output: cannot be written" in done.stderr
+
+
+def test_outputs_beside_their_inputs_are_not_taken_for_input(photos: Path, weights: Path) -> None:
+    options = ("--weights", weights, "--suffix", "_x4", "--on-exists", "skip")
+    for _ in range(2):
+        code, _, _ = samsr("upscale", photos, photos, *options)
+        assert code == 0
+    names = sorted(path.name for path in photos.iterdir())
+    assert names == ["a.png", "a_x4.png", "b.jpg", "b_x4.jpg", "c.webp", "c_x4.webp"]
