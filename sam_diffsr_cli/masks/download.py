@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-from sam_diffsr_cli.errors import InputError, ResourceError, WeightsError
+from sam_diffsr_cli.atomic import DISK_FULL
+from sam_diffsr_cli.errors import DiskFullError, InputError, WeightsError
 
 __all__ = ["CHECKPOINTS", "Checkpoint", "cache_folder", "fetch_checkpoint"]
 
@@ -69,7 +70,7 @@ def fetch_checkpoint(checkpoint: Checkpoint, report: Callable[[float], None]) ->
 
     Raises:
         WeightsError: It cannot be reached, or what came is not the published file.
-        ResourceError: The disk is full.
+        DiskFullError: The disk is full.
         InputError: The cache folder cannot be written.
     """
     folder = cache_folder()
@@ -90,8 +91,8 @@ def fetch_checkpoint(checkpoint: Checkpoint, report: Callable[[float], None]) ->
         reason = getattr(error, "reason", None) or error
         raise WeightsError(f"{url}: cannot be fetched ({reason})", hint=elsewhere) from error
     except OSError as error:
-        if error.errno in {28, 122}:
-            raise ResourceError(f"{part}: no space left", hint="free some disk space") from error
+        if error.errno in DISK_FULL:
+            raise DiskFullError(f"{part}: no space left", hint="free some disk space") from error
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
     return path
 

@@ -1,5 +1,7 @@
 """The root command: version, help, and its agreement with the README."""
 
+import dataclasses
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +11,14 @@ from typer.testing import CliRunner
 
 from sam_diffsr_cli import __version__, errors
 from sam_diffsr_cli.cli.app import app
+from sam_diffsr_cli.cli.masks import build
+from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.config import DIFFUSION_TRAINING, ENCODER_TRAINING, SamplingConfig
 from sam_diffsr_cli.errors import SamsrError
+from sam_diffsr_cli.masks.sam import SamOptions
+from sam_diffsr_cli.masks.segmenters import Felzenszwalb
+from sam_diffsr_cli.pictures.encoders import WriteOptions
+from sam_diffsr_cli.pictures.records import Limits
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 COMMANDS = ("upscale", "train", "doctor")
@@ -74,3 +82,13 @@ def test_the_defaults_told_in_help_are_those_of_the_configuration() -> None:
         result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
         for value in values:
             assert f"[default: ({value})]" in result.stdout
+
+
+def test_the_defaults_of_the_commands_are_those_of_the_records_they_fill() -> None:
+    upscale_options = inspect.signature(upscale).parameters
+    assert upscale_options["quality"].default == WriteOptions().quality
+    assert upscale_options["max_megapixels"].default * 1e6 == Limits().max_pixels
+    build_options = inspect.signature(build).parameters
+    for record in (SamOptions(), Felzenszwalb()):
+        for field in dataclasses.fields(record):
+            assert build_options[field.name].default == getattr(record, field.name), field.name
