@@ -94,7 +94,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: samsr masks build --data photos/ --out masks/ --segmenter felzenszwalb
     """
     from sam_diffsr_cli.cli.masks_build import BuildRequest, run_build
-    from sam_diffsr_cli.data.known_sets import find_data
+    from sam_diffsr_cli.data.known_sets import find_one
     from sam_diffsr_cli.masks.build import Shard
     from sam_diffsr_cli.masks.sam import SamOptions
     from sam_diffsr_cli.masks.segmenters import Felzenszwalb
@@ -110,7 +110,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
     light = Felzenszwalb(region_scale=region_scale, sigma=sigma, least_area=least_area)
     run_build(
         BuildRequest(
-            data=find_data(data),
+            data=find_one(str(data), None),
             out=out,
             segmenter=light if segmenter == "felzenszwalb" else None,
             sam=sam,
@@ -194,11 +194,11 @@ def verify(data: Data, masks: Masks) -> None:
     Example: samsr masks verify --data photos/ --masks masks/
     """
     from sam_diffsr_cli.cli.console import note, print_error
-    from sam_diffsr_cli.data.known_sets import find_data
+    from sam_diffsr_cli.data.known_sets import find_one
     from sam_diffsr_cli.errors import InputError, PartialFailure
     from sam_diffsr_cli.masks.survey import verify_photos
 
-    verdicts = list(verify_photos(find_data(data), masks))
+    verdicts = list(verify_photos(find_one(str(data), None), masks))
     if not verdicts:
         raise InputError(f"{data}: no pictures in this folder")
     bad = [verdict for verdict in verdicts if verdict.problem]
