@@ -1,7 +1,7 @@
 """Frozen configuration records, the presets, and their strict JSON form.
 
 ``ModelConfig`` says how networks and diffusion are built and run, and travels inside every weights
-file. ``SamplingConfig`` is per run, ``TrainConfig`` per training run. Standard library only.
+file. ``SamplingConfig`` is per run. Training has ``recipes``. Standard library only.
 """
 
 import dataclasses
@@ -16,8 +16,6 @@ from typing import Any, Literal, TypeVar
 from sam_diffsr_cli.errors import ConfigError
 
 __all__ = [
-    "DIFFUSION_TRAINING",
-    "ENCODER_TRAINING",
     "FEATURE_STRIDE",
     "LITE",
     "OFFICIAL",
@@ -27,9 +25,10 @@ __all__ = [
     "EncoderConfig",
     "ModelConfig",
     "SamplingConfig",
-    "TrainConfig",
     "UNetConfig",
     "from_json",
+    "parse",
+    "require",
     "to_json",
 ]
 
@@ -39,7 +38,8 @@ FEATURE_STRIDE = 3
 """Every third encoder feature conditions the U-Net (``features[2::3]`` in the reference)."""
 
 
-def _require(holds: bool, name: str, value: object, allowed: str) -> None:  # noqa: FBT001
+def require(holds: bool, name: str, value: object, allowed: str) -> None:  # noqa: FBT001
+    """Raise ``ConfigError`` with the field, its value and what is allowed, unless ``holds``."""
     if not holds:
         raise ConfigError(f"{name} is {value!r}, allowed: {allowed}")
 
@@ -56,8 +56,8 @@ class EncoderConfig:
     num_block: int = 17
 
     def __post_init__(self) -> None:
-        _require(self.num_feat >= 2 and self.num_feat % 2 == 0, "num_feat", self.num_feat, "even")
-        _require(self.num_block >= FEATURE_STRIDE - 1, "num_block", self.num_block, ">= 2")
+        require(self.num_feat >= 2 and self.num_feat % 2 == 0, "num_feat", self.num_feat, "even")
+        require(self.num_block >= FEATURE_STRIDE - 1, "num_block", self.num_block, ">= 2")
 
     @property
     def num_condition_features(self) -> int:
@@ -77,7 +77,7 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         good = bool(self.widths) and all(w > 0 and w % 4 == 0 for w in self.widths)
-        _require(good, "widths", self.widths, "one or more multiples of 4")
+        require(good, "widths", self.widths, "one or more multiples of 4")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,16 +101,16 @@ class DiffusionConfig:
     sampling_sigma: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self.num_timesteps >= 2, "num_timesteps", self.num_timesteps, ">= 2")
-        _require(0 <= self.beta_s < 1, "beta_s", self.beta_s, "[0, 1)")
-        _require(0 < self.beta_end < 1, "beta_end", self.beta_end, "(0, 1)")
-        _require(0 < self.residual_scale < math.inf, "residual_scale", self.residual_scale, "> 0")
+        require(self.num_timesteps >= 2, "num_timesteps", self.num_timesteps, ">= 2")
+        require(0 <= self.beta_s < 1, "beta_s", self.beta_s, "[0, 1)")
+        require(0 < self.beta_end < 1, "beta_end", self.beta_end, "(0, 1)")
+        require(0 < self.residual_scale < math.inf, "residual_scale", self.residual_scale, "> 0")
         good = self.sigma_data is None or 0 < self.sigma_data < math.inf
-        _require(good, "sigma_data", self.sigma_data, "null or > 0")
+        require(good, "sigma_data", self.sigma_data, "null or > 0")
         sigma = self.sampling_sigma
-        _require(0 <= sigma < math.inf, "sampling_sigma", sigma, ">= 0")
+        require(0 <= sigma < math.inf, "sampling_sigma", sigma, ">= 0")
         good = 0 <= self.sampling_steps <= self.num_timesteps
-        _require(good, "sampling_steps", self.sampling_steps, f"0..{self.num_timesteps}")
+        require(good, "sampling_steps", self.sampling_steps, f"0..{self.num_timesteps}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,11 +128,11 @@ class ModelConfig:
     lr_divisor: Literal[255, 256] = 255
 
     def __post_init__(self) -> None:
-        _require(self.scale in (2, 3, 4, 8), "scale", self.scale, "2, 3, 4 or 8")
+        require(self.scale in (2, 3, 4, 8), "scale", self.scale, "2, 3, 4 or 8")
         if self.encoder.kind == "rrdb":
-            _require(self.scale in (4, 8), "scale", self.scale, "4 or 8 with the rrdb encoder")
+            require(self.scale in (4, 8), "scale", self.scale, "4 or 8 with the rrdb encoder")
         if self.unet.kind == "full":
-            _require(self.scale % 2 == 0, "scale", self.scale, "2, 4 or 8 with the full U-Net")
+            require(self.scale % 2 == 0, "scale", self.scale, "2, 4 or 8 with the full U-Net")
 
     @property
     def networks(self) -> "ModelConfig":
@@ -175,40 +175,9 @@ class SamplingConfig:
     tile: int = 256
 
     def __post_init__(self) -> None:
-        _require(self.steps >= 0, "steps", self.steps, ">= 0")
-        _require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
-        _require(self.tile == 0 or self.tile >= 16, "tile", self.tile, "0 or >= 16")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainConfig:
-    """One stage of training. ``patch`` is the side of the high-resolution crop, in pixels."""
-
-    stage: Literal["encoder", "diffusion"]
-    steps: int
-    batch: int = 16
-    patch: int = 96
-    learning_rate: float = 4e-4
-    warmup_steps: int = 200
-    final_rate: float = 0.01
-    clip_norm: float = 1.0
-    ema_decay: float = 0.999
-    loss: Literal["l1", "l2"] = "l1"
-    modulation: Literal["none", "released", "paper"] = "released"
-    mask_norm: Literal["image", "region"] = "image"
-    precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _require(self.steps >= 1, "steps", self.steps, ">= 1")
-        _require(self.batch >= 1, "batch", self.batch, ">= 1")
-        _require(self.patch >= 16, "patch", self.patch, ">= 16")
-        _require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "> 0")
-        _require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, ">= 0")
-        _require(0 <= self.final_rate <= 1, "final_rate", self.final_rate, "[0, 1]")
-        _require(0 < self.clip_norm < math.inf, "clip_norm", self.clip_norm, "> 0")
-        _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "[0, 1)")
-        _require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
+        require(self.steps >= 0, "steps", self.steps, ">= 0")
+        require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
+        require(self.tile == 0 or self.tile >= 16, "tile", self.tile, "0 or >= 16")
 
 
 PAPER = ModelConfig(
@@ -236,10 +205,6 @@ LITE = ModelConfig(
 
 PRESETS: Mapping[str, ModelConfig] = {"lite": LITE, "paper": PAPER}
 
-ENCODER_TRAINING = TrainConfig(stage="encoder", steps=12_000, learning_rate=5e-4)
-DIFFUSION_TRAINING = TrainConfig(stage="diffusion", steps=10_000, learning_rate=3e-4)
-"""The two stages: the encoder alone, then the noise predictor with the encoder frozen."""
-
 
 def to_json(config: object) -> str:
     """Write a configuration record as JSON text with sorted keys."""
@@ -258,11 +223,15 @@ def from_json(cls: type[Record], text: str) -> Record:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"configuration is not JSON: {error}") from error
-    return typing.cast("Record", _parse(cls, value, "configuration"))
+    return typing.cast("Record", parse(cls, value, "configuration"))
 
 
-def _parse(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
-    """Check ``value`` against the type ``kind`` and convert lists to tuples."""
+def parse(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
+    """Check ``value`` against the type ``kind`` and convert lists to tuples.
+
+    Raises:
+        ConfigError: It does not fit; ``where`` says which one it was.
+    """
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _parse_record(kind, value, where)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
@@ -271,14 +240,24 @@ def _parse(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON
             return value
     elif origin in (typing.Union, types.UnionType):
         rest = next(a for a in args if a is not type(None))
-        return None if value is None else _parse(rest, value, where)
+        return None if value is None else parse(rest, value, where)
     elif origin is tuple and isinstance(value, list):
-        return tuple(_parse(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        return tuple(parse(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return _to_float(value, where)
     elif kind in (int, str, bool) and type(value) is kind:
         return value
-    raise ConfigError(f"{where}: {value!r} is not a {kind}")
+    raise ConfigError(f"{where} is {value!r}, allowed: {_allowed(kind)}")
+
+
+def _allowed(kind: Any) -> str:  # noqa: ANN401 - the JSON edge
+    """Say in words which values a type has."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return ", ".join(map(str, args))
+    if origin is tuple:
+        return f"a list, each {_allowed(args[0])}"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
 
 
 def _to_float(value: float, where: str) -> float:
@@ -295,4 +274,4 @@ def _parse_record(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - 
     unknown, missing = sorted(value.keys() - hints.keys()), sorted(hints.keys() - value.keys())
     if unknown or missing:
         raise ConfigError(f"{where}: unknown keys {unknown}, missing keys {missing}")
-    return kind(**{name: _parse(hint, value[name], name) for name, hint in hints.items()})
+    return kind(**{name: parse(hint, value[name], name) for name, hint in hints.items()})

@@ -19,12 +19,22 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", ""}),
     frozenset({"config", "atomic"}),
     frozenset(
-        {"diffusion", "resize", "tiling", "masks.position", "masks.rle", "device", "pictures"}
+        {
+            "device",
+            "diffusion",
+            "download",
+            "masks.position",
+            "masks.rle",
+            "pictures",
+            "recipes",
+            "resize",
+            "tiling",
+        }
     ),
-    frozenset({"models", "data", "masks", "noise"}),
+    frozenset({"models", "data", "masks", "metrics", "noise"}),
     frozenset({"checkpoints", "sampling"}),
     frozenset({"upscaling"}),
-    frozenset({"batch", "diagnosis", "training"}),
+    frozenset({"batch", "benchmark", "comparison", "diagnosis", "evaluation", "training"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )

@@ -1,0 +1,180 @@
+"""The records of a training recipe, and the presets. Standard library only."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sam_diffsr_cli.config import LITE, PAPER, ModelConfig, require
+from sam_diffsr_cli.errors import ConfigError
+
+__all__ = ["RECIPES", "STAGES", "DataConfig", "Recipe", "Stage", "TrainConfig", "recipe_for"]
+
+Stage = Literal["encoder", "diffusion"]
+
+STAGES: tuple[Stage, ...] = ("encoder", "diffusion")
+"""In the order in which they are trained."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """One stage of training; all of it decides the result.
+
+    Attributes:
+        stage: Which network is trained.
+        steps: Updates of the parameters.
+        batch: Crops a step, over all processes.
+        accumulate: Parts in which each process computes its share of the batch.
+        patch: Side of the high-resolution crop, pixels.
+        augment: Flip and turn the crops.
+        learning_rate: Highest rate of Adam.
+        schedule: ``cosine`` down to ``final_rate``, or ``halving`` every ``halve_every`` steps.
+        halve_every: In steps.
+        warmup_steps: Over which the rate rises evenly.
+        final_rate: Share of ``learning_rate`` that the cosine ends at.
+        clip_norm: Largest norm of the gradient; 0 leaves it as it is.
+        ema_decay: Of the average of the parameters; 0 keeps no average but the last ones.
+        loss: Mean absolute or mean squared error.
+        modulation: How masks shift the noise.
+        mask_norm: Mean of a mask's encoding over the image (as released) or over its region.
+        precision: Number format; ``auto`` is settled when the run starts.
+        seed: Decides everything random.
+    """
+
+    stage: Stage
+    steps: int
+    batch: int = 16
+    accumulate: int = 1
+    patch: int = 96
+    augment: bool = True
+    learning_rate: float = 4e-4
+    schedule: Literal["cosine", "halving"] = "cosine"
+    halve_every: int = 200_000
+    warmup_steps: int = 200
+    final_rate: float = 0.01
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    loss: Literal["l1", "l2"] = "l1"
+    modulation: Literal["none", "released", "paper"] = "released"
+    mask_norm: Literal["image", "region"] = "image"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, "steps", self.steps, ">= 1")
+        require(self.batch >= 1, "batch", self.batch, ">= 1")
+        good = self.accumulate >= 1 and self.batch % self.accumulate == 0
+        require(good, "accumulate", self.accumulate, f"a divisor of batch ({self.batch})")
+        require(self.patch >= 16, "patch", self.patch, ">= 16")
+        require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "> 0")
+        require(self.halve_every >= 1, "halve_every", self.halve_every, ">= 1")
+        require(self.warmup_steps >= 0, "warmup_steps", self.warmup_steps, ">= 0")
+        require(0 <= self.final_rate <= 1, "final_rate", self.final_rate, "[0, 1]")
+        require(0 <= self.clip_norm < math.inf, "clip_norm", self.clip_norm, ">= 0")
+        require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "[0, 1)")
+        require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """What is trained on.
+
+    Attributes:
+        photos: Folders, or names of known sets.
+        masks: Folder of mask files, empty for none.
+        val: Folder of photos to validate with, empty to hold some of ``photos`` out.
+        hold_out: How many of ``photos`` are held out without ``val``; never above a tenth.
+        init: Weights file to start from, empty for fresh parameters.
+        cache: Folder of decoded photos, empty for one in the folder of the run.
+    """
+
+    photos: tuple[str, ...] = ()
+    masks: str = ""
+    val: str = ""
+    hold_out: int = 8
+    init: str = ""
+    cache: str = ""
+
+    def __post_init__(self) -> None:
+        require(self.hold_out >= 0, "hold_out", self.hold_out, ">= 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Everything that decides what comes out of a training run.
+
+    ``preset`` is the name it began from. ``stages`` are trained in turn, each from the averaged
+    parameters of the one before.
+    """
+
+    preset: str
+    model: ModelConfig
+    encoder: TrainConfig
+    diffusion: TrainConfig
+    stages: tuple[Stage, ...] = STAGES
+    data: DataConfig = field(default_factory=DataConfig)
+
+    def __post_init__(self) -> None:
+        require(self.preset in ("lite", "paper"), "preset", self.preset, "lite or paper")
+        good = bool(self.stages) and self.stages in (STAGES, STAGES[:1], STAGES[1:])
+        require(good, "stages", list(self.stages), "encoder, diffusion, or both in this order")
+        if (self.encoder.stage, self.diffusion.stage) != STAGES:
+            raise ConfigError("encoder and diffusion hold each other's stage")
+        for config in self.plan:
+            _check_patch(config.patch, self.model)
+
+    @property
+    def plan(self) -> tuple[TrainConfig, ...]:
+        """The configurations of the stages to train, in turn."""
+        by_name = {"encoder": self.encoder, "diffusion": self.diffusion}
+        return tuple(by_name[name] for name in self.stages)
+
+
+def _check_patch(patch: int, model: ModelConfig) -> None:
+    unit = model.scale * model.size_multiple
+    least = model.scale * model.least_size
+    require(patch % unit == 0, "patch", patch, f"multiples of {unit}")
+    require(patch >= least, "patch", patch, f">= {least}")
+
+
+_LITE_ENCODER = TrainConfig(stage="encoder", steps=12_000, learning_rate=5e-4)
+_PAPER_ENCODER = TrainConfig(
+    stage="encoder",
+    steps=100_000,
+    batch=64,
+    patch=160,
+    augment=False,
+    learning_rate=2e-4,
+    schedule="halving",
+    warmup_steps=0,
+    clip_norm=0.0,
+    ema_decay=0.0,
+    precision="fp32",
+    seed=1234,
+)
+
+RECIPES: Mapping[str, Recipe] = {
+    "lite": Recipe(
+        preset="lite",
+        model=LITE,
+        encoder=_LITE_ENCODER,
+        diffusion=dataclasses.replace(
+            _LITE_ENCODER, stage="diffusion", steps=10_000, learning_rate=3e-4
+        ),
+    ),
+    "paper": Recipe(
+        preset="paper",
+        model=PAPER,
+        encoder=_PAPER_ENCODER,
+        diffusion=dataclasses.replace(_PAPER_ENCODER, stage="diffusion", steps=400_000),
+    ),
+}
+"""``lite`` made the bundled model. ``paper`` is what the authors published: DF2K, crops of 160, 64
+a step, Adam at 2e-4 halved at 200,000, no flips, and a gradient that is never clipped, whatever
+their configuration says."""
+
+
+def recipe_for(model: ModelConfig, preset: str) -> Recipe:
+    """Return the recipe of ``preset`` for a network that is not the preset's own."""
+    return dataclasses.replace(RECIPES[preset], model=model)
