@@ -1,4 +1,4 @@
-"""Random training crops: from resident uint8 photos to a batch of tensors on their device.
+"""Random training crops: from uint8 photos to a batch of tensors on their device.
 
 Each crop is cut with a margin, so that its low-resolution twin is what shrinking the whole photo
 would have given there, then flipped and turned together with its structural encoding.
@@ -6,6 +6,7 @@ would have given there, then flipped and turned together with its structural enc
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.errors import InputError
 
-__all__ = ["Batch", "TrainingPhoto", "crop_side", "draw_batch", "orient"]
+__all__ = ["Batch", "Crop", "CropPlan", "Regions", "TrainingPhoto", "crop_side", "cut", "orient"]
 
 MARGIN = 2
 """Low-resolution pixels of context on each side; the bicubic kernel reaches 1.5 of them."""
@@ -22,12 +23,20 @@ ORIENTATIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Regions:
+    """A structural encoding: a label for each pixel, ``(1, H, W)``, and each label's value."""
+
+    labels: Tensor
+    values: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingPhoto:
-    """One photo resident in memory: ``(3, H, W)`` uint8 and its encoding, ``(1, H, W)`` or None."""
+    """One photo, in memory or mapped from a file: ``(3, H, W)`` uint8, and its regions if any."""
 
     name: str
     pixels: Tensor
-    spe: Tensor | None = None
+    regions: Regions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,52 @@ class Batch:
     spe: Tensor
 
 
+class Crop(NamedTuple):
+    """Where a crop, with its margins, is cut, and how it is turned."""
+
+    photo: int
+    top: int
+    left: int
+    orientation: int
+
+
+class CropPlan:
+    """Draws crops from photos of known sizes; a photo's chance is proportional to its area."""
+
+    def __init__(
+        self, sizes: Sequence[tuple[int, int]], patch: int, scale: int, *, augment: bool = True
+    ) -> None:
+        """Take the ``(height, width)`` of each photo, at least ``crop_side(patch, scale)``.
+
+        Raises:
+            InputError: There is no photo, one is too small, or ``patch`` no multiple of ``scale``.
+        """
+        self.sizes = sizes
+        self.patch, self.scale, self.augment = patch, scale, augment
+        self.side = crop_side(patch, scale)
+        least = min((min(size) for size in sizes), default=0)
+        if patch % scale or least < self.side:
+            raise InputError(
+                f"cannot cut {patch} pixel crops for x{scale} from {len(sizes)} photos "
+                f"of {least} pixels or more"
+            )
+        self._areas = torch.tensor([float(h * w) for h, w in sizes]).double().cumsum(0)
+
+    def draw(self, batch: int, generator: torch.Generator) -> list[Crop]:
+        """Draw ``batch`` crops; ``generator``, on the CPU, decides photos, places and turns."""
+        shares = torch.rand(batch, 3, generator=generator, dtype=torch.float64)
+        turns = torch.randint(ORIENTATIONS, (batch,), generator=generator).tolist()
+        photos = torch.searchsorted(self._areas, shares[:, 0] * self._areas[-1], right=True)
+        crops: list[Crop] = []
+        for row, turn in zip(shares.tolist(), turns, strict=True):
+            photo = min(int(photos[len(crops)]), len(self.sizes) - 1)
+            height, width = self.sizes[photo]
+            top = int(row[1] * (height - self.side + 1))
+            left = int(row[2] * (width - self.side + 1))
+            crops.append(Crop(photo, top, left, turn if self.augment else 0))
+        return crops
+
+
 def crop_side(patch: int, scale: int) -> int:
     """Side of the square cut from a photo for a patch: the patch and its margins."""
     return patch + 2 * MARGIN * scale
@@ -53,40 +108,22 @@ def orient(image: Tensor, orientation: int) -> Tensor:
     return turned.flip(-1) if orientation >= ORIENTATIONS // 2 else turned
 
 
-def draw_batch(
-    photos: Sequence[TrainingPhoto], batch: int, patch: int, scale: int, generator: torch.Generator
-) -> Batch:
-    """Draw random crops; a photo's chance is proportional to its area.
-
-    Args:
-        photos: Each at least ``crop_side(patch, scale)`` pixels high and wide.
-        batch: Number of crops.
-        patch: Side of the high-resolution crops, a multiple of ``scale``.
-        scale: Factor between ``hr`` and ``lr``.
-        generator: On the CPU; decides photos, places and orientations.
+def cut(photos: Sequence[TrainingPhoto], crops: Sequence[Crop], patch: int, scale: int) -> Batch:
+    """Cut crops that a ``CropPlan`` of the same ``patch`` and ``scale`` drew from ``photos``.
 
     Returns:
         The batch, on the device of the photos.
-
-    Raises:
-        InputError: There is no photo, or ``patch`` is not a multiple of ``scale``.
     """
-    if not photos or patch % scale:
-        raise InputError(f"cannot cut {patch} pixel crops for x{scale} from {len(photos)} photos")
     side, margin = crop_side(patch, scale), MARGIN * scale
-    areas = torch.tensor([float(p.pixels.shape[1] * p.pixels.shape[2]) for p in photos])
-    chosen = torch.multinomial(areas, batch, replacement=True, generator=generator).tolist()
-    places = torch.rand(batch, 2, generator=generator).tolist()
-    orientations = torch.randint(ORIENTATIONS, (batch,), generator=generator).tolist()
     pixels, encodings = [], []
-    for index, place, orientation in zip(chosen, places, orientations, strict=True):
-        photo = photos[index]
-        height, width = photo.pixels.shape[1:]
-        top, left = int(place[0] * (height - side + 1)), int(place[1] * (width - side + 1))
-        window = (slice(None), slice(top, top + side), slice(left, left + side))
-        pixels.append(orient(photo.pixels[window], orientation))
+    for crop in crops:
+        photo = photos[crop.photo]
+        rows, columns = slice(crop.top, crop.top + side), slice(crop.left, crop.left + side)
+        pixels.append(orient(photo.pixels[:, rows, columns], crop.orientation))
         spe = photo.pixels.new_zeros(1, side, side, dtype=torch.float32)
-        encodings.append(orient(spe if photo.spe is None else photo.spe[window], orientation))
+        if photo.regions is not None:
+            spe = photo.regions.values[photo.regions.labels[:, rows, columns].long()]
+        encodings.append(orient(spe, crop.orientation))
     levels = torch.stack(pixels)
     inner = slice(margin, margin + patch)
     exact = levels.to(torch.float32 if levels.device.type == "mps" else torch.float64)

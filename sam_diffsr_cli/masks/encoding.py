@@ -14,8 +14,8 @@ from torch import Tensor
 
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.errors import InputError, SamsrError
-from sam_diffsr_cli.masks.position import MaskNorm, structural_position_encoding
-from sam_diffsr_cli.masks.store import read_masks
+from sam_diffsr_cli.masks.position import MaskNorm, paint_encoding
+from sam_diffsr_cli.masks.store import iterate_masks
 
 __all__ = ["CACHE", "pack_encoding", "read_encoding", "unpack_encoding"]
 
@@ -85,7 +85,7 @@ def read_encoding(path: Path, masks: Path, size: tuple[int, int], norm: MaskNorm
             return torch.from_numpy(encoding)
     except (OSError, ValueError):
         pass
-    fresh = structural_position_encoding(read_masks(path, size), norm)
+    fresh = paint_encoding(iterate_masks(path, size), size, norm)
     _keep(kept, pack_encoding(fresh.numpy(), source))
     return fresh
 

@@ -4,6 +4,7 @@ Rotary position embedding (RoPE, Su et al. 2021) of an all-ones picture gives ea
 each region is painted with the mean of that number, so that regions differ by where they lie.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from sam_diffsr_cli.errors import ShapeError
 
-__all__ = ["MaskNorm", "rotary_field", "structural_position_encoding"]
+__all__ = ["MaskNorm", "paint_encoding", "rotary_field", "structural_position_encoding"]
 
 MaskNorm = Literal["image", "region"]
 
@@ -55,8 +56,13 @@ def structural_position_encoding(masks: Tensor, norm: MaskNorm) -> Tensor:
     """
     if masks.dim() != 3:
         raise ShapeError(f"expected masks (K, H, W), got {tuple(masks.shape)}")
-    height, width = masks.shape[1:]
-    field = rotary_field(height, width).to(masks.device)
+    return paint_encoding(masks, (masks.shape[1], masks.shape[2]), norm)
+
+
+def paint_encoding(masks: Iterable[Tensor], size: tuple[int, int], norm: MaskNorm) -> Tensor:
+    """Return ``structural_position_encoding`` of masks ``(H, W)`` that come one by one."""
+    height, width = size
+    field = rotary_field(height, width)
     encoding = torch.zeros_like(field)
     for mask in masks:
         area = height * width if norm == "image" else int(mask.sum())

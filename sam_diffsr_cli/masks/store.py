@@ -5,11 +5,11 @@ A record is ``{"segmentation": {"size": [H, W], "counts": ...}, "area": ..., "bb
 """
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +22,7 @@ __all__ = [
     "MANIFEST",
     "find_mask_file",
     "find_mask_files",
+    "iterate_masks",
     "read_masks",
     "read_records",
     "write_records",
@@ -66,14 +67,27 @@ def read_records(path: Path) -> list[Record]:
 
 
 def read_masks(path: Path, size: tuple[int, int]) -> Tensor:
-    """Read the masks of one photo.
+    """Read the masks of one photo, all at once.
+
+    Returns:
+        ``(K, H, W)`` bool, in file order.
+
+    Raises:
+        InputError: As ``iterate_masks``.
+    """
+    masks = list(iterate_masks(path, size))
+    return torch.stack(masks) if masks else torch.zeros(0, *size, dtype=torch.bool)
+
+
+def iterate_masks(path: Path, size: tuple[int, int]) -> Iterator[Tensor]:
+    """Read the masks of one photo, one by one.
 
     Args:
         path: The JSON file.
         size: ``(H, W)`` that every mask must have.
 
-    Returns:
-        ``(K, H, W)`` bool, in file order.
+    Yields:
+        ``(H, W)`` bool, in file order.
 
     Raises:
         InputError: The file is unreadable, malformed, or its masks have another size.
@@ -84,12 +98,12 @@ def read_masks(path: Path, size: tuple[int, int]) -> Tensor:
         found = tuple(record["segmentation"]["size"])
         if found != size:
             raise InputError(f"{path}: masks are {found}, the photo is {size}")
-    try:
-        masks = [decode_mask(record["segmentation"]) for record in records]
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise InputError(f"{path}: not a list of COCO run-length masks ({error})") from error
-    stacked = np.stack(masks) if masks else np.zeros((0, *size), dtype=bool)
-    return torch.from_numpy(stacked)
+    for record in records:
+        try:
+            mask = decode_mask(record["segmentation"])
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise InputError(f"{path}: not a list of COCO run-length masks ({error})") from error
+        yield torch.from_numpy(mask)
 
 
 def find_mask_file(photo: Path, folder: Path, masks: Path) -> Path | None:
@@ -110,15 +124,19 @@ def find_mask_file(photo: Path, folder: Path, masks: Path) -> Path | None:
         masks / inside.with_suffix(".json"),
         masks / inside.with_suffix(".npz"),
     )
-    found = next((p for p in places if p != masks / MANIFEST and p.is_file()), None)
+    found = next((p for p in places if p != masks / MANIFEST and _is_file(p)), None)
     if found is not None or len(inside.parts) == 1:
         return found
     flat = (masks / f"{photo.stem}{ending}" for ending in (".json", ".npz"))
-    fallback = next((place for place in flat if place.is_file()), None)
+    fallback = next((place for place in flat if _is_file(place)), None)
     if fallback is None:
         return None
     owners = (path for path in folder.iterdir() if path.stem == photo.stem)
     return None if any(is_picture_name(path) for path in owners) else fallback
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises on a name that is too long
 
 
 def find_mask_files(masks: Path) -> list[Path]:

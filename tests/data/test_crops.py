@@ -1,14 +1,27 @@
 """Crops are aligned: picture, its shrunk twin and its encoding show the same place."""
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.data.crops import Batch, TrainingPhoto, crop_side, draw_batch, orient
+from sam_diffsr_cli.data.crops import (
+    Batch,
+    Crop,
+    CropPlan,
+    Regions,
+    TrainingPhoto,
+    crop_side,
+    cut,
+    orient,
+)
 from sam_diffsr_cli.errors import InputError
 
 ROW = 1000
@@ -20,13 +33,24 @@ def marked_photo(height: int, width: int, name: str = "marked") -> TrainingPhoto
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     blue = torch.randint(256, (height, width), generator=torch.Generator().manual_seed(7))
     pixels = torch.stack([y, x, blue]).to(torch.uint8)
-    return TrainingPhoto(name, pixels, (ROW * y + x)[None].to(torch.float32))
+    labels = torch.arange(height * width, dtype=torch.int32).reshape(1, height, width)
+    return TrainingPhoto(name, pixels, Regions(labels, (ROW * y + x).flatten().float()))
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def plan_for(photos: list[TrainingPhoto], patch: int, scale: int = 4) -> CropPlan:
+    sizes = [(photo.pixels.shape[1], photo.pixels.shape[2]) for photo in photos]
+    return CropPlan(sizes, patch, scale)
 
 
 def draw(
     photos: list[TrainingPhoto], *, batch: int, patch: int, scale: int = 4, seed: int = 0
 ) -> Batch:
-    return draw_batch(photos, batch, patch, scale, torch.Generator().manual_seed(seed))
+    crops = plan_for(photos, patch, scale).draw(batch, generator(seed))
+    return cut(photos, crops, patch, scale)
 
 
 def to_levels(image: Tensor) -> Tensor:
@@ -108,6 +132,48 @@ def test_encoding_is_that_of_the_photo_drawn() -> None:
     assert bool((batch.spe[~is_plain] != 0).flatten(1).any(dim=1).all())
 
 
+REGIONS = 7
+
+
+def random_labels(height: int, width: int) -> Tensor:
+    return torch.randint(REGIONS, (1, height, width), generator=generator(1))
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int32], ids=str)
+def test_labels_give_the_crops_of_the_encoding_they_stand_for(kind: torch.dtype) -> None:
+    labels = random_labels(50, 61)
+    values = torch.randn(REGIONS, generator=generator(2))
+    encoding = values[labels]
+    regions = Regions(labels.to(kind), values)
+    photo = replace(marked_photo(50, 61), regions=regions)
+    plan = plan_for([photo], 16)
+    crops = plan.draw(40, generator())
+    margin = (plan.side - plan.patch) // 2
+    inner = slice(margin, margin + plan.patch)
+    expected = [
+        orient(encoding[:, top : top + plan.side, left : left + plan.side], turn)[:, inner, inner]
+        for _, top, left, turn in crops
+    ]
+    assert torch.equal(cut([photo], crops, 16, 4).spe, torch.stack(expected))
+
+
+def test_a_crop_is_cut_where_it_says() -> None:
+    photo = marked_photo(40, 50)
+    batch = cut([photo], [Crop(0, 3, 5, 0)], 16, 4)
+    margin = (crop_side(16, 4) - 16) // 2
+    rows, columns = slice(3 + margin, 19 + margin), slice(5 + margin, 21 + margin)
+    assert torch.equal(to_levels(batch.hr)[0], photo.pixels[:, rows, columns].double())
+
+
+def test_a_crop_comes_from_the_photo_it_says() -> None:
+    photos = [
+        TrainingPhoto(str(level), torch.full((3, 40, 40), level, dtype=torch.uint8))
+        for level in range(4)
+    ]
+    batch = cut(photos, [Crop(number, 0, 0, 0) for number in (2, 0, 3, 2)], 8, 4)
+    assert to_levels(batch.hr)[:, 0, 0, 0].tolist() == [2, 0, 3, 2]
+
+
 @pytest.mark.parametrize(("patch", "scale"), [(16, 4), (12, 3), (10, 2)], ids=str)
 def test_shapes_and_formats_of_a_batch(patch: int, scale: int) -> None:
     batch = draw([marked_photo(50, 60)], batch=3, patch=patch, scale=scale)
@@ -156,6 +222,41 @@ def test_a_photo_of_exactly_one_crop_serves() -> None:
     assert batch.hr.shape == (4, 3, 16, 16)
 
 
+sides = st.integers(crop_side(8, 2), 60)
+
+
+@settings(deadline=None)
+@given(
+    sizes=st.lists(st.tuples(sides, sides), min_size=1, max_size=6), seed=st.integers(0, 2**63 - 1)
+)
+def test_every_crop_lies_within_its_photo(sizes: list[tuple[int, int]], seed: int) -> None:
+    plan = CropPlan(sizes, 8, 2)
+    for photo, top, left, turn in plan.draw(50, generator(seed)):
+        height, width = sizes[photo]
+        assert 0 <= top <= height - plan.side
+        assert 0 <= left <= width - plan.side
+        assert 0 <= turn < 8
+
+
+def test_the_same_generator_gives_the_same_crops() -> None:
+    sizes = [(50, 60), (80, 45), (200, 40)]
+    first, second = (CropPlan(sizes, 16, 4).draw(64, generator(3)) for _ in range(2))
+    assert first == second
+    assert first != CropPlan(sizes, 16, 4).draw(64, generator(4))
+
+
+def test_drawing_on_gives_other_crops() -> None:
+    plan, on = CropPlan([(500, 500)], 16, 4), generator()
+    assert plan.draw(8, on) != plan.draw(8, on)
+
+
+def test_without_augmentation_the_same_places_are_drawn_and_nothing_is_turned() -> None:
+    sizes = [(50, 60), (80, 45)]
+    turned = CropPlan(sizes, 16, 4).draw(64, generator())
+    upright = CropPlan(sizes, 16, 4, augment=False).draw(64, generator())
+    assert upright == [crop._replace(orientation=0) for crop in turned]
+
+
 def test_same_seed_gives_the_same_batch() -> None:
     photos = [marked_photo(50, 60), marked_photo(80, 45)]
     first, second = (draw(photos, batch=5, patch=16, seed=3) for _ in range(2))
@@ -170,21 +271,82 @@ def test_other_seed_gives_another_batch() -> None:
     assert not torch.equal(first.hr, second.hr)
 
 
+DRAWN = 40_000
+
+
+def chi_square(found: list[int], shares: list[float]) -> float:
+    """Pearson's distance of counts from the shares they should have."""
+    whole = sum(found)
+    expected = [share * whole / sum(shares) for share in shares]
+    return sum((f - e) ** 2 / e for f, e in zip(found, expected, strict=True))
+
+
 def test_a_photo_is_drawn_in_proportion_to_its_area() -> None:
-    small = TrainingPhoto("small", torch.zeros(3, 30, 40, dtype=torch.uint8))
-    large = TrainingPhoto("large", torch.full((3, 60, 60), 255, dtype=torch.uint8))
-    batch = draw([small, large], batch=4000, patch=8, scale=2)
-    share = float((batch.hr[:, 0, 0, 0] > 0).double().mean())
-    assert share == pytest.approx(3600 / 4800, abs=0.03)  # four standard deviations
+    sizes = [(30, 40), (60, 60), (24, 24), (500, 30), (100, 100), (25, 200)]
+    crops = CropPlan(sizes, 8, 2).draw(DRAWN, generator())
+    counts = Counter(crop.photo for crop in crops)
+    found = [counts[number] for number in range(len(sizes))]
+    # Of 5 degrees of freedom one draw in a million is farther off.
+    assert chi_square(found, [height * width for height, width in sizes]) < 35.9
+
+
+@pytest.mark.parametrize("axis", ["top", "left", "orientation"])
+def test_places_and_turns_are_drawn_evenly(axis: str) -> None:
+    side = crop_side(8, 2)
+    crops = CropPlan([(side + 7, side + 7)], 8, 2).draw(DRAWN, generator())
+    counts = Counter(getattr(crop, axis) for crop in crops)
+    assert sorted(counts) == list(range(8))
+    # Of 7 degrees of freedom one draw in a million is farther off.
+    assert chi_square(list(counts.values()), [1.0] * 8) < 40.6
+
+
+def test_places_and_turns_do_not_depend_on_each_other() -> None:
+    side = crop_side(8, 2)
+    crops = CropPlan([(side + 3, side + 3)], 8, 2).draw(DRAWN, generator())
+    counts = Counter(crop[1:] for crop in crops)
+    assert len(counts) == 4 * 4 * 8
+    # Of 127 degrees of freedom one draw in a million is farther off.
+    assert chi_square(list(counts.values()), [1.0] * 128) < 219
+
+
+def test_the_last_of_very_many_photos_is_drawn_as_often_as_the_first() -> None:
+    number = 1 << 20
+    sizes = [(3000, 2000)] * number
+    crops = CropPlan(sizes, 160, 4).draw(DRAWN, generator())
+    tenths = Counter(10 * crop.photo // number for crop in crops)
+    # Of 9 degrees of freedom one draw in a million is farther off.
+    assert chi_square([tenths[tenth] for tenth in range(10)], [1.0] * 10) < 45.1
+
+
+def test_small_photos_after_very_many_large_ones_have_their_share() -> None:
+    """Each is less than what a sum of so many areas is rounded to in float32."""
+    number = 1 << 18
+    sizes = [(3000, 2000)] * number + [(200, 200)] * number
+    crops = CropPlan(sizes, 160, 4).draw(DRAWN, generator())
+    expected = DRAWN * 200 * 200 / (3000 * 2000 + 200 * 200)
+    found = sum(crop.photo >= number for crop in crops)
+    assert found == pytest.approx(expected, abs=5 * expected**0.5)
 
 
 def test_photos_are_not_changed() -> None:
     photo, again = marked_photo(50, 50), marked_photo(50, 50)
-    draw([photo], batch=8, patch=16)
+    photos, crops = [photo], plan_for([photo], 16).draw(8, generator())
+    before = list(crops)
+    cut(photos, crops, 16, 4)
     assert torch.equal(photo.pixels, again.pixels)
-    assert photo.spe is not None
-    assert again.spe is not None
-    assert torch.equal(photo.spe, again.spe)
+    assert photo.regions is not None
+    assert again.regions is not None
+    assert torch.equal(photo.regions.labels, again.regions.labels)
+    assert torch.equal(photo.regions.values, again.regions.values)
+    assert crops == before
+
+
+def test_crops_share_no_memory_with_the_photo() -> None:
+    photo = marked_photo(50, 50)
+    batch = cut([photo], [Crop(0, 0, 0, 0)], 16, 4)
+    for part in (batch.hr, batch.lr, batch.spe):
+        part.fill_(7)
+    assert torch.equal(photo.pixels, marked_photo(50, 50).pixels)
 
 
 # ------------------------------------------------------------------------------------- orient
@@ -218,4 +380,10 @@ def test_patch_that_is_no_multiple_of_the_scale_is_refused(patch: int, scale: in
 
 def test_no_photos_are_refused() -> None:
     with pytest.raises(InputError, match="0 photos"):
-        draw([], batch=1, patch=16)
+        CropPlan([], 16, 4)
+
+
+@pytest.mark.parametrize("size", [(31, 90), (90, 31)], ids=["low", "narrow"])
+def test_a_photo_smaller_than_a_crop_and_its_margins_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match="from 2 photos of 31 pixels or more"):
+        CropPlan([(90, 90), size], 16, 4)

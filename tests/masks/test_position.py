@@ -1,13 +1,20 @@
 """The encoding of masks, against loops over pixels."""
 
 import math
+import weakref
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
 from sam_diffsr_cli.errors import ShapeError
-from sam_diffsr_cli.masks.position import MaskNorm, rotary_field, structural_position_encoding
+from sam_diffsr_cli.masks.position import (
+    MaskNorm,
+    paint_encoding,
+    rotary_field,
+    structural_position_encoding,
+)
 
 ATOL = 1e-6
 
@@ -103,6 +110,37 @@ def test_masks_are_not_modified(norm: MaskNorm) -> None:
     masks = torch.stack([LEFT, RIGHT])
     structural_position_encoding(masks, norm)
     assert torch.equal(masks, torch.stack([LEFT, RIGHT]))
+
+
+@by_norm
+def test_masks_that_come_one_by_one_give_what_they_give_together(norm: MaskNorm) -> None:
+    masks = torch.stack([LEFT, RIGHT, LEFT & RIGHT])
+    painted = paint_encoding(iter(masks.unbind()), SIZE, norm)
+    assert torch.equal(painted, structural_position_encoding(masks, norm))
+
+
+@by_norm
+def test_masks_that_come_one_by_one_are_not_kept(norm: MaskNorm) -> None:
+    """A photo may have hundreds of them, each as large as itself."""
+    painted: list[weakref.ref[Tensor]] = []
+
+    def come() -> Iterator[Tensor]:
+        for row in range(SIZE[0]):
+            # The one before may still have its name; those before it may not be there.
+            assert all(mask() is None for mask in painted[:-1])
+            mask = rectangle(SIZE, slice(row, row + 1), slice(None))
+            painted.append(weakref.ref(mask))
+            yield mask
+            del mask
+
+    encoding = paint_encoding(come(), SIZE, norm)
+    assert len(painted) == SIZE[0]
+    assert encoding.shape == SIZE
+
+
+@by_norm
+def test_no_masks_that_come_one_by_one_give_zeros_of_the_size(norm: MaskNorm) -> None:
+    assert torch.equal(paint_encoding([], (4, 5), norm), torch.zeros(4, 5))
 
 
 def test_single_mask_without_its_axis_is_refused() -> None:

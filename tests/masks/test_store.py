@@ -14,6 +14,7 @@ from sam_diffsr_cli.masks.rle import encode_mask
 from sam_diffsr_cli.masks.store import (
     find_mask_file,
     find_mask_files,
+    iterate_masks,
     read_masks,
     read_records,
     write_records,
@@ -153,6 +154,36 @@ def test_a_size_that_is_not_of_whole_numbers_is_an_input_error(tmp_path: Path, s
         read_records(path)
 
 
+# --------------------------------------------------------------------------------- one by one
+
+
+def test_masks_come_one_by_one_in_order(tmp_path: Path) -> None:
+    masks = draw_masks(3, (7, 5))
+    path = tmp_path / "photo.json"
+    write_records(path, [{"segmentation": encode_mask(mask)} for mask in masks])
+    found = list(iterate_masks(path, (7, 5)))
+    assert [(tuple(mask.shape), mask.dtype) for mask in found] == [((7, 5), torch.bool)] * 3
+    assert torch.equal(torch.stack(found), torch.from_numpy(masks))
+
+
+def test_a_mask_is_not_decoded_before_it_is_asked_for(tmp_path: Path) -> None:
+    good = encode_mask(draw_masks(1, (2, 3))[0])
+    path = tmp_path / "photo.json"
+    write_records(path, [{"segmentation": good}, *segmentation([2, 3], [5])])
+    masks = iterate_masks(path, (2, 3))
+    assert tuple(next(masks).shape) == (2, 3)
+    with pytest.raises(InputError, match=r"photo\.json: not a list of COCO"):
+        next(masks)
+
+
+def test_every_size_is_checked_before_the_first_mask_comes(tmp_path: Path) -> None:
+    good = encode_mask(draw_masks(1, (2, 3))[0])
+    path = tmp_path / "photo.json"
+    write_records(path, [{"segmentation": good}, *segmentation([3, 2], [6])])
+    with pytest.raises(InputError, match=r"\(3, 2\), the photo is \(2, 3\)"):
+        next(iterate_masks(path, (2, 3)))
+
+
 # ------------------------------------------------------------------------------------ writing
 
 
@@ -217,6 +248,15 @@ def test_photos_that_share_a_stem_find_their_own(tmp_path: Path) -> None:
 def test_masks_of_another_photo_are_not_found(tmp_path: Path) -> None:
     touch(tmp_path / "masks", "b.json", "other/a.json", "a.png.json", "a.txt")
     assert find_mask_file(tmp_path / "sub/a.jpg", tmp_path, tmp_path / "masks") is None
+
+
+@pytest.mark.parametrize("stem", ["a" * 251, "\u2603" * 83], ids=["ascii", "utf-8"])
+@pytest.mark.parametrize("folder", [".", "sub"])
+def test_a_photo_whose_name_leaves_no_room_for_an_ending_has_no_masks(
+    tmp_path: Path, stem: str, folder: str
+) -> None:
+    photo = tmp_path / folder / f"{stem}.png"
+    assert find_mask_file(photo, tmp_path, tmp_path) is None
 
 
 def test_a_folder_of_that_name_is_no_mask_file(tmp_path: Path) -> None:
