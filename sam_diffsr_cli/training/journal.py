@@ -1,0 +1,300 @@
+"""The journal of a training run, ``metrics.jsonl``: one JSON object a line.
+
+A line is whole or absent, whenever the process is killed. How it is shown is up to ``summary``.
+"""
+
+import contextlib
+import io
+import json
+import math
+import os
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from sam_diffsr_cli.atomic import DISK_FULL, atomic_path
+from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.training.board import Boards
+
+__all__ = [
+    "JOURNAL_NAME",
+    "Entry",
+    "EventEntry",
+    "Journal",
+    "Stage",
+    "StepEntry",
+    "ValidationEntry",
+    "read_journal",
+]
+
+JOURNAL_NAME, TENSORBOARD_NAME = "metrics.jsonl", "tensorboard"
+BLOCK_BYTES = 1 << 16
+Stage = Literal["encoder", "diffusion"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepEntry:
+    """Training as it stands after ``step`` steps of a stage.
+
+    None is a number that is not known, or is not finite, for which JSON has no word.
+
+    Attributes:
+        loss: Of the batch.
+        mean_loss: Running mean of ``loss``.
+        learning_rate: Of the step.
+        gradient_norm: Before clipping.
+        images_per_s: Crops trained on in a second.
+        wait_share: Share of the time spent waiting for data, in [0, 1].
+        memory_mib: Most memory of the device taken so far.
+        skipped: Steps since the entry before whose gradient was not finite.
+        elapsed_s: Seconds spent in the stage.
+    """
+
+    kind: ClassVar[str] = "step"
+    stage: Stage
+    step: int
+    loss: float | None
+    mean_loss: float | None
+    learning_rate: float | None
+    gradient_norm: float | None
+    images_per_s: float | None
+    wait_share: float | None
+    memory_mib: float | None
+    skipped: int
+    elapsed_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationEntry:
+    """One validation, after ``step`` steps of a stage.
+
+    Attributes:
+        psnr_y: Mean PSNR of luma over the validation photos, in dB; None when it was not measured.
+        loss: Mean loss over them; None when it was not measured.
+        seconds: What the validation took.
+        is_best: Better than every validation of the stage before it.
+        sample: A PNG, relative to the run folder; empty when none was made.
+    """
+
+    kind: ClassVar[str] = "validation"
+    stage: Stage
+    step: int
+    psnr_y: float | None
+    loss: float | None
+    seconds: float | None
+    is_best: bool
+    sample: str
+
+
+NOT_SHOWN = {"stage", "step", "skipped", "elapsed_s"}
+SHOWN = tuple(name.name for name in fields(StepEntry) if name.name not in NOT_SHOWN)
+"""What TensorBoard shows of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventEntry:
+    """Something that happened after ``step`` steps: started, resumed, stopped; ``time`` is UTC."""
+
+    kind: ClassVar[str] = "event"
+    stage: Stage
+    step: int
+    text: str
+    time: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+
+
+Entry = StepEntry | ValidationEntry | EventEntry
+KINDS: Mapping[str, type[Entry]] = {
+    kind.kind: kind for kind in (StepEntry, ValidationEntry, EventEntry)
+}
+
+
+def _allowed(hint: object) -> frozenset[object]:
+    """Give the types, or with a ``Literal`` the values, that a field takes."""
+    choices = frozenset(typing.get_args(hint)) or frozenset({hint})
+    return choices | {int} if float in choices else choices
+
+
+FIELDS: Mapping[str, Mapping[str, frozenset[object]]] = {
+    name: {field.name: _allowed(typing.get_type_hints(kind)[field.name]) for field in fields(kind)}
+    for name, kind in KINDS.items()
+}
+
+
+class Journal:
+    """The journal of a run folder, which exists, open for appending; a context manager.
+
+    With ``tensorboard``, numbers and sample pictures also go to TensorBoard's event files.
+    """
+
+    def __init__(self, folder: Path, *, tensorboard: bool) -> None:
+        """Prepare; entering opens the file, and cuts off a line that a kill left torn.
+
+        Raises:
+            ConfigError: ``tensorboard`` is set and cannot be imported.
+        """
+        self.folder = folder
+        self.path = folder / JOURNAL_NAME
+        self._boards = Boards(folder / TENSORBOARD_NAME) if tensorboard else None
+
+    def __enter__(self) -> Self:
+        self._file = _open_whole(self.path)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._file.close()
+        if self._boards is not None:
+            # The error that ends a run is told, not that of closing after it.
+            hidden = (OSError, DiskFullError) if kind else ()
+            with contextlib.suppress(*hidden), _disk_errors(self.path):
+                self._boards.close()
+
+    def write(self, entry: Entry) -> None:
+        """Append an entry; it is with the system when this returns, and outlives a kill.
+
+        Raises:
+            DiskFullError: The disk is full; the entry is not in the file.
+        """
+        with _disk_errors(self.path):
+            self._append(_to_line(entry))
+            if self._boards is not None:
+                _show(self._boards, entry, self.folder)
+
+    def _append(self, line: bytes) -> None:
+        """Write a line, or on failure leave the file as it was."""
+        size = os.fstat(self._file.fileno()).st_size
+        try:
+            left = memoryview(line)
+            while left:
+                left = left[self._file.write(left) :]
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._file.truncate(size)
+            raise
+
+    def rewind(self, stage: Stage, step: int, later_stages: Sequence[Stage]) -> None:
+        """Take out what was done after a state that a run goes on from.
+
+        These are the entries of ``stage`` after ``step``, and all of ``later_stages``.
+
+        Raises:
+            InputError: A line is damaged.
+            DiskFullError: The disk is full; the journal is as it was.
+        """
+        lines = _read(self.path)
+        kept = [
+            line
+            for line, entry in lines
+            if entry.stage not in later_stages and (entry.stage != stage or entry.step <= step)
+        ]
+        if len(kept) < len(lines):
+            # Windows replaces no file that is open.
+            self._file.close()
+            try:
+                with atomic_path(self.path) as temporary:
+                    temporary.write_bytes(b"".join(kept))
+            finally:
+                self._file = _open_whole(self.path)
+        if self._boards is not None:
+            with _disk_errors(self.path):
+                self._boards.rewind(stage, step, later_stages)
+
+
+def _show(boards: Boards, entry: Entry, folder: Path) -> None:
+    """Give TensorBoard the numbers of an entry, and its sample picture."""
+    if isinstance(entry, StepEntry):
+        scalars = {name: getattr(entry, name) for name in SHOWN}
+        boards.write(entry.stage, entry.step, scalars, None)
+    elif isinstance(entry, ValidationEntry):
+        scalars = {"psnr_y": entry.psnr_y, "validation_loss": entry.loss}
+        sample = folder / entry.sample if entry.sample else None
+        boards.write(entry.stage, entry.step, scalars, sample)
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise DiskFullError(f"{path}: no space left", hint="free some disk space") from error
+        raise
+
+
+def _open_whole(path: Path) -> io.FileIO:
+    """Open for appending, and cut off what follows the last whole line."""
+    try:
+        with _disk_errors(path):
+            file = io.FileIO(path, "a+")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    size = start = whole = file.seek(0, os.SEEK_END)
+    while start > 0:
+        start = max(0, start - BLOCK_BYTES)
+        file.seek(start)
+        whole = start + file.read(BLOCK_BYTES).rfind(b"\n") + 1
+        if whole > start:
+            break
+    if whole < size:
+        file.truncate(whole)
+    return file
+
+
+def _to_line(entry: Entry) -> bytes:
+    record: dict[str, object] = {"kind": entry.kind}
+    for name, allowed in FIELDS[entry.kind].items():
+        value = getattr(entry, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            value = None
+        # One step or none may be counted by a bool.
+        is_count = isinstance(value, bool) and bool not in allowed
+        record[name] = int(value) if is_count else value
+    return json.dumps(record, sort_keys=True).encode() + b"\n"
+
+
+def _from_line(line: bytes) -> Entry:
+    """Read a line; ``ValueError`` says why it is no entry."""
+    record = json.loads(line, parse_constant=_refuse)
+    name = str(record.pop("kind", "")) if isinstance(record, dict) else ""
+    if name not in KINDS:
+        raise ValueError("no entry of a known kind")
+    if record.keys() != FIELDS[name].keys():
+        raise ValueError(f"its fields are not those of kind {name}")
+    for field_name, allowed in FIELDS[name].items():
+        value = record[field_name]
+        # ``type``, since to Python True is a whole number.
+        if type(value) not in allowed and not (isinstance(value, str) and value in allowed):
+            raise ValueError(f"{field_name} is {value!r}")
+    if record["step"] < 0:
+        raise ValueError("step is below 0")
+    return KINDS[name](**record)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def read_journal(path: Path) -> list[Entry]:
+    """Read a journal; a last line without its end, which a kill left, is not there.
+
+    Raises:
+        InputError: The file is missing or unreadable, or another line is no entry.
+    """
+    return [entry for _, entry in _read(path)]
+
+
+def _read(path: Path) -> list[tuple[bytes, Entry]]:
+    """Read each whole line with its entry."""
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    read = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            read.append((line + b"\n", _from_line(line)))
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: line {number} is damaged ({error})") from error
+    return read
