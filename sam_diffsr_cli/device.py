@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ __all__ = [
     "free_memory",
     "memory_errors",
     "number_format",
+    "peak_memory",
     "resolve_device",
     "resolve_precision",
 ]
@@ -102,6 +104,24 @@ def free_memory(device: torch.device) -> int | None:
         return max(0, int(torch.mps.recommended_max_memory()) - int(used))
     found = [value for value in (_meminfo(), _container_memory(), _free_pages()) if value]
     return min(found, default=None)
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Return the most bytes taken so far: of the device, or on the CPU of the whole process.
+
+    Returns:
+        None where the system does not tell.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    if device.type == "mps":
+        return int(torch.mps.driver_allocated_memory())
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415 - not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _meminfo() -> int | None:

@@ -1,7 +1,11 @@
 """Devices are named by people, number formats follow, and seeds are the same everywhere."""
 
 import hashlib
+import os
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 from sam_diffsr_cli.device import (
     derive_seed,
     memory_errors,
+    peak_memory,
     resolve_device,
     resolve_precision,
 )
@@ -149,3 +154,67 @@ def test_memory_running_out_is_a_resource_error(error: Exception) -> None:
 def test_other_runtime_errors_pass() -> None:
     with pytest.raises(RuntimeError, match="a bug"), memory_errors("use less"):
         raise RuntimeError("a bug")
+
+
+# -------------------------------------------------------------------------------- peak memory
+
+MIB = 1 << 20
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def taken_now() -> int:
+    """Bytes of this process that are in memory, by the system's own account."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak() -> int:
+    found = peak_memory(CPU)
+    assert found is not None
+    return found
+
+
+@on_linux
+def test_peak_memory_is_in_bytes_between_what_is_taken_and_what_there_is() -> None:
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert taken_now() <= peak() + MIB
+    assert peak() < whole
+
+
+@on_linux
+def test_peak_memory_counts_what_was_taken_after_it_is_given_back() -> None:
+    # More than the peak so far, which what ran before may have left far above.
+    missing = min(max(0, peak() - taken_now()), 512 * MIB)
+    block = np.ones(missing + 64 * MIB, dtype=np.uint8)
+    taken, highest = taken_now(), peak()
+    assert highest > taken - 16 * MIB
+    del block
+    assert taken_now() < taken - 32 * MIB
+    assert peak() >= highest
+
+
+def test_peak_memory_of_a_cuda_device_is_that_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    peaks = {torch.device("cuda:1"): 12345}
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: peaks[device])
+    assert peak_memory(torch.device("cuda:1")) == 12345
+
+
+def test_peak_memory_of_mps_is_what_its_driver_took(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 12345)
+    assert peak_memory(torch.device("mps")) == 12345
+
+
+def test_peak_memory_is_not_known_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert peak_memory(CPU) is None
+
+
+@on_linux
+def test_peak_memory_is_told_in_bytes_by_a_mac_and_in_kibibytes_by_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    as_linux = peak()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert peak() == pytest.approx(as_linux / 1024, rel=0.1)

@@ -3,25 +3,30 @@
 Loading is strict: names, shapes and number formats must be those of the configuration.
 """
 
-from collections.abc import Mapping
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.config import ModelConfig, from_json, to_json
-from sam_diffsr_cli.errors import ConfigError, ResourceError, WeightsError
+from sam_diffsr_cli.errors import ConfigError, WeightsError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 
 __all__ = [
     "LoadedWeights",
     "load_strict",
     "load_weights",
+    "read_config",
+    "read_metadata",
     "read_tensors",
     "save_weights",
     "write_tensors",
@@ -29,7 +34,10 @@ __all__ = [
 
 FORMAT = "1"
 FORMAT_KEY, CONFIG_KEY = "samsr.format", "samsr.config"
-VERSION_KEY, SOURCE_KEY = "samsr.version", "samsr.source"
+VERSION_KEY, SOURCE_KEY, RECIPE_KEY = "samsr.version", "samsr.source", "samsr.recipe"
+HEAD_BYTES = 8
+"""Of the length that a safetensors file begins with; the tensors are aligned to as many."""
+
 STORED_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 
 
@@ -42,21 +50,23 @@ class LoadedWeights:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file atomically.
+    """Write a safetensors file atomically; the same content gives the same bytes.
 
     Raises:
         InputError: The folder cannot be written.
-        ResourceError: The disk is full.
+        DiskFullError: The disk is full.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
-        try:
-            save_file(contiguous, temporary, metadata=dict(metadata))
-        except SafetensorError as error:
-            # It carries the operating system's error as text only; ENOSPC and EDQUOT.
-            if "os error 28" in str(error) or "os error 122" in str(error):
-                raise ResourceError(f"{path}: no space left", hint="free disk space") from error
-            raise
+    data = memoryview(save(contiguous, dict(metadata)))
+    length = int.from_bytes(data[:HEAD_BYTES], "little")
+    # The library writes the metadata in another order each time.
+    head = json.dumps(json.loads(bytes(data[HEAD_BYTES : HEAD_BYTES + length])), sort_keys=True)
+    encoded = head.encode()
+    encoded += b" " * (-len(encoded) % HEAD_BYTES)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(len(encoded).to_bytes(HEAD_BYTES, "little"))
+        file.write(encoded)
+        file.write(data[HEAD_BYTES + length :])
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -65,10 +75,25 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         WeightsError: The file is missing, damaged, or of another kind.
     """
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read the metadata of a safetensors file, and none of its tensors.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or of another kind.
+    """
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+            yield file
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such weights file") from error
     except (SafetensorError, OSError, ValueError) as error:
@@ -105,13 +130,24 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
 
 
 def save_weights(
-    path: Path, model: SuperResolver, source: str, dtype: torch.dtype = torch.float16
+    path: Path,
+    model: SuperResolver,
+    source: str,
+    dtype: torch.dtype = torch.float16,
+    recipe: str = "",
 ) -> None:
-    """Write ``model`` with its configuration and the text ``source`` (origin, licence, data).
+    """Write ``model`` with its configuration.
+
+    Args:
+        path: Of the file.
+        model: On any device.
+        source: Origin, licence and data, in words.
+        dtype: Of the numbers in the file.
+        recipe: How it was trained, as text; empty when nothing is known.
 
     Raises:
         InputError: The folder cannot be written.
-        ResourceError: The disk is full.
+        DiskFullError: The disk is full.
         WeightsError: A parameter does not fit ``dtype``.
     """
     metadata = {
@@ -120,6 +156,8 @@ def save_weights(
         VERSION_KEY: __version__,
         SOURCE_KEY: source,
     }
+    if recipe:
+        metadata[RECIPE_KEY] = recipe
     tensors = {name: tensor.to(dtype) for name, tensor in model.state_dict().items()}
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
@@ -134,6 +172,21 @@ def load_weights(path: Path) -> LoadedWeights:
         WeightsError: The file is missing, damaged, without our metadata, or does not fit itself.
     """
     tensors, metadata = read_tensors(path)
+    model = build_model(_config(path, metadata))
+    load_strict(model, tensors, path)
+    return LoadedWeights(model.eval(), metadata.get(SOURCE_KEY, ""))
+
+
+def read_config(path: Path) -> ModelConfig:
+    """Read the configuration of a weights file without its tensors.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or without our metadata.
+    """
+    return _config(path, read_metadata(path))
+
+
+def _config(path: Path, metadata: Mapping[str, str]) -> ModelConfig:
     if FORMAT_KEY not in metadata or CONFIG_KEY not in metadata:
         raise WeightsError(
             f"{path}: not a samsr weights file (no configuration in its metadata)",
@@ -145,9 +198,6 @@ def load_weights(path: Path) -> LoadedWeights:
             hint="upgrade samsr",
         )
     try:
-        config = from_json(ModelConfig, metadata[CONFIG_KEY])
+        return from_json(ModelConfig, metadata[CONFIG_KEY])
     except ConfigError as error:
         raise WeightsError(f"{path}: {error}") from error
-    model = build_model(config)
-    load_strict(model, tensors, path)
-    return LoadedWeights(model.eval(), metadata.get(SOURCE_KEY, ""))

@@ -1,72 +1,96 @@
-"""The loss of each stage on one batch."""
+"""The loss of each stage on one batch, and the randomness that goes into it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from sam_diffsr_cli.config import TrainConfig
-from sam_diffsr_cli.data.crops import Batch
+from sam_diffsr_cli.device import derive_seed, number_format
 from sam_diffsr_cli.diffusion.loss import distance, noise_error, noisy_pair
 from sam_diffsr_cli.diffusion.residual import image_to_residual
-from sam_diffsr_cli.diffusion.schedule import (
-    Coefficients,
-    Schedule,
-    make_schedule,
-    modulation_coefficients,
-)
+from sam_diffsr_cli.diffusion.schedule import make_schedule, modulation_coefficients
+from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.models.model import SuperResolver
+from sam_diffsr_cli.recipes.records import TrainConfig
 
-__all__ = ["Chain", "batch_loss", "make_chain"]
+__all__ = ["Draws", "Objective", "draw"]
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
-    """The trained chain and how masks shift its noise."""
+class Draws:
+    """What chance decides for each crop: the step, from 0, and the noise, ``(B, 3, P, P)``."""
 
-    schedule: Schedule
-    coefficients: Coefficients
-
-
-def make_chain(model: SuperResolver, config: TrainConfig) -> Chain:
-    """Build the tables that ``batch_loss`` reads."""
-    schedule = make_schedule(model.config.diffusion)
-    return Chain(schedule, modulation_coefficients(schedule, config.modulation))
+    steps: tuple[int, ...]
+    noise: Tensor
 
 
-def batch_loss(
-    model: SuperResolver, batch: Batch, chain: Chain, config: TrainConfig, seed: int
-) -> Tensor:
-    """Return the loss of ``config.stage`` on one batch, a scalar.
-
-    ``encoder``: distance of the encoder's image to ``hr``.
-    ``diffusion``: distance of the predicted to the modulated noise at random steps, with the
-    encoder frozen (SAM-DiffSR, section 3).
+def draw(
+    seed: int, rows: Sequence[int], num_timesteps: int, patch: int, device: torch.device
+) -> Draws:
+    """Draw steps and noise for some rows of a batch, the same however the batch is divided.
 
     Args:
-        model: The model; gradients reach only the network of the stage.
-        batch: Crops on the device of the model.
-        chain: From ``make_chain``.
-        config: The stage.
-        seed: Decides the steps ``t`` and the noise.
+        seed: Of the batch.
+        rows: Numbers of the crops in the batch.
+        num_timesteps: Length of the trained chain.
+        patch: Side of the crops.
+        device: Where the noise is drawn; another kind of device draws other noise.
     """
-    device = batch.hr.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-        if config.stage == "encoder":
-            return distance(model.rrdb(batch.lr).sr.float() - batch.hr, config.loss)
-        with torch.no_grad():
-            condition = model.condition(batch.lr)
-        x_start = image_to_residual(batch.hr, condition.base, model.config.diffusion.residual_scale)
-        t = torch.randint(
-            len(chain.schedule),
-            (len(x_start),),
-            generator=torch.Generator().manual_seed(seed),
-        )
-        noise = torch.randn(
-            x_start.shape, device=device, generator=torch.Generator(device).manual_seed(seed)
-        )
-        tables = (chain.schedule, chain.coefficients)
-        pair = noisy_pair(x_start, t, noise, batch.spe, tables)
-        eps = model.predict_eps(pair.x_t, t, condition, chain.schedule)
-    error = noise_error(eps, pair.target, t, chain.schedule, model.config.diffusion.sigma_data)
-    return distance(error, config.loss)
+    noise = torch.empty(len(rows), 3, patch, patch, device=device)
+    chance, on_device = torch.Generator(), torch.Generator(device)
+    steps = []
+    for place, row in enumerate(rows):
+        own = derive_seed(seed, row)
+        steps.append(int(torch.randint(num_timesteps, (), generator=chance.manual_seed(own))))
+        torch.randn(3, patch, patch, generator=on_device.manual_seed(own), out=noise[place])
+    return Draws(tuple(steps), noise)
+
+
+class Objective(nn.Module):
+    """The model with the loss of one stage on top, so that one module can be shared out."""
+
+    def __init__(self, model: SuperResolver, config: TrainConfig) -> None:
+        """Take a model, whose ``requires_grad`` the caller sets, and the stage.
+
+        Raises:
+            ConfigError: The precision is not settled.
+        """
+        super().__init__()
+        if config.precision == "auto":
+            raise ConfigError("precision is 'auto', allowed here: fp32, bf16 or fp16")
+        self.model, self.config = model, config
+        self.precision = config.precision
+        self.schedule = make_schedule(model.config.diffusion)
+        self.coefficients = modulation_coefficients(self.schedule, config.modulation)
+
+    def forward(
+        self, hr: Tensor, lr: Tensor, spe: Tensor, steps: Sequence[int], noise: Tensor
+    ) -> Tensor:
+        """Return the loss of the stage on one batch, a scalar.
+
+        ``encoder``: distance of the encoder's image to ``hr``.
+        ``diffusion``: distance of the predicted to the modulated noise, with the encoder frozen
+        (SAM-DiffSR, section 3).
+
+        Args:
+            hr: ``(B, 3, P, P)`` in [-1, 1].
+            lr: ``(B, 3, P/s, P/s)`` in [-1, 1].
+            spe: Structural position encoding, ``(B, 1, P, P)``.
+            steps: Of the chain, from 0, one an item. Not a tensor: the chain's tables are on the
+                CPU, and what shares a module out moves tensors to its device.
+            noise: Standard normal, ``(B, 3, P, P)``.
+        """
+        model, kind = self.model, self.config.loss
+        with number_format(self.precision, hr.device):
+            if self.config.stage == "encoder":
+                return distance(model.rrdb(lr).sr.float() - hr, kind)
+            with torch.no_grad():
+                condition = model.condition(lr)
+            scale = model.config.diffusion.residual_scale
+            x_start = image_to_residual(hr, condition.base, scale)
+            t = torch.tensor(steps, dtype=torch.int64)
+            pair = noisy_pair(x_start, t, noise, spe, (self.schedule, self.coefficients))
+            eps = model.predict_eps(pair.x_t, t, condition, self.schedule)
+        error = noise_error(eps, pair.target, t, self.schedule, model.config.diffusion.sigma_data)
+        return distance(error, kind)

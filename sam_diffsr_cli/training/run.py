@@ -1,131 +1,194 @@
-"""A training run on disk: one state file per stage, and the weights that come out at the end."""
+"""A training run from its first stage to its last, with its files; a generator of what happens."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import contextlib
+import os
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
-from sam_diffsr_cli.config import ModelConfig, TrainConfig, to_json
-from sam_diffsr_cli.data.crops import TrainingPhoto
-from sam_diffsr_cli.errors import ConfigError, InputError
+from sam_diffsr_cli.checkpoints.store import load_weights
+from sam_diffsr_cli.config import ModelConfig
+from sam_diffsr_cli.data.cache import CachedPhotos, Entry
+from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto
+from sam_diffsr_cli.errors import ConfigError, InputError, InterruptedRun
 from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.recipes.records import Recipe, TrainConfig
+from sam_diffsr_cli.training.batches import BatchSource
+from sam_diffsr_cli.training.engine import Engine
+from sam_diffsr_cli.training.export import export
+from sam_diffsr_cli.training.folder import RunFolder
+from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep, train
-from sam_diffsr_cli.training.state import (
-    TrainState,
-    load_state,
-    new_state,
-    save_state,
-    trained_model,
-)
+from sam_diffsr_cli.training.photos import identify, place_photos
+from sam_diffsr_cli.training.recorder import Habits, Recorder
+from sam_diffsr_cli.training.state import TrainState, new_state, trained_model
 
-__all__ = ["WEIGHTS_NAME", "Run", "export", "open_stage", "refuse_existing", "run_stage"]
+__all__ = ["Happening", "Run", "StageBegun", "open_stage", "run_stages", "start_from"]
 
-WEIGHTS_NAME = "model.safetensors"
+MOST_WORKERS = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """What is trained, where it is kept, and how often.
+    """A run that is ready: its recipe is settled and its photos are prepared.
 
-    ``stages`` follow each other, each from the averaged parameters of the one before. ``init`` is
-    a weights file to start from in place of fresh parameters. ``save_every`` is in steps.
+    ``stop`` is asked at each step whether to stop; ``notify`` is told what is out of the ordinary.
     """
 
-    folder: Path
-    model: ModelConfig
-    stages: tuple[TrainConfig, ...]
-    init: Path | None = None
-    save_every: int = 500
+    folder: RunFolder
+    recipe: Recipe
+    engine: Engine
+    train_photos: Sequence[Entry]
+    val_photos: Sequence[Entry]
+    habits: Habits
+    stop: Callable[[], bool]
+    notify: Callable[[str], None]
 
-    def state_path(self, stage: TrainConfig) -> Path:
-        """Where the state of a stage is kept."""
-        return self.folder / f"{stage.stage}.state.safetensors"
+
+@dataclass(frozen=True, slots=True)
+class StageBegun:
+    """A stage begins, or goes on at ``step``."""
+
+    config: TrainConfig
+    step: int
 
 
-def refuse_existing(run: Run, stages: Sequence[TrainConfig]) -> None:
-    """Refuse to start over a run.
+Happening = StageBegun | TrainStep | ValidationEntry
+
+
+def run_stages(run: Run) -> Iterator[Happening]:
+    """Train every stage that is not done, save as it goes, and export the weights at the end.
+
+    Yields:
+        What happens, on every process; files are written by the main one.
 
     Raises:
-        InputError: The state of one of ``stages``, or the weights, are already there.
+        ConfigError: The run cannot go on from its states.
+        InputError: ``--init`` does not fit.
+        ResourceError: Memory or disk ran out; the states written before are whole.
+        InterruptedRun: It was asked to stop; the state is saved.
     """
-    for path in (*map(run.state_path, stages), run.folder / WEIGHTS_NAME):
-        if path.exists():
-            raise InputError(
-                f"{path}: a run is already there", hint="add --resume, or choose another --out"
-            )
+    photos = place_photos(run.train_photos, run.engine.device)
+    state: TrainState | None = None
+    begun = [n for n, stage in enumerate(run.recipe.stages) if run.folder.states(stage)]
+    run.engine.wait()
+    for number in range(max(begun, default=0), len(run.recipe.plan)):
+        config = run.recipe.plan[number]
+        state = open_stage(run, number)
+        if state.step < config.steps:
+            yield StageBegun(config, state.step)
+            yield from _run_stage(run, state, photos)
+        run.engine.wait()
+    assert state is not None  # noqa: S101 - there is a stage in every recipe
+    if run.engine.is_main:
+        export(run.folder, state, run.folder.weights_path)
 
 
-def open_stage(run: Run, stage: TrainConfig, device: torch.device, *, resume: bool) -> TrainState:
-    """Start a stage, or with ``resume`` go on where its state file was written, if there is one.
+def _run_stage(run: Run, state: TrainState, photos: Sequence[TrainingPhoto]) -> Iterator[Happening]:
+    """Train to the end of a stage."""
+    config = state.config
+    if run.habits.compile:
+        state.network.compile()
+    source = BatchSource(
+        photos=photos,
+        plan=CropPlan(
+            [entry.size for entry in run.train_photos],
+            config.patch,
+            run.recipe.model.scale,
+            augment=config.augment,
+        ),
+        config=config,
+        num_timesteps=run.recipe.model.diffusion.num_timesteps,
+        device=run.engine.device,
+        share=run.engine.share(config.accumulate),
+    )
+    steps = train(state, source, run.engine, workers=_workers(run, photos), stop=run.stop)
+    with contextlib.ExitStack() as stack:
+        recorder = stack.enter_context(_recorder(run, state)) if run.engine.is_main else None
+        for step in steps:
+            yield step
+            if recorder is not None:
+                yield from recorder.after(step)
+            if step.stops:
+                # Where one process leaves early, a launcher ends the others while they save.
+                run.engine.wait()
+                place = shlex.quote(str(run.folder.path))
+                raise InterruptedRun(
+                    f"stopped after step {step.step} of the {config.stage} stage; it is saved",
+                    hint=f"go on with: samsr train --resume --out {place}",
+                )
+
+
+def _recorder(run: Run, state: TrainState) -> Recorder:
+    return Recorder(run.folder, run.recipe, run.habits, state, run.val_photos)
+
+
+def _workers(run: Run, photos: Sequence[TrainingPhoto]) -> int:
+    """Threads that prepare batches: none where photos are on the GPU, whose work it is then."""
+    if run.habits.workers is not None:
+        return run.habits.workers
+    if run.engine.device.type == "cpu":
+        return 1
+    return min(MOST_WORKERS, os.cpu_count() or 1) if isinstance(photos, CachedPhotos) else 0
+
+
+def open_stage(run: Run, number: int) -> TrainState:
+    """Go on where the newest state was written, or start the stage.
 
     Raises:
-        InputError: Without ``resume``, a state file is already there.
-        ConfigError: With ``resume``, it was made with another recipe.
+        ConfigError: The state is of another recipe, network, or other photos.
         WeightsError: A file it needs is missing or damaged.
     """
-    if not resume:
-        refuse_existing(run, (stage,))
-    if run.state_path(stage).exists():
-        return _load(run, stage, device)
-    return new_state(_start_of(run, stage), stage, device)
-
-
-def _load(run: Run, stage: TrainConfig, device: torch.device) -> TrainState:
-    """Read the state of a stage, which must hold the network of the run."""
-    path = run.state_path(stage)
-    state = load_state(path, stage, device)
-    if state.model.config.networks != run.model.networks:
+    config, device = run.recipe.plan[number], run.engine.device
+    state = run.folder.latest(config, device, run.notify)
+    photos = identify(run.train_photos)
+    if state is None:
+        state = new_state(_start_of(run, number), config, device)
+        state.photos = photos
+        return state
+    if state.photos != photos:
         raise ConfigError(
-            f"{path}: made with another network ({to_json(state.model.config)})",
-            hint="resume with the --preset it was started with",
+            f"{run.folder.path}: the photos are not those that the run was started with",
+            hint="give the same photos and masks, or train into another --out with --init",
         )
-    state.model.config = run.model
+    if state.model.config.networks != run.recipe.model.networks:
+        raise ConfigError(f"{run.folder.path}: the state is of another network")
+    state.model.config = run.recipe.model
     return state
 
 
-def _start_of(run: Run, stage: TrainConfig) -> SuperResolver:
+def _start_of(run: Run, number: int) -> SuperResolver:
     """Parameters a stage starts from: the stage before, else ``init``, else fresh ones."""
-    index = run.stages.index(stage)
-    if index:
-        before = run.stages[index - 1]
-        return trained_model(_load(run, before, torch.device("cpu")))
-    if run.init is None:
-        return build_model(run.model, stage.seed)
-    model = load_weights(run.init).model
-    if model.config.networks != run.model.networks:
-        raise InputError(
-            f"{run.init}: its configuration is not that of the preset",
-            hint=f"the file holds {to_json(model.config)}",
-        )
-    model.config = run.model
-    return model
+    config = run.recipe.plan[number]
+    if number:
+        before = run.folder.latest(run.recipe.plan[number - 1], torch.device("cpu"), run.notify)
+        if before is None:
+            raise ConfigError(f"{run.folder.path}: the state of the stage before is missing")
+        return trained_model(before)
+    if not run.recipe.data.init:
+        if config.stage == "diffusion":
+            raise InputError(
+                "the diffusion stage needs a trained encoder", hint="give it with --init"
+            )
+        return build_model(run.recipe.model, config.seed)
+    return start_from(Path(run.recipe.data.init), run.recipe.model)
 
 
-def run_stage(
-    state: TrainState, photos: Sequence[TrainingPhoto], path: Path, save_every: int
-) -> Iterator[TrainStep]:
-    """Train to the end of the stage, writing the state every ``save_every`` steps and at the end.
+def start_from(path: Path, model_config: ModelConfig) -> SuperResolver:
+    """Read the weights to start from, which must be of the same network.
 
     Raises:
-        ResourceError: The disk is full, or the gradient stayed non-finite; the state written
-            before is whole.
+        InputError: They are of another one.
+        WeightsError: The file cannot be used.
     """
-    for step in train(state, photos):
-        if step.step % save_every == 0 or step.step == state.config.steps:
-            save_state(path, state)
-        yield step
-
-
-def export(run: Run, state: TrainState, source: str) -> Path:
-    """Write the weights file of a finished stage, float16, and return its path.
-
-    After the encoder stage alone the file runs no diffusion steps, since none was trained.
-    """
-    path, model = run.folder / WEIGHTS_NAME, trained_model(state)
-    if state.config.stage == "encoder":
-        untrained = replace(model.config.diffusion, sampling_steps=0)
-        model.config = replace(model.config, diffusion=untrained)
-    save_weights(path, model, source)
-    return path
+    model = load_weights(path).model
+    if model.config.networks != model_config.networks:
+        raise InputError(
+            f"{path}: holds another network than the recipe asks for",
+            hint="leave the network's settings out: it is taken from the file",
+        )
+    model.config = model_config
+    return model

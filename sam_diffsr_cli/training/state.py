@@ -1,36 +1,60 @@
 """Everything a training run needs to go on after it was killed, in one safetensors file.
 
-Batches, steps and noise are drawn from (seed, stage, step), so that no random state is stored.
+Crops, steps of the chain and noise are drawn from (seed, stage, step), and the learning rate
+follows from the step: the step is the random state, the position in the data and in the schedule.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sam_diffsr_cli.checkpoints.store import load_strict, read_tensors, write_tensors
-from sam_diffsr_cli.config import ModelConfig, TrainConfig, from_json, to_json
+from sam_diffsr_cli.config import ModelConfig, from_json, to_json
 from sam_diffsr_cli.errors import ConfigError, WeightsError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.recipes.records import TrainConfig
 
 __all__ = ["TrainState", "load_state", "new_state", "save_state", "trained_model"]
 
 MODEL, EMA, FIRST, SECOND = "model.", "ema.", "adam.exp_avg.", "adam.exp_avg_sq."
-MODEL_KEY, TRAIN_KEY, STEP_KEY = "samsr.config", "samsr.train", "samsr.step"
-LOSS_KEY, UPDATES_KEY = "samsr.mean_loss", "samsr.updates"
+MODEL_KEY, TRAIN_KEY, PROGRESS_KEY = "samsr.config", "samsr.train", "samsr.progress"
 
 
 @dataclass(slots=True)
 class TrainState:
-    """A run between two steps. ``step`` counts those done; ``ema`` follows the trained network."""
+    """A run between two steps.
+
+    Attributes:
+        model: Both networks.
+        config: The stage.
+        ema: Averages of the parameters of the trained network.
+        optimizer: Adam over them.
+        scaler: Of the loss; does nothing but in fp16.
+        step: Steps done.
+        skipped: Those of them that changed nothing.
+        mean_loss: Running mean of the loss.
+        best: Best score of a validation, higher is better.
+        elapsed_s: Seconds that training took so far.
+        photos: What identifies the photos that are trained on.
+    """
 
     model: SuperResolver
     config: TrainConfig
     ema: dict[str, Tensor]
     optimizer: torch.optim.Adam
+    scaler: torch.amp.GradScaler = field(
+        default_factory=lambda: torch.amp.GradScaler("cpu", enabled=False)
+    )
     step: int = 0
+    skipped: int = 0
     mean_loss: float | None = None
+    best: float | None = None
+    elapsed_s: float = 0.0
+    photos: str = ""
 
     @property
     def network(self) -> nn.Module:
@@ -49,7 +73,8 @@ def new_state(model: SuperResolver, config: TrainConfig, device: torch.device) -
     network = _trained(model, config).requires_grad_().train()
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     ema = {name: p.detach().clone() for name, p in network.named_parameters()}
-    return TrainState(model, config, ema, optimizer)
+    scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+    return TrainState(model, config, ema, optimizer, scaler)
 
 
 def save_state(path: Path, state: TrainState) -> None:
@@ -69,11 +94,23 @@ def save_state(path: Path, state: TrainState) -> None:
     metadata = {
         MODEL_KEY: to_json(state.model.config),
         TRAIN_KEY: to_json(state.config),
-        STEP_KEY: str(state.step),
-        LOSS_KEY: "" if state.mean_loss is None else repr(state.mean_loss),
-        UPDATES_KEY: str(_updates(state)),
+        PROGRESS_KEY: json.dumps(_progress(state), sort_keys=True),
     }
     write_tensors(path, tensors, metadata)
+
+
+def _progress(state: TrainState) -> dict[str, object]:
+    scaler = state.scaler.state_dict() if state.scaler.is_enabled() else {}
+    return {
+        "step": state.step,
+        "skipped": state.skipped,
+        "updates": _updates(state),
+        "mean_loss": state.mean_loss,
+        "best": state.best,
+        "elapsed_s": state.elapsed_s,
+        "photos": state.photos,
+        "scaler": scaler,
+    }
 
 
 def _updates(state: TrainState) -> int:
@@ -87,32 +124,47 @@ def load_state(path: Path, config: TrainConfig | None, device: torch.device) -> 
 
     Args:
         path: What ``save_state`` wrote.
-        config: The recipe it must have been made with; None accepts any.
+        config: The stage it must be of; None accepts any.
         device: Where to go on.
 
     Raises:
         WeightsError: The file is missing, damaged, or not a training state.
-        ConfigError: It was made with another recipe.
+        ConfigError: It is of another stage.
     """
     tensors, metadata = read_tensors(path)
-    if not {MODEL_KEY, TRAIN_KEY, STEP_KEY, LOSS_KEY, UPDATES_KEY} <= metadata.keys():
+    if not {MODEL_KEY, TRAIN_KEY, PROGRESS_KEY} <= metadata.keys():
         raise WeightsError(f"{path}: not a training state of samsr")
-    stored = from_json(TrainConfig, metadata[TRAIN_KEY])
+    try:
+        stored = from_json(TrainConfig, metadata[TRAIN_KEY])
+        model_config = from_json(ModelConfig, metadata[MODEL_KEY])
+    except ConfigError as error:
+        raise WeightsError(f"{path}: damaged metadata ({error})") from error
     if config is not None and config != stored:
         raise ConfigError(
-            f"{path}: made with another recipe ({to_json(stored)})",
-            hint="resume with the options it was started with, or train into another folder",
+            f"{path}: made with another recipe",
+            hint="resume with the recipe it was started with, or train into another folder",
         )
-    model = build_model(from_json(ModelConfig, metadata[MODEL_KEY]))
+    model = build_model(model_config)
     load_strict(model, _part(tensors, MODEL), path)
     state = new_state(model, stored, device)
     try:
-        state.step, updates = int(metadata[STEP_KEY]), int(metadata[UPDATES_KEY])
-        state.mean_loss = float(metadata[LOSS_KEY]) if metadata[LOSS_KEY] else None
-    except ValueError as error:
+        updates = _restore_progress(state, json.loads(metadata[PROGRESS_KEY]))
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"{path}: damaged metadata ({error})") from error
     _restore(state, tensors, updates, path)
     return state
+
+
+def _restore_progress(state: TrainState, progress: dict[str, Any]) -> int:
+    """Put back all but tensors; return how many updates there were."""
+    mean_loss, best = progress["mean_loss"], progress["best"]
+    state.step, state.skipped = int(progress["step"]), int(progress["skipped"])
+    state.mean_loss = None if mean_loss is None else float(mean_loss)
+    state.best = None if best is None else float(best)
+    state.elapsed_s, state.photos = float(progress["elapsed_s"]), str(progress["photos"])
+    if state.scaler.is_enabled():
+        state.scaler.load_state_dict(progress["scaler"])
+    return int(progress["updates"])
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

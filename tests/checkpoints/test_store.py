@@ -1,6 +1,6 @@
 """Our weights files: what comes back, and what is refused."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from sam_diffsr_cli import __version__
 from sam_diffsr_cli.checkpoints.store import (
     load_strict,
     load_weights,
+    read_config,
+    read_metadata,
     read_tensors,
     save_weights,
     write_tensors,
@@ -99,6 +101,44 @@ def test_file_says_which_version_wrote_it(path: Path, model: SuperResolver) -> N
     assert metadata["samsr.format"] == "1"
 
 
+def test_recipe_comes_back_as_it_was_given(path: Path, model: SuperResolver) -> None:
+    recipe = 'preset = "lite"\n[data]\nmasks = "Stra\u00dfe"\n'
+    save_weights(path, model, SOURCE, recipe=recipe)
+    assert read_metadata(path)["samsr.recipe"] == recipe
+    assert load_weights(path).source == SOURCE
+
+
+def test_a_file_says_nothing_of_a_recipe_that_is_not_known(
+    path: Path, model: SuperResolver
+) -> None:
+    save_weights(path, model, SOURCE)
+    assert "samsr.recipe" not in read_metadata(path)
+
+
+def test_metadata_is_that_of_the_whole_file(path: Path, model: SuperResolver) -> None:
+    save_weights(path, model, SOURCE, recipe="r")
+    assert read_metadata(path) == read_tensors(path)[1]
+
+
+def test_a_file_without_metadata_has_none(path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, path)
+    assert read_metadata(path) == {}
+
+
+@by_config
+def test_configuration_is_read_alone(path: Path, config: ModelConfig) -> None:
+    save_weights(path, build_model(config), SOURCE)
+    assert read_config(path) == config
+
+
+def test_configuration_is_read_whatever_the_tensors_are(path: Path, model: SuperResolver) -> None:
+    save_weights(path, model, SOURCE)
+    rewrite(path, tensors={WEIGHT: torch.zeros(1)}, metadata={})
+    assert read_config(path) == FOLDED
+    with pytest.raises(WeightsError):
+        load_weights(path)
+
+
 def test_tensor_that_is_not_contiguous_comes_back(path: Path) -> None:
     tensor = torch.arange(6.0).reshape(2, 3).T
     write_tensors(path, {"a": tensor}, {})
@@ -143,14 +183,50 @@ def test_truncated_file_is_refused(path: Path, model: SuperResolver, share: floa
         load_weights(path)
 
 
-def test_missing_file_is_refused(path: Path) -> None:
-    with pytest.raises(WeightsError, match="no such weights file"):
-        load_weights(path)
+by_reader = pytest.mark.parametrize(
+    "read", [load_weights, read_tensors, read_config, read_metadata], ids=lambda read: read.__name__
+)
 
 
-def test_folder_is_refused(tmp_path: Path) -> None:
+@by_reader
+def test_missing_file_is_refused(path: Path, read: Callable[[Path], object]) -> None:
+    with pytest.raises(WeightsError, match=r"weights\.safetensors: no such weights file"):
+        read(path)
+
+
+@by_reader
+def test_folder_is_refused(tmp_path: Path, read: Callable[[Path], object]) -> None:
     with pytest.raises(WeightsError, match="damaged"):
-        load_weights(tmp_path)
+        read(tmp_path)
+
+
+@by_reader
+@pytest.mark.parametrize("content", [b"", b"hello, this is no file of tensors", b"\xff" * 64])
+def test_file_of_another_kind_is_refused(
+    path: Path, read: Callable[[Path], object], content: bytes
+) -> None:
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"weights\.safetensors: damaged") as caught:
+        read(path)
+    assert caught.value.hint == "fetch the file again"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ({}, "not a samsr weights file"),
+        ({"samsr.format": "1"}, "not a samsr weights file"),
+        ({"samsr.format": "2", "samsr.config": "{}"}, "weights format 2"),
+        ({"samsr.format": "1", "samsr.config": "{"}, "configuration"),
+    ],
+    ids=["none", "no-configuration", "format", "damaged"],
+)
+def test_configuration_that_is_not_ours_is_refused_alone_too(
+    path: Path, metadata: dict[str, str], told: str
+) -> None:
+    write_tensors(path, {"a": torch.zeros(1)}, metadata)
+    with pytest.raises(WeightsError, match=rf"weights\.safetensors: .*{told}"):
+        read_config(path)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")], ids=["nan", "inf"])
@@ -259,3 +335,17 @@ def test_a_parameter_beyond_the_stored_format_is_refused_before_writing(tmp_path
     with pytest.raises(WeightsError, match="not finite"):
         save_weights(tmp_path / "w.safetensors", model, "test")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("one", "other")]
+    for path in paths:
+        metadata = {f"key {i}": str(i) for i in range(9)}
+        write_tensors(path, {"b": torch.ones(3), "a": torch.zeros(2, 2)}, metadata)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    tensors, metadata = read_tensors(paths[0])
+    assert {name: t.tolist() for name, t in tensors.items()} == {
+        "a": [[0, 0], [0, 0]],
+        "b": [1, 1, 1],
+    }
+    assert metadata == {f"key {i}": str(i) for i in range(9)}

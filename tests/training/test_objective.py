@@ -1,32 +1,31 @@
-"""The loss of each stage: what it measures, whom it teaches, and what masks change."""
+"""The loss of each stage: what it measures, whom it teaches, and what masks and chance change."""
 
+import math
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from sam_diffsr_cli.config import (
-    DiffusionConfig,
-    EncoderConfig,
-    ModelConfig,
-    TrainConfig,
-    UNetConfig,
-)
+from sam_diffsr_cli.config import DiffusionConfig, ModelConfig
 from sam_diffsr_cli.data.crops import Batch
+from sam_diffsr_cli.diffusion.schedule import make_schedule
+from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
-from sam_diffsr_cli.training.objective import batch_loss, make_chain
+from sam_diffsr_cli.recipes.records import TrainConfig
+from sam_diffsr_cli.training.objective import Objective, draw
+from tests.conformance.test_vectors import Case, find_cases
+from tests.conftest import OWN_VECTORS
+from tests.training import tiny
+from tests.training.tiny import CPU, FULL_MODEL, MODEL
 
-DIFFUSION = DiffusionConfig(
-    base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2, num_timesteps=10
-)
-MODEL = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DIFFUSION,
-)
-ENCODER = TrainConfig(stage="encoder", steps=1, batch=2, patch=16)
-DENOISER = replace(ENCODER, stage="diffusion")
+ENCODER = replace(tiny.ENCODER, precision="fp32")
+DENOISER = replace(tiny.DENOISER, precision="fp32")
+STAGES = pytest.mark.parametrize("config", [ENCODER, DENOISER], ids=["encoder", "diffusion"])
+MODELS = pytest.mark.parametrize("model_config", [MODEL, FULL_MODEL], ids=["folded", "full"])
+Modulation = Literal["none", "released", "paper"]
+MODULATIONS: tuple[Modulation, ...] = ("none", "released", "paper")
 
 
 def tiny_model(config: ModelConfig = MODEL) -> SuperResolver:
@@ -54,12 +53,27 @@ def make_batch(*, spe: float | None = None, size: int = 2, patch: int = 16) -> B
 def loss_of(
     model: SuperResolver, config: TrainConfig, batch: Batch | None = None, seed: int = 5
 ) -> Tensor:
-    return batch_loss(model, batch or make_batch(), make_chain(model, config), config, seed)
+    hr, lr, spe = tuple_of(batch or make_batch())
+    length = model.config.diffusion.num_timesteps
+    draws = draw(seed, range(len(hr)), length, hr.shape[-1], CPU)
+    loss: Tensor = Objective(model, config)(hr, lr, spe, draws.steps, draws.noise)
+    return loss
 
 
-def is_taught(network: nn.Module) -> bool:
-    grads = [p.grad for p in network.parameters() if p.grad is not None]
-    return any(bool((grad != 0).any()) for grad in grads)
+def tuple_of(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    return batch.hr, batch.lr, batch.spe
+
+
+# --------------------------------------------------------------------------- what is recorded
+
+
+@pytest.mark.parametrize("case", find_cases(OWN_VECTORS), ids=lambda case: case.folder.name)
+def test_diffusion_loss_is_the_one_that_the_published_code_recorded(case: Case) -> None:
+    arrays = case.arrays("training_loss")
+    lr = arrays["lr"] if "lr" in arrays else case.arrays("networks")["lr"]
+    objective = Objective(case.model, replace(DENOISER, modulation="released"))
+    loss = objective(arrays["hr"], lr, arrays["sam_mask"], arrays["t"].tolist(), arrays["noise"])
+    assert float(loss.detach()) == pytest.approx(float(arrays["loss"]), abs=1e-5)
 
 
 # ------------------------------------------------------------------------------ encoder stage
@@ -87,31 +101,109 @@ def test_encoder_stage_does_not_see_masks() -> None:
 # -------------------------------------------------------------------------------- who learns
 
 
-@pytest.mark.parametrize("config", [ENCODER, DENOISER], ids=["encoder", "diffusion"])
-def test_only_the_network_of_the_stage_gets_a_gradient(config: TrainConfig) -> None:
-    model = tiny_model()
+def is_taught(network: nn.Module) -> bool:
+    grads = [p.grad for p in network.parameters() if p.grad is not None]
+    return any(bool((grad != 0).any()) for grad in grads)
+
+
+@STAGES
+@MODELS
+def test_only_the_network_of_the_stage_gets_a_gradient(
+    config: TrainConfig, model_config: ModelConfig
+) -> None:
+    model = tiny_model(model_config)
     loss_of(model, config).backward()  # type: ignore[no-untyped-call]  # torch's stub
     assert is_taught(model.rrdb) == (config.stage == "encoder")
     assert is_taught(model.denoise_fn) == (config.stage == "diffusion")
 
 
-def test_every_layer_of_the_denoiser_gets_a_gradient() -> None:
-    model = tiny_model()
-    loss_of(model, DENOISER).backward()  # type: ignore[no-untyped-call]  # torch's stub
-    silent = [
-        name
-        for name, parameter in model.denoise_fn.named_parameters()
-        if parameter.grad is None or not bool((parameter.grad != 0).any())
-    ]
+@STAGES
+@MODELS
+def test_every_parameter_of_the_stage_gets_a_gradient(
+    config: TrainConfig, model_config: ModelConfig
+) -> None:
+    """Else several processes would wait for it for ever."""
+    model = tiny_model(model_config)
+    loss_of(model, config).backward()  # type: ignore[no-untyped-call]  # torch's stub
+    network = model.rrdb if config.stage == "encoder" else model.denoise_fn
+    silent = [name for name, p in network.named_parameters() if p.grad is None]
     assert silent == []
 
 
 # ---------------------------------------------------------------------------- diffusion stage
 
 
+def cosine_chain(length: int) -> tuple[list[float], list[float]]:
+    """Betas and their cumulative products, as Nichol and Dhariwal 2021 give them (eq. 17)."""
+
+    def remaining(step: int) -> float:
+        return math.cos((step / length + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    betas = [min(1 - remaining(i + 1) / remaining(i), 0.999) for i in range(length)]
+    return betas, [math.prod(1 - beta for beta in betas[: i + 1]) for i in range(length)]
+
+
+def shifts(modulation: Modulation, t: int, length: int) -> tuple[float, float]:
+    """Shift, per unit of encoding, of the noise in x_t and of the noise to be predicted."""
+    betas, alphas_bar = cosine_chain(length)
+    rest = math.sqrt(1 - alphas_bar[t])
+    if modulation == "none":
+        return 0.0, 0.0
+    if modulation == "released":
+        return rest * betas[t], rest * betas[t]
+    phi = sum(math.sqrt(alphas_bar[t] * betas[i] / alphas_bar[i]) for i in range(t + 1))
+    return phi / rest, rest / math.sqrt(betas[t])
+
+
+def loss_by_hand(
+    model: SuperResolver, batch: Batch, steps: tuple[int, ...], noise: Tensor, of: Modulation
+) -> float:
+    """The loss of the diffusion's stage item by item, from the formulas."""
+    diffusion = model.config.diffusion
+    _, alphas_bar = cosine_chain(diffusion.num_timesteps)
+    total = 0.0
+    for i, t in enumerate(steps):
+        hr, lr, spe, drawn = (part[i : i + 1] for part in (*tuple_of(batch), noise))
+        condition = model.condition(lr)
+        x_start = ((hr - condition.base) * diffusion.residual_scale).clamp(-1, 1)
+        in_x, in_target = shifts(of, t, diffusion.num_timesteps)
+        signal, rest = math.sqrt(alphas_bar[t]), math.sqrt(1 - alphas_bar[t])
+        x_t = signal * x_start + rest * (drawn + in_x * spe)
+        eps = model.predict_eps(x_t, torch.tensor([t]), condition, make_schedule(diffusion))
+        error = float((eps - (drawn + in_target * spe)).abs().mean())
+        if diffusion.sigma_data is not None:
+            deviation = math.hypot(signal * diffusion.sigma_data, rest)
+            error /= signal * diffusion.sigma_data / deviation
+        total += error
+    return total / len(steps)
+
+
+@MODELS
+@pytest.mark.parametrize("modulation", MODULATIONS)
+@torch.no_grad()
+def test_diffusion_loss_follows_its_formula(
+    modulation: Modulation, model_config: ModelConfig
+) -> None:
+    model, batch, steps = tiny_model(model_config), make_batch(spe=0.3, size=3), (0, 4, 9)
+    noise = torch.randn(batch.hr.shape, generator=torch.Generator().manual_seed(6))
+    objective = Objective(model, replace(DENOISER, modulation=modulation))
+    loss = objective(*tuple_of(batch), steps, noise)
+    expected = loss_by_hand(model, batch, steps, noise, modulation)
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("modulation", MODULATIONS)
+def test_coefficients_follow_their_formulas(modulation: Modulation) -> None:
+    objective = Objective(tiny_model(), replace(DENOISER, modulation=modulation))
+    for t in range(10):
+        forward, target = shifts(modulation, t, 10)
+        assert float(objective.coefficients.forward[t]) == pytest.approx(forward, rel=1e-9)
+        assert float(objective.coefficients.target[t]) == pytest.approx(target, rel=1e-9)
+
+
 def untrained_loss(sigma: float, seed: int) -> float:
     """Loss of an untrained denoiser on residuals of deviation ``sigma``, told to expect 0.1."""
-    config = replace(MODEL, diffusion=replace(DIFFUSION, sigma_data=0.1))
+    config = replace(MODEL, diffusion=replace(MODEL.diffusion, sigma_data=0.1))
     residual = sigma * torch.randn(
         8, 3, 64, 64, generator=torch.Generator().manual_seed(seed + 100)
     )
@@ -141,21 +233,9 @@ def test_without_preconditioning_the_loss_is_the_error_of_the_noise(base: str) -
 
 def test_without_masks_every_modulation_gives_the_same_loss() -> None:
     model = tiny_model()
-    losses = [
-        loss_of(model, replace(DENOISER, modulation=modulation))
-        for modulation in ("none", "released", "paper")
-    ]
+    losses = [loss_of(model, replace(DENOISER, modulation=m)) for m in MODULATIONS]
     assert torch.equal(losses[0], losses[1])
     assert torch.equal(losses[0], losses[2])
-
-
-def test_with_masks_every_modulation_gives_another_loss() -> None:
-    model, batch = tiny_model(), make_batch(spe=0.3)
-    losses = {
-        float(loss_of(model, replace(DENOISER, modulation=modulation), batch).detach())
-        for modulation in ("none", "released", "paper")
-    }
-    assert len(losses) == 3
 
 
 def test_without_modulation_masks_do_not_matter() -> None:
@@ -164,17 +244,34 @@ def test_without_modulation_masks_do_not_matter() -> None:
     assert torch.equal(plain, masked)
 
 
-# ------------------------------------------------------------------------- seeds and formats
+# ----------------------------------------------------------------------------- chance, formats
 
 
-def test_same_seed_gives_the_same_loss() -> None:
-    model = tiny_model()
-    assert torch.equal(loss_of(model, DENOISER, seed=9), loss_of(model, DENOISER, seed=9))
+def test_draws_are_the_same_however_rows_are_divided() -> None:
+    whole = draw(3, range(7), 10, 16, CPU)
+    parts = [draw(3, rows, 10, 16, CPU) for rows in (range(3), range(3, 4), range(4, 7))]
+    assert whole.steps == sum((part.steps for part in parts), ())
+    assert torch.equal(whole.noise, torch.cat([part.noise for part in parts]))
 
 
-def test_other_seed_gives_another_loss() -> None:
-    model = tiny_model()
-    assert not torch.equal(loss_of(model, DENOISER, seed=9), loss_of(model, DENOISER, seed=10))
+def test_every_row_and_seed_draws_its_own_noise() -> None:
+    noises = [draw(seed, range(4), 10, 16, CPU).noise for seed in (3, 4)]
+    assert len({tuple(row.flatten().tolist()) for row in torch.cat(noises)}) == 8
+
+
+def test_drawn_steps_are_spread_evenly_over_the_chain() -> None:
+    steps = draw(3, range(4000), 10, 2, CPU).steps
+    counts = [steps.count(t) for t in range(10)]
+    assert sum(counts) == 4000
+    # Six standard deviations of a binomial count.
+    assert all(abs(count - 400) < 6 * math.sqrt(360) for count in counts)
+
+
+def test_drawn_noise_is_standard_normal() -> None:
+    noise = draw(3, range(16), 10, 64, CPU).noise
+    assert float(noise.mean()) == pytest.approx(0, abs=0.01)
+    assert float(noise.std()) == pytest.approx(1, abs=0.01)
+    assert float((noise.abs() < 1).float().mean()) == pytest.approx(0.6827, abs=0.005)
 
 
 def test_the_global_random_state_is_left_alone() -> None:
@@ -183,19 +280,34 @@ def test_the_global_random_state_is_left_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("config", [ENCODER, DENOISER], ids=["encoder", "diffusion"])
-def test_bf16_gives_nearly_the_loss_of_fp32_in_fp32(config: TrainConfig) -> None:
+@STAGES
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_short_numbers_give_nearly_the_loss_of_fp32_in_fp32(
+    config: TrainConfig, precision: Literal["bf16", "fp16"]
+) -> None:
     model = tiny_model()
-    exact, rounded = loss_of(model, config), loss_of(model, replace(config, precision="bf16"))
+    exact, rounded = loss_of(model, config), loss_of(model, replace(config, precision=precision))
     assert rounded.dtype == torch.float32
     torch.testing.assert_close(rounded, exact, rtol=0.03, atol=0)
     assert not torch.equal(rounded, exact)
 
 
-@pytest.mark.parametrize("config", [ENCODER, DENOISER], ids=["encoder", "diffusion"])
+@STAGES
+def test_fp32_is_kept_inside_another_number_format(config: TrainConfig) -> None:
+    """As where accelerate was launched with one: the recipe decides."""
+    model = tiny_model()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = loss_of(model, config)
+    assert torch.equal(inside, loss_of(model, config))
+
+
+def test_a_precision_that_is_not_settled_is_refused() -> None:
+    with pytest.raises(ConfigError, match="precision is 'auto'"):
+        Objective(tiny_model(), replace(DENOISER, precision="auto"))
+
+
+@STAGES
 def test_the_batch_is_not_changed(config: TrainConfig) -> None:
     batch, again = make_batch(spe=0.3), make_batch(spe=0.3)
     loss_of(tiny_model(), config, batch)
-    assert torch.equal(batch.hr, again.hr)
-    assert torch.equal(batch.lr, again.lr)
-    assert torch.equal(batch.spe, again.spe)
+    assert all(map(torch.equal, tuple_of(batch), tuple_of(again)))

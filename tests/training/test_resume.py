@@ -1,277 +1,230 @@
-"""A run that was killed and resumed ends where an unbroken one does, bit for bit."""
+"""A run that was stopped or killed and resumed ends where an unbroken one does, bit for bit."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
 from typer.testing import CliRunner
 
 import sam_diffsr_cli
-from sam_diffsr_cli.checkpoints.store import load_weights, read_tensors, save_weights
+from sam_diffsr_cli.checkpoints.store import read_tensors
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import (
-    DiffusionConfig,
-    EncoderConfig,
-    ModelConfig,
-    TrainConfig,
-    UNetConfig,
-)
-from sam_diffsr_cli.data.crops import TrainingPhoto
-from sam_diffsr_cli.errors import ConfigError, InputError, WeightsError
-from sam_diffsr_cli.models.model import build_model
-from sam_diffsr_cli.training.loop import TrainStep
-from sam_diffsr_cli.training.run import WEIGHTS_NAME, Run, export, open_stage, run_stage
-from sam_diffsr_cli.training.state import TrainState, save_state
+from sam_diffsr_cli.errors import InterruptedRun
+from sam_diffsr_cli.recipes.records import Recipe
+from sam_diffsr_cli.training.engine import Engine
+from sam_diffsr_cli.training.folder import RunFolder
+from sam_diffsr_cli.training.journal import JOURNAL_NAME, EventEntry, read_journal
+from sam_diffsr_cli.training.run import run_stages
+from sam_diffsr_cli.training.state import load_state
+from tests.training import tiny
+from tests.training.tiny import CPU, STEPS_ONLY, different, values
 
-MODEL = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2, num_timesteps=10
-    ),
-)
-ENCODER = TrainConfig(stage="encoder", steps=7, batch=2, patch=16, warmup_steps=3)
-DENOISER = replace(ENCODER, stage="diffusion")
-STAGES = pytest.mark.parametrize("config", [ENCODER, DENOISER], ids=["encoder", "diffusion"])
-CPU = torch.device("cpu")
-STEPS, SAVE_EVERY = 9, 3
-STATES = ("encoder.state.safetensors", "diffusion.state.safetensors")
+MEASURED = {"images_per_s", "wait_share", "memory_mib", "elapsed_s", "seconds"}
+"""What differs from run to run whatever is done."""
 
 
-def photos() -> list[TrainingPhoto]:
-    generator = torch.Generator().manual_seed(4)
-    return [
-        TrainingPhoto(
-            f"{side}.png",
-            torch.randint(256, (3, side, side), dtype=torch.uint8, generator=generator),
-            torch.rand(1, side, side, generator=generator),
+def unbroken(folder: Path, engine: Engine, asked: Recipe, **more: Any) -> RunFolder:
+    run = tiny.make_run(folder, engine, asked, **more)
+    for _ in run_stages(run):
+        pass
+    return run.folder
+
+
+def stopped(folder: Path, engine: Engine, asked: Recipe, after: Sequence[int]) -> RunFolder:
+    """Stop after each of these numbers of steps since the last stop, and finish in the end."""
+    for steps in after:
+        answers = iter([False] * (steps - 1) + [True])
+        run = tiny.make_run(folder, engine, asked, stop=answers.__next__)
+        with pytest.raises(InterruptedRun):
+            for _ in run_stages(run):
+                pass
+    return unbroken(folder, engine, asked)
+
+
+def left(folder: Path, engine: Engine, asked: Recipe, after: int, **more: Any) -> RunFolder:
+    """Leave the run after so many happenings without a word, as a kill does, and finish it."""
+    happening = run_stages(tiny.make_run(folder, engine, asked, **more))
+    for _ in range(after):
+        next(happening)
+    del happening
+    return unbroken(folder, engine, asked, **more)
+
+
+def assert_same_end(one: RunFolder, other: RunFolder, asked: Recipe) -> None:
+    """Compare parameters, averages, moments and counts of each stage, and the weights."""
+    for config in asked.plan:
+        a, b = (
+            load_state(folder.state_path(config.stage, config.steps), config, CPU)
+            for folder in (one, other)
         )
-        for side in (40, 55)
+        assert different(values(a), values(b)) == []
+        assert (a.mean_loss, a.skipped, a.best) == (b.mean_loss, b.skipped, b.best)
+    (a_tensors, _), (b_tensors, _) = (read_tensors(f.weights_path) for f in (one, other))
+    assert different(a_tensors, b_tensors) == []
+
+
+def journal(folder: RunFolder) -> list[dict[str, Any]]:
+    """Return what the journal says, but for events and what is measured."""
+    return [
+        {key: value for key, value in asdict(entry).items() if key not in MEASURED}
+        for entry in read_journal(folder.path / JOURNAL_NAME)
+        if not isinstance(entry, EventEntry)
     ]
-
-
-def tiny_run(folder: Path, *stages: TrainConfig) -> Run:
-    folder.mkdir(exist_ok=True)
-    return Run(folder=folder, model=MODEL, stages=stages, save_every=2)
-
-
-def finish(run: Run, state: TrainState) -> list[TrainStep]:
-    return list(run_stage(state, photos(), run.state_path(state.config), run.save_every))
-
-
-def assert_equal_files(one: Path, other: Path) -> None:
-    (a, a_metadata), (b, b_metadata) = read_tensors(one), read_tensors(other)
-    assert a_metadata == b_metadata
-    assert a.keys() == b.keys()
-    assert [name for name in a if not torch.equal(a[name], b[name])] == []
 
 
 # --------------------------------------------------------------------------------- in process
 
+RECIPE = tiny.recipe()
+VALIDATING: dict[str, Any] = {
+    "habits": replace(STEPS_ONLY, validate_every=3, save_every=3),
+    "is_validated": True,
+}
 
-@STAGES
-@pytest.mark.parametrize("stop", [2, 3, 5], ids=lambda stop: f"stopped-after-{stop}")
-def test_a_resumed_run_repeats_the_losses_and_ends_with_the_same_state(
-    tmp_path: Path, config: TrainConfig, stop: int
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> RunFolder:
+    """A run that nothing broke."""
+    return unbroken(tmp_path_factory.mktemp("whole"), engine, RECIPE)
+
+
+@pytest.fixture(scope="module")
+def whole_journal(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> list[dict[str, Any]]:
+    """The journal of a run that nothing broke, with validations."""
+    return journal(unbroken(tmp_path_factory.mktemp("told"), engine, RECIPE, **VALIDATING))
+
+
+@pytest.mark.parametrize("after", [(1,), (6,), (7,), (1, 1, 1), (3, 6, 2)], ids=str)
+def test_a_run_stopped_after_any_step_ends_as_an_unbroken_one(
+    tmp_path: Path, engine: Engine, whole: RunFolder, after: Sequence[int]
 ) -> None:
-    whole, broken = tiny_run(tmp_path / "whole", config), tiny_run(tmp_path / "broken", config)
-    expected = finish(whole, open_stage(whole, config, CPU, resume=False))
-    steps = run_stage(
-        open_stage(broken, config, CPU, resume=False),
-        photos(),
-        broken.state_path(config),
-        broken.save_every,
+    assert_same_end(stopped(tmp_path, engine, RECIPE, after), whole, RECIPE)
+
+
+@pytest.mark.parametrize("after", [1, 4, 9, 14])
+def test_a_run_left_at_any_moment_ends_as_an_unbroken_one(
+    tmp_path: Path, engine: Engine, whole: RunFolder, after: int
+) -> None:
+    assert_same_end(left(tmp_path, engine, RECIPE, after), whole, RECIPE)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_threads_that_prepare_batches_resume_exactly(
+    tmp_path: Path, engine: Engine, whole: RunFolder, workers: int
+) -> None:
+    habits = replace(STEPS_ONLY, workers=workers)
+    assert_same_end(left(tmp_path, engine, RECIPE, 5, habits=habits), whole, RECIPE)
+
+
+def test_a_batch_in_pieces_resumes_exactly(tmp_path: Path, engine: Engine) -> None:
+    asked = tiny.recipe(accumulate=2)
+    whole = unbroken(tmp_path / "whole", engine, asked)
+    assert_same_end(left(tmp_path / "broken", engine, asked, 5), whole, asked)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_short_numbers_resume_exactly(
+    tmp_path: Path, engine: Engine, precision: Literal["bf16", "fp16"]
+) -> None:
+    asked = replace(
+        RECIPE,
+        encoder=replace(RECIPE.encoder, precision=precision),
+        diffusion=replace(RECIPE.diffusion, precision=precision),
     )
-    before = [next(steps) for _ in range(stop)]
-    resumed = open_stage(broken, config, CPU, resume=True)
-    saved = stop - stop % broken.save_every
-    assert resumed.step == saved
-    assert before[:saved] + finish(broken, resumed) == expected
-    assert_equal_files(whole.state_path(config), broken.state_path(config))
+    whole = unbroken(tmp_path / "whole", engine, asked)
+    assert_same_end(stopped(tmp_path / "broken", engine, asked, (3, 6)), whole, asked)
 
 
-def test_stopping_between_the_stages_changes_nothing(tmp_path: Path) -> None:
-    whole = tiny_run(tmp_path / "whole", ENCODER, DENOISER)
-    broken = tiny_run(tmp_path / "broken", ENCODER, DENOISER)
-    for run, resume in ((whole, False), (broken, True)):
-        finish(run, open_stage(run, ENCODER, CPU, resume=False))
-        finish(run, open_stage(run, DENOISER, CPU, resume=resume))
-    assert_equal_files(whole.state_path(DENOISER), broken.state_path(DENOISER))
+def test_a_run_that_fell_back_from_a_damaged_state_ends_as_an_unbroken_one(
+    tmp_path: Path, engine: Engine, whole: RunFolder
+) -> None:
+    happening = run_stages(tiny.make_run(tmp_path, engine, RECIPE))
+    for _ in range(6):
+        next(happening)
+    del happening
+    RunFolder(tmp_path / "run").state_path("encoder", 4).write_bytes(b"")
+    assert_same_end(unbroken(tmp_path, engine, RECIPE), whole, RECIPE)
 
 
-def test_a_stage_begins_with_the_average_of_the_stage_before(tmp_path: Path) -> None:
-    run = tiny_run(tmp_path / "run", ENCODER, DENOISER)
-    first = open_stage(run, ENCODER, CPU, resume=False)
-    finish(run, first)
-    second = open_stage(run, DENOISER, CPU, resume=False)
-    encoder = second.model.rrdb.state_dict()
-    assert {n: torch.equal(t, encoder[n]) for n, t in first.ema.items()} == dict.fromkeys(
-        first.ema, True
-    )
-
-
-def test_the_state_is_written_at_the_end_whatever_the_interval(tmp_path: Path) -> None:
-    run = replace(tiny_run(tmp_path / "run", ENCODER), save_every=1000)
-    finish(run, open_stage(run, ENCODER, CPU, resume=False))
-    assert open_stage(run, ENCODER, CPU, resume=True).step == ENCODER.steps
-
-
-def test_a_run_that_is_there_is_refused_without_resume(tmp_path: Path) -> None:
-    run = tiny_run(tmp_path / "run", ENCODER)
-    finish(run, open_stage(run, ENCODER, CPU, resume=False))
-    with pytest.raises(InputError, match="a run is already there") as caught:
-        open_stage(run, ENCODER, CPU, resume=False)
-    assert "--resume" in (caught.value.hint or "")
-
-
-def test_resume_without_a_run_begins_one(tmp_path: Path) -> None:
-    run = tiny_run(tmp_path / "run", ENCODER)
-    assert open_stage(run, ENCODER, CPU, resume=True).step == 0
-
-
-def test_a_run_with_another_recipe_is_not_resumed(tmp_path: Path) -> None:
-    run = tiny_run(tmp_path / "run", ENCODER)
-    finish(run, open_stage(run, ENCODER, CPU, resume=False))
-    with pytest.raises(ConfigError, match="another recipe"):
-        open_stage(run, replace(ENCODER, batch=3), CPU, resume=True)
-
-
-def test_a_run_with_another_network_is_not_resumed(tmp_path: Path) -> None:
-    run = tiny_run(tmp_path / "run", ENCODER)
-    finish(run, open_stage(run, ENCODER, CPU, resume=False))
-    other = replace(run, model=replace(MODEL, unet=UNetConfig(kind="folded", widths=(12, 8))))
-    with pytest.raises(ConfigError, match=r"encoder\.state\.safetensors"):
-        open_stage(other, ENCODER, CPU, resume=True)
-
-
-def test_a_stage_without_the_stage_before_is_refused(tmp_path: Path) -> None:
-    run = tiny_run(tmp_path / "run", ENCODER, DENOISER)
-    with pytest.raises(WeightsError, match=r"encoder\.state\.safetensors"):
-        open_stage(run, DENOISER, CPU, resume=False)
-
-
-# --------------------------------------------------------------------------- starting weights
-
-
-def test_init_gives_the_starting_weights(tmp_path: Path) -> None:
-    start = build_model(MODEL, seed=9)
-    save_weights(tmp_path / "start.safetensors", start, "a test", torch.float32)
-    run = replace(tiny_run(tmp_path / "run", DENOISER), init=tmp_path / "start.safetensors")
-    state = open_stage(run, DENOISER, CPU, resume=False)
-    loaded = state.model.state_dict()
-    assert all(torch.equal(t, loaded[n]) for n, t in start.state_dict().items())
-
-
-def test_init_of_another_network_is_refused(tmp_path: Path) -> None:
-    other = replace(MODEL, encoder=EncoderConfig(kind="residual", num_feat=4, num_block=2))
-    save_weights(tmp_path / "start.safetensors", build_model(other), "a test")
-    run = replace(tiny_run(tmp_path / "run", DENOISER), init=tmp_path / "start.safetensors")
-    with pytest.raises(InputError, match=r"start\.safetensors") as caught:
-        open_stage(run, DENOISER, CPU, resume=False)
-    assert '"num_feat": 4' in (caught.value.hint or "")
-
-
-def test_export_writes_the_averaged_weights(tmp_path: Path) -> None:
-    run = tiny_run(tmp_path / "run", ENCODER)
-    state = open_stage(run, ENCODER, CPU, resume=False)
-    finish(run, state)
-    loaded = load_weights(export(run, state, "trained in a test"))
-    assert loaded.source == "trained in a test"
-    for name, tensor in loaded.model.rrdb.state_dict().items():
-        assert torch.equal(tensor, state.ema[name].detach().half().float())
+@pytest.mark.parametrize("after", [1, 4, 10, 15])
+def test_the_journal_of_a_run_left_at_any_moment_is_that_of_an_unbroken_one(
+    tmp_path: Path, engine: Engine, whole_journal: list[dict[str, Any]], after: int
+) -> None:
+    assert journal(left(tmp_path, engine, RECIPE, after, **VALIDATING)) == whole_journal
 
 
 # ---------------------------------------------------------------------------- by command line
 
+STEPS, SAVE_EVERY = 60, 3
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    for i in range(3):
-        levels = np.random.default_rng(i).integers(0, 256, (100 + i, 110, 3), dtype=np.uint8)
-        Image.fromarray(levels).save(folder / f"{i}.png")
-    return folder
+    return tiny.pictures(tmp_path_factory.mktemp("data"))
 
 
 def arguments(data: Path, out: Path) -> list[str]:
-    steps = ["--encoder-steps", str(STEPS), "--diffusion-steps", str(STEPS)]
-    crops = ["--batch", "1", "--patch", "64", "--device", "cpu"]
-    saving = ["--save-every", str(SAVE_EVERY)]
-    return ["train", "--data", str(data), "--out", str(out), *steps, *crops, *saving]
+    saving = ["--save-every", str(SAVE_EVERY), "--save-minutes", "0"]
+    return [*tiny.command(data, out, STEPS), *saving]
 
 
 def start_training(args: Sequence[str]) -> subprocess.Popen[bytes]:
-    package = Path(sam_diffsr_cli.__file__).parents[1]
     return subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "sam_diffsr_cli", *args],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(package)},
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(Path(sam_diffsr_cli.__file__).parents[1]),
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
 
 
-def kill_once_written(process: subprocess.Popen[bytes], path: Path) -> None:
-    """Let it run until ``path`` appears, then end it as a power cut would."""
+def await_state(process: subprocess.Popen[bytes], folder: RunFolder, stage: Any) -> None:
+    """Let it run until it has written a state of this stage."""
     deadline = time.monotonic() + 100
-    while not path.exists():
+    while not folder.states(stage):
         assert process.poll() is None, "training ended before it was killed"
-        assert time.monotonic() < deadline, f"{path.name} did not appear"
-        time.sleep(0.005)
-    process.kill()
-    assert process.wait(timeout=20) == -signal.SIGKILL
+        assert time.monotonic() < deadline, f"no state of the {stage} stage"
+        time.sleep(0.002)
 
 
-def steps_done(path: Path) -> int:
-    return int(read_tensors(path)[1]["samsr.step"])
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Add up in the order of the processes that are killed."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_killed_in_both_stages_and_resumed_gives_the_same_weights(
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_killed_in_one_stage_and_stopped_in_the_other_a_run_ends_as_an_unbroken_one(
     data: Path, tmp_path: Path
 ) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    args = [*arguments(data, broken), "--resume"]
-    for name in STATES:
-        kill_once_written(start_training(args), broken / name)
-        assert steps_done(broken / name) < STEPS
-        assert not (broken / WEIGHTS_NAME).exists()
+    """The first time without a word, as a power cut does; the second time with SIGTERM."""
+    whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
+    args, again = arguments(data, broken.path), ["train", "--resume", "--out", str(broken.path)]
+    ends = {"encoder": (signal.SIGKILL, -signal.SIGKILL), "diffusion": (signal.SIGTERM, 130)}
+    for stage, (number, expected) in ends.items():
+        process = start_training(args)
+        await_state(process, broken, stage)
+        process.send_signal(number)
+        assert process.wait(timeout=60) == expected
+        assert not broken.weights_path.exists()
+        args = [*again, "--data", str(data), "--save-every", str(SAVE_EVERY)]
     assert CliRunner().invoke(app, args).exit_code == 0
-    assert CliRunner().invoke(app, arguments(data, whole)).exit_code == 0
-    for name in (*STATES, WEIGHTS_NAME):
-        assert_equal_files(broken / name, whole / name)
+    assert CliRunner().invoke(app, arguments(data, whole.path)).exit_code == 0
+    assert_same_end(broken, whole, whole.read_recipe())
 
 
-@pytest.mark.parametrize("stage", [ENCODER, DENOISER], ids=["encoder", "diffusion"])
-def test_command_refuses_a_run_that_is_there_before_it_trains(
-    data: Path, tmp_path: Path, stage: TrainConfig
-) -> None:
-    run = tiny_run(tmp_path, stage)
-    path = run.state_path(stage)
-    save_state(path, open_stage(run, stage, CPU, resume=False))
-    before = path.read_bytes()
+def test_command_refuses_a_run_that_is_there_before_it_trains(data: Path, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.begin(tiny.recipe())
+    before = folder.recipe_path.read_bytes()
     result = CliRunner().invoke(app, arguments(data, tmp_path))
     assert result.exit_code == 3
     assert "already there" in result.stderr
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
+    assert folder.recipe_path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [folder.recipe_path]
 
 
 def test_command_refuses_a_file_in_place_of_its_folder(data: Path, tmp_path: Path) -> None:
@@ -281,26 +234,22 @@ def test_command_refuses_a_file_in_place_of_its_folder(data: Path, tmp_path: Pat
     assert (tmp_path / "out").read_text() == "mine"
 
 
-def test_how_a_model_is_sampled_does_not_decide_what_resumes(tmp_path: Path) -> None:
-    run = tiny_run(tmp_path / "run", ENCODER)
-    finish(run, open_stage(run, ENCODER, CPU, resume=False))
-    other = replace(
-        run, model=replace(MODEL, diffusion=replace(MODEL.diffusion, sampling_sigma=0.5))
-    )
-    assert open_stage(other, ENCODER, CPU, resume=True).model.config == other.model
-
-
-def test_weights_of_the_encoder_alone_run_no_diffusion(tmp_path: Path) -> None:
-    run = tiny_run(tmp_path / "run", ENCODER)
-    state = open_stage(run, ENCODER, CPU, resume=False)
-    finish(run, state)
-    written = load_weights(export(run, state, "a test")).model.config
-    assert written == replace(MODEL, diffusion=replace(MODEL.diffusion, sampling_steps=0))
-
-
 def test_existing_weights_are_refused_at_the_start(data: Path, tmp_path: Path) -> None:
-    (tmp_path / WEIGHTS_NAME).write_bytes(b"precious")
+    folder = RunFolder(tmp_path)
+    folder.weights_path.write_bytes(b"precious")
     result = CliRunner().invoke(app, arguments(data, tmp_path))
     assert result.exit_code == 3
-    assert (tmp_path / WEIGHTS_NAME).read_bytes() == b"precious"
-    assert [p.name for p in tmp_path.iterdir()] == [WEIGHTS_NAME]
+    assert folder.weights_path.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [folder.weights_path]
+
+
+def test_command_refuses_another_recipe_and_names_what_differs(data: Path, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.begin(tiny.recipe())
+    args = ["train", "--resume", "--out", str(tmp_path), "--data", str(data)]
+    result = CliRunner().invoke(app, [*args, "--batch", "8", "--set", "clip_norm=0.5"])
+    assert result.exit_code == 4
+    told = " ".join(result.stderr.split())
+    for key in ("batch", "clip_norm"):
+        assert f"encoder.{key}:" in told
+        assert f"diffusion.{key}:" in told
