@@ -115,8 +115,10 @@ def detail(sr: np.ndarray, hr: np.ndarray, scale: int) -> float:
         Not negative; infinity where the truth has no detail and the result has.
     """
     first, second = (_fine_energy(plane[0], scale) for plane in _planes(sr, hr, "y", 0))
-    if second == 0:
-        return 1.0 if first == 0 else math.inf
+    # What is left of a flat picture is the rounding of the transform.
+    nothing = 1e-9 * hr.shape[0] * hr.shape[1]
+    if second <= nothing:
+        return 1.0 if first <= nothing else math.inf
     return first / second
 
 

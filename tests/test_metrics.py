@@ -1,4 +1,4 @@
-"""PSNR of luma, against scikit-image and against numbers worked out by hand."""
+"""Measures of likeness, against scikit-image, torchmetrics and numbers worked out by hand."""
 
 import io
 import math
@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage.color import rgb2ycbcr
-from skimage.metrics import peak_signal_noise_ratio
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from sam_diffsr_cli import resize
 from sam_diffsr_cli.errors import ShapeError
-from sam_diffsr_cli.metrics import luma, psnr_y
+from sam_diffsr_cli.metrics import detail, lr_psnr, luma, psnr, psnr_y, ssim
 
 DRAWN = sorted((Path(__file__).parent / "samples").glob("*.png"))
 ATOL_DB = 1e-4
@@ -165,3 +167,111 @@ def test_one_pixel_within_the_border_is_enough() -> None:
     other = levels.copy()
     other[4, 4] ^= 255
     assert psnr_y(levels, other, 4) < math.inf
+
+
+# ----------------------------------------------------------------------------- RGB and structure
+
+ATOL_SSIM = 1e-5
+
+
+@pytest.mark.parametrize("shave", [0, 4])
+@pytest.mark.parametrize("path", DRAWN, ids=lambda path: path.stem)
+def test_psnr_over_rgb_is_that_of_scikit_image(path: Path, shave: int) -> None:
+    hr = opened(path)
+    sr = through_jpeg(hr, 40)
+    inner = slice(shave, -shave or None)
+    expected = peak_signal_noise_ratio(hr[inner, inner], sr[inner, inner], data_range=255)
+    assert psnr(sr, hr, "rgb", shave) == pytest.approx(expected, abs=ATOL_DB)
+
+
+@pytest.mark.parametrize("shave", [0, 4])
+@pytest.mark.parametrize("path", DRAWN, ids=lambda path: path.stem)
+def test_ssim_is_that_of_scikit_image(path: Path, shave: int) -> None:
+    hr = opened(path)
+    sr = through_jpeg(hr, 40)
+    inner = slice(shave, -shave or None)
+    gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    colour = structural_similarity(
+        hr[inner, inner], sr[inner, inner], channel_axis=2, data_range=255, **gaussian
+    )
+    gray = structural_similarity(
+        luma(hr)[inner, inner], luma(sr)[inner, inner], data_range=255, **gaussian
+    )
+    assert ssim(sr, hr, "rgb", shave) == pytest.approx(colour, abs=ATOL_SSIM)
+    assert ssim(sr, hr, "y", shave) == pytest.approx(gray, abs=ATOL_SSIM)
+
+
+def test_both_are_those_of_torchmetrics() -> None:
+    from torchmetrics.functional.image import (
+        peak_signal_noise_ratio as torch_psnr,
+    )
+    from torchmetrics.functional.image import (
+        structural_similarity_index_measure as torch_ssim,
+    )
+
+    hr = opened(DRAWN[0])
+    sr = through_jpeg(hr, 30)
+    first, second = (torch.from_numpy(p.copy()).permute(2, 0, 1)[None].double() for p in (sr, hr))
+    expected = float(torch_psnr(first, second, data_range=255.0))
+    assert psnr(sr, hr, "rgb", 0) == pytest.approx(expected, abs=ATOL_DB)
+    # Its own mean takes in a border that it pads by reflection; ours is over the inside.
+    _, everywhere = torch_ssim(first, second, data_range=255.0, return_full_image=True)
+    found = float(everywhere[..., 5:-5, 5:-5].mean())
+    assert ssim(sr, hr, "rgb", 0) == pytest.approx(found, abs=ATOL_SSIM)
+
+
+def test_ssim_of_equal_pictures_is_one_and_of_small_ones_refused() -> None:
+    hr = random_levels(0)
+    assert ssim(hr, hr, "rgb", 4) == 1.0
+    with pytest.raises(ShapeError, match="too small for a window of 11"):
+        ssim(hr[:18], hr[:18], "y", 4)
+
+
+# --------------------------------------------------------------------------- consistency, detail
+
+
+def test_lr_psnr_compares_the_shrunk_result_with_the_input() -> None:
+    sr = random_levels(1, (32, 40))
+    levels = torch.from_numpy(sr).permute(2, 0, 1)[None].double()
+    shrunk = resize.downscale_uint8(levels, 4)[0].permute(1, 2, 0).to(torch.uint8).numpy()
+    assert lr_psnr(sr, shrunk, 4) == math.inf
+    off = np.where(shrunk < 255, shrunk + 1, shrunk - 1).astype(np.uint8)
+    assert lr_psnr(sr, off, 4) == pytest.approx(20 * math.log10(255), abs=ATOL_DB)
+
+
+def waves(cycles: float, amplitude: float = 50.0, size: int = 64) -> np.ndarray:
+    """A gray picture of waves across, so many a picture."""
+    across = 128 + amplitude * np.sin(2 * np.pi * cycles * np.arange(size) / size)
+    gray = np.broadcast_to(across[None, :, None], (size, size, 3))
+    return gray.round().astype(np.uint8)
+
+
+def test_detail_is_energy_beyond_the_inputs_resolution() -> None:
+    # At a scale of 4 the input holds 8 cycles of 64 pixels: 16 are beyond, 4 are not.
+    truth = waves(16)
+    assert detail(truth, truth, 4) == pytest.approx(1.0, abs=1e-12)
+    assert detail(waves(16, 25.0), truth, 4) == pytest.approx(0.25, rel=0.02)
+    assert detail(waves(4), truth, 4) < 1e-3
+    assert detail(truth, waves(4), 4) > 1e3
+
+
+def test_detail_sees_waves_down_the_picture_too() -> None:
+    truth = waves(16).transpose(1, 0, 2).copy()
+    assert detail(waves(16, 25.0).transpose(1, 0, 2).copy(), truth, 4) == pytest.approx(
+        0.25, rel=0.02
+    )
+
+
+def test_blur_lowers_detail_and_noise_raises_it() -> None:
+    hr = opened(DRAWN[0])
+    height, width = hr.shape[:2]
+    small = Image.fromarray(hr).resize((width // 4, height // 4), Image.Resampling.BICUBIC)
+    blurred = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
+    assert detail(blurred, hr, 4) < 0.5
+    assert detail(noisy(hr, 20), hr, 4) > 1
+
+
+def test_flat_pictures_have_equal_detail() -> None:
+    flat = np.full((16, 16, 3), 100, np.uint8)
+    assert detail(flat, flat, 4) == 1.0
+    assert detail(random_levels(0, (16, 16)), flat, 4) == math.inf

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Generator, Iterator
-from itertools import count, islice
+from itertools import islice
 
 import pytest
 
@@ -82,9 +82,17 @@ def test_fewer_steps_than_could_be_ahead_all_come(workers: int) -> None:
 
 
 @by_workers
-def test_endless_steps_are_taken_as_they_are_needed(workers: int) -> None:
-    items = prefetch(Maker(), count(), workers)
+def test_steps_are_taken_as_they_are_needed(workers: int) -> None:
+    taken: list[int] = []
+
+    def steps() -> Iterator[int]:
+        for step in range(10_000):
+            taken.append(step)
+            yield step
+
+    items = prefetch(Maker(), steps(), workers)
     assert list(islice(items, 4)) == [0, 1, 4, 9]
+    assert len(taken) <= 4 + AHEAD * workers
     close(items)
 
 
@@ -124,7 +132,7 @@ def test_items_are_made_by_as_many_threads_as_told(workers: int) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 4], ids="workers={}".format)
 def test_no_more_items_are_made_ahead_than_told(workers: int) -> None:
     maker = Maker()
-    items = prefetch(maker, count(), workers)
+    items = prefetch(maker, range(10_000), workers)
     for taken in range(1, 6):
         next(items)
         # One was taken; all others that could be ahead are made while the reader is busy.
