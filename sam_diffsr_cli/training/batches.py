@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import torch
 
-from sam_diffsr_cli.data.crops import Batch, CropPlan, TrainingPhoto, cut
-from sam_diffsr_cli.device import derive_seed
+from sam_diffsr_cli.data.crops import Batch, Crop, CropPlan, TrainingPhoto, cut
+from sam_diffsr_cli.device import derive_seed, memory_errors
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.engine import Share
 from sam_diffsr_cli.training.objective import Draws, draw
 
-__all__ = ["BatchSource", "Piece"]
+__all__ = ["MEMORY_HINT", "BatchSource", "Piece"]
+
+MEMORY_HINT = "use a smaller batch or patch, or a larger accumulate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,16 @@ class BatchSource:
         seed = derive_seed(self.config.seed, self.config.stage, step)
         generator = torch.Generator().manual_seed(derive_seed(seed, "crops"))
         crops = self.plan.draw(self.config.batch, generator)
-        pieces = []
-        for rows in self.share.rows(self.config.batch):
-            own = crops[rows.start : rows.stop]
-            batch = self._moved(cut(self.photos, own, self.plan.patch, self.plan.scale))
-            draws = draw(seed, rows, self.num_timesteps, self.plan.patch, self.device)
-            pieces.append(Piece(batch, draws))
-        return pieces
+        with memory_errors(MEMORY_HINT):
+            return [
+                self._piece(seed, rows, crops[rows.start : rows.stop])
+                for rows in self.share.rows(self.config.batch)
+            ]
+
+    def _piece(self, seed: int, rows: range, crops: Sequence[Crop]) -> Piece:
+        batch = self._moved(cut(self.photos, crops, self.plan.patch, self.plan.scale))
+        draws = draw(seed, rows, self.num_timesteps, self.plan.patch, self.device)
+        return Piece(batch, draws)
 
     def _moved(self, batch: Batch) -> Batch:
         parts = (batch.hr, batch.lr, batch.spe)

@@ -34,7 +34,7 @@ __all__ = ["StageEstimate", "estimate_stage"]
 BUDGET_S = 15.0
 """Measuring time stops about here; what does not fit is measured smaller and scaled up."""
 
-START_FLOPS = 4e10
+START_FLOPS = 1e11
 """The first measurement is of about so much work; of less, much of the time is overhead."""
 
 GROWTH, TIMED = 4, 3

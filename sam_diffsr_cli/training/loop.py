@@ -14,7 +14,7 @@ from sam_diffsr_cli.data.loader import prefetch
 from sam_diffsr_cli.device import memory_errors
 from sam_diffsr_cli.errors import ResourceError
 from sam_diffsr_cli.recipes.records import TrainConfig
-from sam_diffsr_cli.training.batches import BatchSource, Piece
+from sam_diffsr_cli.training.batches import MEMORY_HINT, BatchSource, Piece
 from sam_diffsr_cli.training.engine import Engine
 from sam_diffsr_cli.training.objective import Objective
 from sam_diffsr_cli.training.state import TrainState
@@ -103,12 +103,13 @@ def train(
     for pieces in prefetch(source.make, range(state.step, config.steps), workers):
         wait_s = time.perf_counter() - waited
         asked = stop()
-        loss = _backward(state, objective, pieces, engine)
-        value, stops = engine.mean(torch.stack([loss, loss.new_tensor(float(asked))])).tolist()
-        norm = _clip(state)
-        is_bad = not (math.isfinite(norm) and math.isfinite(value))
+        with memory_errors(MEMORY_HINT):
+            loss = _backward(state, objective, pieces, engine)
+            value, stops = engine.mean(torch.stack([loss, loss.new_tensor(float(asked))])).tolist()
+            norm = _clip(state)
+            is_bad = not (math.isfinite(norm) and math.isfinite(value))
+            _step(state, is_bad=is_bad, loss=value)
         bad = bad + 1 if is_bad else 0
-        _step(state, is_bad=is_bad, loss=value)
         if bad > MAX_BAD_STEPS:
             raise ResourceError(
                 f"the gradient was not finite in {bad} steps in a row",
@@ -126,15 +127,14 @@ def _backward(
     """Leave the gradient of the whole batch in the parameters; return this process's loss."""
     state.optimizer.zero_grad(set_to_none=True)
     losses = []
-    with memory_errors("use a smaller batch or patch, or a larger accumulate"):
-        for number, piece in enumerate(pieces, start=1):
-            is_last = number == len(pieces)
-            batch, draws = piece.batch, piece.draws
-            with contextlib.nullcontext() if is_last else engine.keep_local(objective):
-                loss: Tensor = objective(batch.hr, batch.lr, batch.spe, draws.steps, draws.noise)
-                state.scaler.scale(loss / len(pieces)).backward()  # type: ignore[no-untyped-call]  # torch's stub
-            losses.append(loss.detach())
-        return torch.stack(losses).mean()
+    for number, piece in enumerate(pieces, start=1):
+        is_last = number == len(pieces)
+        batch, draws = piece.batch, piece.draws
+        with contextlib.nullcontext() if is_last else engine.keep_local(objective):
+            loss: Tensor = objective(batch.hr, batch.lr, batch.spe, draws.steps, draws.noise)
+            state.scaler.scale(loss / len(pieces)).backward()  # type: ignore[no-untyped-call]  # torch's stub
+        losses.append(loss.detach())
+    return torch.stack(losses).mean()
 
 
 def _clip(state: TrainState) -> float:

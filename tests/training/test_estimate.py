@@ -320,12 +320,12 @@ def test_one_step_that_was_held_up_does_not_end_it(machine: Callable[..., Machin
 
 
 @pytest.mark.parametrize(
-    ("preset", "crops", "patch"), [("lite", 4, 96), ("paper", 1, 80)], ids=["lite", "paper"]
+    ("preset", "crops", "patch"), [("lite", 16, 96), ("paper", 1, 80)], ids=["lite", "paper"]
 )
 def test_timing_does_not_start_with_crumbs(
     preset: str, crops: int, patch: int, machine: Callable[..., Machine]
 ) -> None:
-    """Of the steps of up to 40 GFLOP it is the largest: 23 of 93, and 38 of 9854."""
+    """Of the steps of up to 100 GFLOP it is the largest: 93, which is all, and 38 of 9854."""
     made, recipe = machine(1e-7, estimate.START_FLOPS), RECIPES[preset]
     estimated(replace(recipe.diffusion, precision="fp32"), recipe.model)
     assert (made.asked[0].batch, made.asked[0].patch) == (crops, patch)
@@ -360,6 +360,15 @@ def test_what_does_not_fit_in_memory_is_not_tried(
     found = estimated(replace(WHOLE, accumulate=1))
     assert max(config.batch for config in made.asked) == 4
     assert found.memory_bytes > needed
+
+
+def test_smaller_crops_are_timed_where_one_does_not_fit_in_memory(
+    machine: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(1e-7)
+    half = memory(replace(DENOISER, batch=1, patch=48))
+    monkeypatch.setattr(estimate, "free_memory", lambda _: 1.05 * half)
+    assert estimated(WHOLE).patch_timed == 48
 
 
 @pytest.mark.parametrize(
