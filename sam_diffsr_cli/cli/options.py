@@ -18,7 +18,13 @@ Precision = Annotated[
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option(help="Weights file.", show_default="the bundled model", rich_help_panel=MACHINE),
+    typer.Option(
+        "--model",
+        "--weights",
+        help="Weights file.",
+        show_default="the bundled model",
+        rich_help_panel=MACHINE,
+    ),
 ]
 Json = Annotated[
     bool,

@@ -1,0 +1,1 @@
+"""Evaluation: pictures whose truth is known, ways to enlarge them, and how close they come."""

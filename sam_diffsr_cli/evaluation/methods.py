@@ -1,0 +1,119 @@
+"""Ways to enlarge a picture: filters, the model at some number of steps, and finished results."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sam_diffsr_cli import resize
+from sam_diffsr_cli.config import SamplingConfig
+from sam_diffsr_cli.errors import InputError, ShapeError
+from sam_diffsr_cli.evaluation.sets import Case, find_result, read_levels
+from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.model import Upscaler
+from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
+
+__all__ = ["Method", "make_method"]
+
+FILTERS = ("bicubic", "lanczos")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Method:
+    """A way to enlarge.
+
+    Attributes:
+        name: As it is shown.
+        steps: Of the diffusion, None where there is no model.
+        is_random: Whether the seed matters.
+        enlarge: Turns a case, the truth's path and a seed into ``(H, W, 3)`` uint8.
+    """
+
+    name: str
+    steps: int | None
+    is_random: bool
+    enlarge: Callable[[Case, Path, int], np.ndarray]
+
+
+def make_method(text: str, upscaler: Upscaler, tile: int | None = None) -> Method:
+    """Make the method that ``text`` names.
+
+    Args:
+        text: ``bicubic``, ``lanczos``, ``default``, ``steps:N``, or a folder of finished results,
+            also as ``name=folder``.
+        upscaler: The model, for ``default`` and ``steps:N``; its scale is everybody's.
+        tile: As in ``SamplingConfig``; None is chosen by free memory.
+
+    Raises:
+        InputError: It names nothing, or the steps are out of range.
+    """
+    if text in FILTERS:
+        return Method(name=text, steps=None, is_random=False, enlarge=_filter(text, upscaler))
+    if text == "default":
+        return _model(text, upscaler, upscaler.config.diffusion.sampling_steps, tile)
+    head, colon, tail = text.partition(":")
+    if head == "steps" and colon and tail.isdigit():
+        check_steps(upscaler.config, int(tail))
+        return _model(text.replace(":", " "), upscaler, int(tail), tile)
+    name, equals, place = text.rpartition("=")
+    folder = Path(place if equals else text)
+    if not folder.is_dir():
+        raise InputError(
+            f"--method {text}: unknown",
+            hint="bicubic, lanczos, default, steps:N, or a folder of results",
+        )
+    return _finished(name or folder.resolve().name, folder)
+
+
+def _filter(name: str, upscaler: Upscaler) -> Callable[[Case, Path, int], np.ndarray]:
+    scale = upscaler.config.scale
+
+    def bicubic(case: Case, _truth: Path, _seed: int) -> np.ndarray:
+        levels = torch.from_numpy(case.lr.copy()).permute(2, 0, 1)[None].double()
+        large = resize.upscale_uint8(levels, scale)[0].permute(1, 2, 0)
+        pixels: np.ndarray = large.to(torch.uint8).contiguous().numpy()
+        return pixels
+
+    def lanczos(case: Case, _truth: Path, _seed: int) -> np.ndarray:
+        size = (case.hr.shape[1], case.hr.shape[0])
+        return np.asarray(Image.fromarray(case.lr).resize(size, Image.Resampling.LANCZOS))
+
+    return bicubic if name == "bicubic" else lanczos
+
+
+def _model(name: str, upscaler: Upscaler, steps: int, tile: int | None) -> Method:
+    side = choose_tile(upscaler, steps) if tile is None else tile
+    sampling = SamplingConfig(steps=steps, tile=side)
+    run = Run(upscaler=upscaler, sampling=sampling, scale=upscaler.config.scale)
+
+    def enlarge(case: Case, _truth: Path, seed: int) -> np.ndarray:
+        return enlarge_frame(replace(run, sampling=replace(sampling, seed=seed)), case.lr)
+
+    return Method(name=name, steps=steps, is_random=steps > 0, enlarge=enlarge)
+
+
+def _finished(name: str, folder: Path) -> Method:
+    def enlarge(case: Case, truth: Path, _seed: int) -> np.ndarray:
+        path = find_result(truth, folder)
+        pixels = read_levels(path)
+        height, width = case.hr.shape[:2]
+        missing = pixels.shape[0] < height or pixels.shape[1] < width
+        if (
+            missing
+            or pixels.shape[0] - height >= MOST_EXTRA
+            or pixels.shape[1] - width >= MOST_EXTRA
+        ):
+            raise ShapeError(
+                f"{path}: {pixels.shape[1]}x{pixels.shape[0]} does not fit the truth's "
+                f"{width}x{height}"
+            )
+        return pixels[:height, :width]
+
+    return Method(name=name, steps=None, is_random=False, enlarge=enlarge)
+
+
+MOST_EXTRA = 16
+"""A result may be this much larger than the cropped truth, as when the whole one was enlarged."""

@@ -1,0 +1,171 @@
+"""From the numbers of pictures to those of sets, and both as text: JSON, CSV, Markdown."""
+
+import csv
+import io
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sam_diffsr_cli.evaluation.run import Measured
+
+__all__ = [
+    "MEASURES",
+    "Measure",
+    "Summary",
+    "summarize",
+    "to_csv",
+    "to_json",
+    "to_markdown",
+    "write_value",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How a measure is written, and whether more of it is better; None where neither is."""
+
+    title: str
+    digits: int
+    is_more_better: bool | None
+
+
+MEASURES: Mapping[str, Measure] = {
+    "psnr_y": Measure("PSNR-Y", 2, is_more_better=True),
+    "ssim_y": Measure("SSIM-Y", 4, is_more_better=True),
+    "lpips": Measure("LPIPS", 3, is_more_better=False),
+    "lr_psnr": Measure("LR-PSNR", 2, is_more_better=True),
+    "detail": Measure("detail", 2, is_more_better=None),
+    "psnr_rgb": Measure("PSNR-RGB", 2, is_more_better=True),
+    "ssim_rgb": Measure("SSIM-RGB", 4, is_more_better=True),
+}
+"""In the order in which they are shown. Of ``detail``, 1 is best: less is smooth, more is grain."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """Means of a set by one method.
+
+    ``errors`` are standard errors over the seeds, for measures of more than one. ``seconds`` is the
+    mean a picture, of what was enlarged here.
+    """
+
+    set_name: str
+    method: str
+    pictures: int
+    seeds: int
+    means: Mapping[str, float]
+    errors: Mapping[str, float]
+    seconds: float
+
+
+def summarize(measured: Sequence[Measured]) -> list[Summary]:
+    """Average over the pictures of each set and method, in the order in which they came."""
+    groups: dict[tuple[str, str], list[Measured]] = {}
+    for one in measured:
+        groups.setdefault((one.set_name, one.method), []).append(one)
+    return [_summary(*key, group) for key, group in groups.items()]
+
+
+def _summary(set_name: str, method: str, group: Sequence[Measured]) -> Summary:
+    seeds = sorted({one.seed for one in group})
+    means, errors = {}, {}
+    for name in MEASURES:
+        by_seed = [
+            statistics.fmean(values)
+            for seed in seeds
+            if (values := [o.values[name] for o in group if o.seed == seed and name in o.values])
+        ]
+        if not by_seed:
+            continue
+        means[name] = statistics.fmean(by_seed)
+        if len(by_seed) > 1 and all(map(math.isfinite, by_seed)):
+            errors[name] = statistics.stdev(by_seed) / math.sqrt(len(by_seed))
+    return Summary(
+        set_name=set_name,
+        method=method,
+        pictures=len({one.picture for one in group}),
+        seeds=len(seeds),
+        means=means,
+        errors=errors,
+        seconds=statistics.fmean(one.seconds for one in group),
+    )
+
+
+def to_json(facts: Mapping[str, str], measured: Sequence[Measured], failed: Sequence[str]) -> str:
+    """Write everything as one document; what is not finite is null."""
+    document = {
+        "samsr": 1,
+        "facts": dict(facts),
+        "means": [
+            {
+                "set": one.set_name,
+                "method": one.method,
+                "pictures": one.pictures,
+                "seeds": one.seeds,
+                "values": _finite(one.means),
+                "standard_errors": _finite(one.errors),
+                "seconds": one.seconds,
+            }
+            for one in summarize(measured)
+        ],
+        "pictures": [
+            {
+                "set": one.set_name,
+                "picture": one.picture,
+                "method": one.method,
+                "seed": one.seed,
+                "values": _finite(one.values),
+                "seconds": one.seconds,
+            }
+            for one in measured
+        ],
+        "failed": list(failed),
+    }
+    return json.dumps(document, indent=2)
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def to_csv(facts: Mapping[str, str], measured: Sequence[Measured]) -> str:
+    """Write a row a picture, the facts in comments above."""
+    buffer = io.StringIO()
+    for name, value in facts.items():
+        buffer.write(f"# {name}: {value}\n")
+    rows = csv.writer(buffer, lineterminator="\n")
+    rows.writerow(["set", "picture", "method", "seed", *MEASURES, "seconds"])
+    for one in measured:
+        values: list[Any] = [one.values.get(name, "") for name in MEASURES]
+        rows.writerow([one.set_name, one.picture, one.method, one.seed, *values, one.seconds])
+    return buffer.getvalue()
+
+
+def to_markdown(facts: Mapping[str, str], measured: Sequence[Measured]) -> str:
+    """Write a table a set, a row a method, and the facts below."""
+    summaries = summarize(measured)
+    parts = []
+    for set_name in dict.fromkeys(one.set_name for one in summaries):
+        rows = [one for one in summaries if one.set_name == set_name]
+        names = [name for name in MEASURES if any(name in one.means for one in rows)]
+        titles = " | ".join(MEASURES[name].title for name in names)
+        lines = [f"| {set_name} | {titles} |", "|---|" + "---|" * len(names)]
+        for one in rows:
+            values = " | ".join(write_value(one, name) for name in names)
+            lines.append(f"| {one.method} | {values} |")
+        parts.append("\n".join(lines))
+    parts.append("; ".join(f"{name}: {value}" for name, value in facts.items()) + ".")
+    return "\n\n".join(parts) + "\n"
+
+
+def write_value(summary: Summary, name: str) -> str:
+    """Write a mean, and its standard error when there is one."""
+    if name not in summary.means:
+        return ""
+    digits = MEASURES[name].digits
+    text = f"{summary.means[name]:.{digits}f}"
+    error = summary.errors.get(name)
+    return text if error is None else f"{text} ± {error:.{digits}f}"

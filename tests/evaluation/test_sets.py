@@ -1,0 +1,135 @@
+"""Truths are found and cropped as the protocol says; inputs are made, or found by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sam_diffsr_cli import resize
+from sam_diffsr_cli.errors import InputError, ShapeError
+from sam_diffsr_cli.evaluation.protocols import PROTOCOLS, find_protocol
+from sam_diffsr_cli.evaluation.sets import find_result, find_set, read_pair
+
+STANDARD = find_protocol("standard", 4)
+
+
+def write(path: Path, height: int, width: int, seed: int = 0) -> np.ndarray:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+# ------------------------------------------------------------------------------------ protocols
+
+
+def test_standard_shaves_the_scale_and_samdiffsr_nothing() -> None:
+    assert [find_protocol(name, 3).shave for name in PROTOCOLS] == [3, 0]
+
+
+def test_samdiffsr_gives_inputs_even_sides() -> None:
+    assert [find_protocol(name, 4).modulus for name in PROTOCOLS] == [4, 8]
+
+
+def test_a_shave_of_ones_own_is_in_the_name() -> None:
+    own = find_protocol("standard", 4, 7)
+    assert own.shave == 7
+    assert "shave 7" in own.facts["protocol"]
+
+
+@pytest.mark.parametrize(("name", "shave"), [("other", None), ("standard", -1)])
+def test_what_is_no_protocol_is_refused(name: str, shave: int | None) -> None:
+    with pytest.raises(InputError, match=r"--protocol other|--shave -1"):
+        find_protocol(name, 4, shave)
+
+
+# ----------------------------------------------------------------------------------------- sets
+
+
+def test_a_set_is_a_folder_with_its_subfolders_by_path(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", "sub/c.png"):
+        write(tmp_path / "Set" / name, 8, 8)
+    found = find_set(str(tmp_path / "Set"))
+    assert found.name == "Set"
+    assert [found.picture(path) for path in found.truths] == ["a.png", "b.png", "sub/c.png"]
+
+
+def test_the_first_n_are_those_by_name(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", "c.png"):
+        write(tmp_path / "Set" / name, 8, 8)
+    found = find_set(f"{tmp_path / 'Set'}:2")
+    assert found.name == "Set, first 2"
+    assert [path.name for path in found.truths] == ["a.png", "b.png"]
+
+
+def test_a_folder_whose_name_looks_like_a_count_is_itself(tmp_path: Path) -> None:
+    write(tmp_path / "Set:2" / "a.png", 8, 8)
+    assert find_set(str(tmp_path / "Set:2")).name == "Set:2"
+
+
+@pytest.mark.parametrize("name", ["nothing", "empty"])
+def test_a_set_without_pictures_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=f"{name}: (not a folder|no pictures)"):
+        find_set(str(tmp_path / name))
+
+
+# ---------------------------------------------------------------------------------------- pairs
+
+
+def test_a_truth_is_cropped_top_left_and_its_input_made_from_that(tmp_path: Path) -> None:
+    pixels = write(tmp_path / "a.png", 35, 42)
+    case = read_pair(tmp_path / "a.png", None, STANDARD, 4)
+    assert np.array_equal(case.hr, pixels[:32, :40])
+    levels = torch.from_numpy(pixels[:32, :40].copy()).permute(2, 0, 1)[None].double()
+    expected = resize.downscale_uint8(levels, 4)[0].permute(1, 2, 0).numpy()
+    assert np.array_equal(case.lr, expected)
+
+
+def test_a_gray_truth_is_read_as_colour(tmp_path: Path) -> None:
+    Image.fromarray(np.full((16, 16), 90, np.uint8)).save(tmp_path / "a.png")
+    assert read_pair(tmp_path / "a.png", None, STANDARD, 4).hr.shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("size", [(8, 10), (9, 11)], ids=["floor", "ceiling"])
+def test_a_given_input_is_taken_and_cropped(tmp_path: Path, size: tuple[int, int]) -> None:
+    write(tmp_path / "hr" / "a.png", 35, 42)
+    given = write(tmp_path / "lr" / "a.png", *size, seed=1)
+    case = read_pair(tmp_path / "hr" / "a.png", tmp_path / "lr", STANDARD, 4)
+    assert np.array_equal(case.lr, given[:8, :10])
+
+
+def test_an_input_of_another_scale_is_refused_with_both_sizes(tmp_path: Path) -> None:
+    write(tmp_path / "hr" / "a.png", 32, 40)
+    write(tmp_path / "lr" / "a.png", 16, 20)
+    with pytest.raises(ShapeError, match=r"a\.png: 20x16 is not a 4th of the truth's 40x32"):
+        read_pair(tmp_path / "hr" / "a.png", tmp_path / "lr", STANDARD, 4)
+
+
+@pytest.mark.parametrize("name", ["baby.jpg", "baby_x4.png", "babyx4.png", "baby-SR.png"])
+def test_a_result_is_found_by_its_beginning(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name, 8, 8)
+    write(tmp_path / "babylon.png", 8, 8)
+    assert find_result(Path("elsewhere/baby.png"), tmp_path).name == name
+
+
+def test_the_exact_name_is_preferred(tmp_path: Path) -> None:
+    for name in ("baby.png", "baby_old.png"):
+        write(tmp_path / name, 8, 8)
+    assert find_result(Path("baby.jpg"), tmp_path).name == "baby.png"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [(["other.png"], "no picture for baby.png"), (["baby_a.png", "baby_b.png"], "several")],
+    ids=["none", "several"],
+)
+def test_a_result_that_is_not_plain_is_refused(
+    tmp_path: Path, names: list[str], words: str
+) -> None:
+    for name in names:
+        write(tmp_path / name, 8, 8)
+    with pytest.raises(InputError, match=words):
+        find_result(Path("baby.png"), tmp_path)
