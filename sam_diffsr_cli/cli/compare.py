@@ -1,0 +1,181 @@
+"""``samsr compare``: results of several methods side by side, as one HTML page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sam_diffsr_cli.comparison.measuring import Checked
+    from sam_diffsr_cli.comparison.records import Page, Picture
+    from sam_diffsr_cli.comparison.sets import Matches, ResultSet
+
+__all__ = ["compare"]
+
+MOST_NAMED = 10
+"""Files that are named one by one."""
+
+PROTOCOL = (
+    "PSNR and SSIM (11x11 Gaussian) of 8-bit results, {shave} pixels of border left out; "
+    "Y is BT.601's, 16 to 235"
+)
+
+Files = dict[str, "Mapping[str, Path]"]
+
+
+def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RESULTS",
+            help="Folders of results, or single pictures; LABEL=PATH names one.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PAGE", help="The .html file to write.")
+    ],
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder of true pictures, or one, to measure against.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Of the page.", show_default="A, B, C")] = None,
+    shave: Annotated[
+        int, typer.Option(min=0, help="Pixels of border left out of PSNR and SSIM: the scale.")
+    ] = 4,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="So many pictures, by name.", show_default="all")
+    ] = None,
+    beside: Annotated[  # noqa: FBT002
+        bool, typer.Option("--beside", help="Keep the pictures in PAGE_files, not in the page.")
+    ] = False,
+    overwrite: Annotated[  # noqa: FBT002
+        bool, typer.Option("--overwrite", help="Replace a page that is there.")
+    ] = False,
+) -> None:
+    """Show results in one HTML page: slider, pixels in step, differences, numbers.
+
+    Example: samsr compare a/ b/ -o page.html
+    Example: samsr compare bicubic/ mine=out/ --truth Set5/ -o page.html
+    """
+    from sam_diffsr_cli.cli.console import note, print_result
+    from sam_diffsr_cli.comparison.page import write_page
+    from sam_diffsr_cli.comparison.sets import match_sets, open_sets
+    from sam_diffsr_cli.errors import InputError, PartialFailure
+
+    _check_output(output, beside=beside, overwrite=overwrite)
+    if len(sources) < 2:
+        raise InputError(
+            "a comparison needs at least two methods", hint="samsr compare a/ b/ -o page.html"
+        )
+    sets = open_sets(sources, truth)
+    matches = match_sets(sets)
+    _tell_left_out(matches)
+    files = dict(list(matches.pictures.items())[:limit])
+    checked = _check(files, shave)
+    page = _make_page(title, sets, files, checked, shave)
+    size = write_page(page, output, beside=beside)
+    note(f"pictures: {len(checked)}, panels of each: {len(sets)}, {size / 2**20:.1f} MiB")
+    print_result(str(output))
+    if failed := len(files) - len(checked):
+        raise PartialFailure(f"{failed} of {len(files)} pictures cannot be read and are left out")
+
+
+def _check_output(output: Path, *, beside: bool, overwrite: bool) -> None:
+    """Refuse a place that the page could not be written to, before any work."""
+    from sam_diffsr_cli.comparison.page import folder_beside
+    from sam_diffsr_cli.errors import InputError
+
+    if output.suffix.lower() not in {".html", ".htm"}:
+        raise InputError(f"{output}: the page is an .html file", hint="-o page.html")
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: there is no folder {output.parent}")
+    places = (output, folder_beside(output)) if beside else (output,)
+    for place in places:
+        if place.exists() and not overwrite:
+            raise InputError(f"{place}: is there already", hint="--overwrite replaces it")
+
+
+def _tell_left_out(matches: "Matches") -> None:
+    from sam_diffsr_cli.cli.console import note
+
+    for label, path in matches.left_out[:MOST_NAMED]:
+        note(f"{path} ({label}): left out, since it is not in all of them")
+    more = len(matches.left_out) - MOST_NAMED
+    if more > 0:
+        note(f"{more} more files are not in all of them, and are left out")
+
+
+def _check(files: Files, shave: int) -> "dict[str, Checked]":
+    """Read and measure all pictures; tell those that cannot be read.
+
+    Raises:
+        InputError: Sizes differ, or no picture can be read.
+    """
+    from sam_diffsr_cli.cli.console import print_error, progress
+    from sam_diffsr_cli.comparison.measuring import check_picture, check_sizes
+    from sam_diffsr_cli.errors import InputError
+
+    for panels in files.values():
+        check_sizes(panels)
+    checked = {}
+    with progress("read", len(files)) as report:
+        for count, (name, panels) in enumerate(files.items(), start=1):
+            try:
+                checked[name] = check_picture(name, panels, shave)
+            except InputError as error:
+                print_error(str(error), error.hint)
+            report(count, name)
+    if not checked:
+        raise InputError("none of the pictures can be read")
+    return checked
+
+
+def _make_page(
+    title: str | None,
+    sets: "Sequence[ResultSet]",
+    files: Files,
+    checked: "Mapping[str, Checked]",
+    shave: int,
+) -> "Page":
+    from sam_diffsr_cli.comparison.measuring import METRICS, mean_rows
+    from sam_diffsr_cli.comparison.records import Page
+    from sam_diffsr_cli.comparison.sets import TRUTH
+
+    methods = [each.label for each in sets if each.label != TRUTH]
+    rows = [row for each in checked.values() for row in each.rows]
+    return Page(
+        title=title or ", ".join(methods),
+        methods=methods,
+        truth=TRUTH if len(methods) < len(sets) else None,
+        pictures=_pictures(files, list(checked)),
+        facts=list(_facts(sets, files, checked, shave)),
+        metrics=METRICS if rows else (),
+        rows=[*mean_rows(rows, methods), *rows],
+    )
+
+
+def _pictures(files: Files, names: "Sequence[str]") -> "Iterator[Picture]":
+    """Make the pictures as the page takes them, with progress."""
+    from sam_diffsr_cli.cli.console import progress
+    from sam_diffsr_cli.comparison.measuring import make_picture
+
+    with progress("write", len(names)) as report:
+        for count, name in enumerate(names):
+            report(count, name)
+            yield make_picture(name, files[name])
+
+
+def _facts(
+    sets: "Sequence[ResultSet]", files: Files, checked: "Mapping[str, Checked]", shave: int
+) -> "Iterator[tuple[str, str]]":
+    """Yield what is compared, what its files say made them, and how it was measured."""
+    for each in sets:
+        said = {one.made_by.get(each.label, "") for one in checked.values()}
+        told = next(iter(said)) if len(said) == 1 else "made in several ways"
+        if told or str(each.place) != each.label:
+            yield each.label, f"{each.place}\n{told}".rstrip()
+    shown = f"{len(checked)}" if len(checked) == len(files) else f"{len(checked)} of {len(files)}"
+    yield "Pictures", shown
+    if any(one.rows for one in checked.values()):
+        yield "Protocol", PROTOCOL.format(shave=shave)

@@ -1,0 +1,211 @@
+"""The comparison page: one HTML file that holds all it shows, or lies beside it.
+
+Pictures are packed without loss and written one by one. They stand as text in script elements that
+no browser runs; the page's own script decodes those that come into view.
+"""
+
+import base64
+import contextlib
+import hashlib
+import html
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import quote
+
+from sam_diffsr_cli import __version__
+from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.comparison.crops import pick_windows
+from sam_diffsr_cli.comparison.numbers import draw_numbers, draw_picture_numbers
+from sam_diffsr_cli.comparison.panels import Packed, load_panels, pack
+from sam_diffsr_cli.comparison.plot import draw_curves
+from sam_diffsr_cli.comparison.records import Page, Picture
+from sam_diffsr_cli.errors import InputError
+
+__all__ = ["folder_beside", "write_page"]
+
+SCRIPTS = (
+    "geometry.js",
+    "pixels.js",
+    "panes.js",
+    "viewer.js",
+    "gestures.js",
+    "tables.js",
+    "page.js",
+)
+"""In the order in which they are joined."""
+
+OWN_FILE = re.compile(r"\d{4}-\d{2}-[0-9a-f]{16}\.(webp|png)")
+"""How files beside the page are called: picture, panel, digest."""
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src {images}; script-src {script}"
+
+Place = Callable[[str, Packed], str]
+"""Makes the element that holds a packed panel, from the start of its name and the panel."""
+
+
+def folder_beside(path: Path) -> Path:
+    """Return the folder for pictures beside a page: ``page_files`` for ``page.html``."""
+    return path.with_name(f"{path.stem}_files")
+
+
+def write_page(page: Page, path: Path, *, beside: bool = False) -> int:
+    """Write a comparison page; it is there whole or not at all.
+
+    Args:
+        page: What to show. Its pictures are taken one by one; one is in memory at a time.
+        path: Of the HTML file, which is replaced if it is there.
+        beside: Keep the pictures as files in ``folder_beside(path)``. What an earlier page kept
+            there is removed at the end.
+
+    Returns:
+        Bytes written.
+
+    Raises:
+        InputError: There is no picture, a panel is missing or cannot be read, or the place cannot
+            be written.
+        ShapeError: Panels of a picture differ in size.
+        DiskFullError: The disk is full; a page that was there is as it was.
+    """
+    folder = folder_beside(path)
+    written: dict[str, int] = {}
+
+    def keep(name: str, packed: Packed) -> str:
+        name = f"{name}-{hashlib.sha256(packed.data).hexdigest()[:16]}.{packed.kind}"
+        with atomic_path(folder / name) as temporary:
+            temporary.write_bytes(packed.data)
+        written[name] = len(packed.data)
+        address = quote(os.fsencode(f"{folder.name}/{name}"))
+        return f'data-source="{address}">'
+
+    if not beside:
+        return _write_file(path, page, _embed, "blob:")
+    _make_folder(folder)
+    try:
+        size = _write_file(path, page, keep, "'self' file:")
+    finally:
+        # Only if nothing is in it.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    for old in folder.iterdir():
+        if OWN_FILE.fullmatch(old.name) and old.name not in written:
+            old.unlink()
+    return size + sum(written.values())
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made ({error.strerror})") from error
+
+
+def _embed(_name: str, packed: Packed) -> str:
+    return f">{base64.b64encode(packed.data).decode()}"
+
+
+def _write_file(path: Path, page: Page, place: Place, images: str) -> int:
+    with atomic_path(path) as temporary:
+        # A name of a file need not be text.
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            _write(file, page, place, images)
+        return temporary.stat().st_size
+
+
+def _write(file: TextIO, page: Page, place: Place, images: str) -> None:
+    head, tail = _frame(page, images)
+    file.write(head)
+    count = 0
+    for picture in page.pictures:
+        count += 1
+        file.writelines(_article(page, picture, count, place))
+        # It goes before the next one is made.
+        del picture
+    if not count:
+        raise InputError("a comparison needs at least one picture")
+    file.write(tail)
+
+
+def _asset(name: str) -> str:
+    return (files("sam_diffsr_cli.comparison") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _frame(page: Page, images: str) -> tuple[str, str]:
+    """Fill the template; return what stands before the pictures, and after them."""
+    inner = "\n".join(_asset(name) for name in SCRIPTS)
+    script = f'"use strict";\n(() => {{\n{inner}}})();\n'
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    labels = [{"label": label, "isTruth": label == page.truth} for label in page.labels]
+    # One who ends the element early would make the browser run what follows.
+    settings = json.dumps(labels).replace("<", "\\u003c")
+    fields = {
+        "title": html.escape(page.title),
+        "policy": POLICY.format(images=images, script=f"'sha256-{digest}'"),
+        "style": _asset("page.css"),
+        "script": script,
+        "labels": settings,
+        "facts": _facts(page.facts),
+        "numbers": _section("numbers", "Numbers", draw_numbers(page)),
+        "curves": _section("curves", "Quality against steps", _charts(page)),
+        "footer": f"Written by samsr {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
+    }
+    before, _, after = _asset("page.html").partition("{{pictures}}")
+    return _fill(before, fields), _fill(after, fields)
+
+
+def _fill(template: str, fields: Mapping[str, str]) -> str:
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
+
+
+def _section(name: str, title: str, body: str) -> str:
+    if not body:
+        return ""
+    return (
+        f'<section id="{name}" aria-labelledby="{name}-head">'
+        f'<h2 id="{name}-head">{title}</h2>\n{body}</section>\n'
+    )
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> str:
+    rows = "".join(
+        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>\n"
+        for name, value in facts
+    )
+    return f'<dl class="facts">{rows}</dl>\n' if rows else ""
+
+
+def _charts(page: Page) -> str:
+    drawn = (
+        draw_curves(metric, [curve for curve in page.curves if curve.metric == metric.name])
+        for metric in page.metrics
+    )
+    charts = "".join(f"<div>{chart}</div>\n" for chart in drawn if chart)
+    return f'<div class="plots">{charts}</div>\n' if charts else ""
+
+
+def _article(page: Page, picture: Picture, number: int, place: Place) -> Iterator[str]:
+    """Yield the text of one picture: its head, its numbers, and a panel at a time."""
+    panels = load_panels(picture, page)
+    truth = None if page.truth is None else panels[page.truth]
+    height, width = panels[page.labels[0]].shape[:2]
+    windows = pick_windows([panels[method] for method in page.methods], truth)
+    rows = [row for row in page.rows if row.picture == picture.name]
+    crops = json.dumps([[w.left, w.top, w.width, w.height] for w in windows])
+    name = html.escape(picture.name)
+    yield (
+        f'<article class="picture" id="picture-{number}" aria-labelledby="name-{number}" '
+        f'data-name="{name}" data-width="{width}" data-height="{height}" data-crops="{crops}">\n'
+        f'<h3 id="name-{number}">{name} <small>{width} &times; {height} pixels</small></h3>\n'
+        f'<div class="shown"></div>\n<div class="side">{draw_picture_numbers(page, rows)}</div>\n'
+    )
+    for index, label in enumerate(page.labels):
+        packed = pack(panels[label])
+        held = place(f"{number:04d}-{index:02d}", packed)
+        yield f'<script type="image/{packed.kind}" data-panel="{index}"{" " * (held[0] != ">")}'
+        yield f"{held}</script>\n"
+    yield "</article>\n"
