@@ -20,6 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"config", "atomic"}),
     frozenset(
         {
+            "charts",
             "device",
             "diffusion",
             "download",

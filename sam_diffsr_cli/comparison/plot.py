@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sam_diffsr_cli.charts.ticks import linear_ticks
 from sam_diffsr_cli.comparison.records import Curve, Metric
 
 __all__ = ["draw_curves"]
@@ -115,19 +116,9 @@ def _describe(metric: Metric, curve: Curve) -> str:
     return f"{curve.name or metric.name}: {told or 'no points'}."
 
 
-def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Find round values within, in steps of 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10((high - low) / MOST_TICKS))
-    sizes = (m * power for m in (1, 2, 5, 10, 20))
-    size = next(s for s in sizes if math.floor(high / s) - math.ceil(low / s) < MOST_TICKS)
-    digits = max(0, -math.floor(math.log10(size) + 1e-9))
-    numbers = range(math.ceil(low / size), math.floor(high / size) + 1)
-    return [(n * size, f"{n * size:.{digits}f}") for n in numbers]
-
-
 def _axes(plot: _Plot, steps: Sequence[float]) -> str:
     drawn, bottom, free_from = [], HEIGHT - BOTTOM, -math.inf
-    for value, label in _ticks(plot.low, plot.high):
+    for value, label in linear_ticks(plot.low, plot.high, MOST_TICKS):
         y = plot.y(value)
         drawn.append(f'<path class="grid" d="M{LEFT:g} {y:.1f}H{WIDTH - RIGHT:g}"/>')
         drawn.append(_text(LEFT - 6, y + 4, label, "end"))

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from sam_diffsr_cli.charts.ticks import format_number
 from sam_diffsr_cli.training.journal import ValidationEntry
-from sam_diffsr_cli.training.ticks import format_number
 
 __all__ = ["MOST_SAMPLES", "SLIDE_STYLE", "draw_slides", "find_samples"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path
-from sam_diffsr_cli.training.curves import (
+from sam_diffsr_cli.charts.curves import (
     CHART_STYLE,
     Chart,
     Mark,
@@ -21,6 +21,7 @@ from sam_diffsr_cli.training.curves import (
     draw_chart,
     running_mean,
 )
+from sam_diffsr_cli.charts.ticks import format_number
 from sam_diffsr_cli.training.journal import (
     JOURNAL_NAME,
     Entry,
@@ -31,7 +32,6 @@ from sam_diffsr_cli.training.journal import (
     read_journal,
 )
 from sam_diffsr_cli.training.slides import SLIDE_STYLE, draw_slides, find_samples
-from sam_diffsr_cli.training.ticks import format_number
 
 __all__ = ["SUMMARY_NAME", "write_summary"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sam_diffsr_cli.training.ticks import format_number, linear_ticks, log_ticks
+from sam_diffsr_cli.charts.ticks import format_number, linear_ticks, log_ticks
 
 __all__ = [
     "CHART_STYLE",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam_diffsr_cli.training.curves import (
+from sam_diffsr_cli.charts.curves import (
     CHART_STYLE,
     Chart,
     Mark,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sam_diffsr_cli.training.ticks import format_number, linear_ticks, log_ticks
+from sam_diffsr_cli.charts.ticks import format_number, linear_ticks, log_ticks
 
 ENDS = st.floats(-1e12, 1e12).filter(lambda value: value == 0 or abs(value) > 1e-12)
 POWERS = st.floats(-140, 140)
