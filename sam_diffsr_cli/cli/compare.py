@@ -24,6 +24,9 @@ PROTOCOL = (
 
 Files = dict[str, "Mapping[str, Path]"]
 
+STRIPS = frozenset({".png", ".webp"})
+"""Suffixes of a still picture in place of a page."""
+
 
 def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
     sources: Annotated[
@@ -34,7 +37,10 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="PAGE", help="The .html file to write.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="PAGE", help="The .html page, or a .png or .webp strip."
+        ),
     ],
     truth: Annotated[
         Path | None, typer.Option(help="Folder of true pictures, or one, to measure against.")
@@ -55,12 +61,15 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> None:
     """Show results in one HTML page: slider, pixels in step, differences, numbers.
 
+    With a .png or .webp, the places that differ most as a strip.
+
     Example: samsr compare a/ b/ -o page.html
     Example: samsr compare bicubic/ mine=out/ --truth Set5/ -o page.html
     """
     from sam_diffsr_cli.cli.console import note, print_result
     from sam_diffsr_cli.comparison.page import write_page
     from sam_diffsr_cli.comparison.sets import match_sets, open_sets
+    from sam_diffsr_cli.comparison.strip import write_strip
     from sam_diffsr_cli.errors import InputError, PartialFailure
 
     _check_output(output, beside=beside, overwrite=overwrite)
@@ -74,7 +83,10 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
     files = dict(list(matches.pictures.items())[:limit])
     checked = _check(files, shave)
     page = _make_page(title, sets, files, checked, shave)
-    size = write_page(page, output, beside=beside)
+    if output.suffix.lower() in STRIPS:
+        size = write_strip(page, output)
+    else:
+        size = write_page(page, output, beside=beside)
     note(f"pictures: {len(checked)}, panels of each: {len(sets)}, {size / 2**20:.1f} MiB")
     print_result(str(output))
     if failed := len(files) - len(checked):
@@ -86,8 +98,10 @@ def _check_output(output: Path, *, beside: bool, overwrite: bool) -> None:
     from sam_diffsr_cli.comparison.page import folder_beside
     from sam_diffsr_cli.errors import InputError
 
-    if output.suffix.lower() not in {".html", ".htm"}:
+    if output.suffix.lower() not in {".html", ".htm", *STRIPS}:
         raise InputError(f"{output}: the page is an .html file", hint="-o page.html")
+    if beside and output.suffix.lower() in STRIPS:
+        raise InputError("--beside is for pages; a strip is one picture")
     if not output.parent.is_dir():
         raise InputError(f"{output}: there is no folder {output.parent}")
     places = (output, folder_beside(output)) if beside else (output,)

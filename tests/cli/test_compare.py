@@ -148,7 +148,7 @@ def test_sizes_that_differ_are_an_error_that_names_both(folder: Path) -> None:
     [
         (("a", "-o", "page.html"), "at least two methods"),
         (("a", "nowhere", "-o", "page.html"), "nowhere: no such file"),
-        (("a", "b", "-o", "page.png"), "page.png: the page is an .html file"),
+        (("a", "b", "-o", "page.txt"), "page.txt: the page is an .html file"),
         (("a", "b", "-o", "nowhere/page.html"), "there is no folder nowhere"),
         (("a", "b", "--truth", "other", "-o", "page.html"), "no picture is in all of"),
     ],
@@ -178,3 +178,12 @@ def shown_bytes(folder: Path) -> int:
 
 def test_the_help_has_an_example() -> None:
     assert "Example: samsr compare a/ b/ -o page.html" in samsr("--help").stdout
+
+
+def test_a_picture_as_output_is_a_strip(folder: Path) -> None:
+    result = samsr("a", "b", "--truth", "hr", "-o", "strip.png")
+    assert result.exit_code == 0, result.stderr
+    with Image.open(folder / "strip.png") as strip:
+        assert strip.format == "PNG"
+    assert result.stdout == "strip.png\n"
+    assert samsr("a", "b", "-o", "other.png", "--beside").exit_code == 3
