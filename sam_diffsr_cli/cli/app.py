@@ -6,9 +6,12 @@ import typer
 from typer.core import TyperGroup
 
 from sam_diffsr_cli import __version__
+from sam_diffsr_cli.cli.bench import bench
+from sam_diffsr_cli.cli.compare import compare
 from sam_diffsr_cli.cli.doctor import doctor
+from sam_diffsr_cli.cli.evaluate import evaluate
 from sam_diffsr_cli.cli.masks import masks_app
-from sam_diffsr_cli.cli.train import train
+from sam_diffsr_cli.cli.train import train_app
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InterruptedRun, SamsrError
 
@@ -83,8 +86,11 @@ def _root(
 
 
 app.command()(upscale)
-app.command()(train)
+app.add_typer(train_app, name="train")
 app.add_typer(masks_app, name="masks")
+app.command()(evaluate)
+app.command()(compare)
+app.command()(bench)
 app.command()(doctor)
 
 

@@ -1,0 +1,1 @@
+"""Speed and memory of models on this machine, beside what the machine can do at most."""
