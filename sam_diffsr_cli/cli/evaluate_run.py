@@ -152,10 +152,7 @@ def _tell(
     from sam_diffsr_cli.evaluation.report import to_csv, to_json, to_markdown
 
     facts = plan.identity
-    if request.as_json:
-        typer.echo(to_json(facts, measured, failed))
-    elif measured:
-        _print_tables(facts, measured)
+    # Files first: whoever reads the table may have closed the pipe.
     _write(request.csv, to_csv(facts, measured))
     _write(request.markdown, to_markdown(facts, measured))
     if request.report is not None and measured:
@@ -163,6 +160,10 @@ def _tell(
 
         write_report(plan, measured, request.report)
         note(f"look at {request.report}")
+    if request.as_json:
+        typer.echo(to_json(facts, measured, failed))
+    elif measured:
+        _print_tables(facts, measured)
     if failed:
         failure = PartialFailure(f"{len(failed)} pictures could not be measured")
         if not request.as_json:
