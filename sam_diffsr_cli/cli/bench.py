@@ -237,7 +237,7 @@ def _print_table(rows: "Sequence[Row]") -> None:
         table.add_column(head, justify="right")
     for line in lines:
         table.add_row(*map(escape, line))
-    Console(highlight=False).print(table)
+    Console(highlight=False, emoji=False).print(table)
 
 
 def _print_document(found: _Found, failure: "SamsrError | None") -> None:

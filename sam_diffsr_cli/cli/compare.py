@@ -99,7 +99,7 @@ def _check_output(output: Path, *, beside: bool, overwrite: bool) -> None:
     from sam_diffsr_cli.errors import InputError
 
     if output.suffix.lower() not in {".html", ".htm", *STRIPS}:
-        raise InputError(f"{output}: the page is an .html file", hint="-o page.html")
+        raise InputError(f"{output}: the page is an .html file", hint="or a .png or .webp strip")
     if beside and output.suffix.lower() in STRIPS:
         raise InputError("--beside is for pages; a strip is one picture")
     if not output.parent.is_dir():

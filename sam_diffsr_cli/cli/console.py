@@ -55,7 +55,7 @@ class BatchReporter(Protocol):
 
 def stderr_console() -> Console:
     """Open the console for everything that is not a result; honours NO_COLOR."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def note(text: str) -> None:

@@ -16,7 +16,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
     data: Annotated[
         list[str],
         typer.Option(
-            help="Folder of true pictures, or FOLDER:N for the first N; several times.",
+            help="Folder of true pictures, FOLDER:N for the first N, NAME=FOLDER; several times.",
             rich_help_panel=WHAT,
         ),
     ],
@@ -72,6 +72,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
     markdown: Annotated[
         Path | None, typer.Option(help="The table, for a README.", rich_help_panel=RESULTS)
     ] = None,
+    overwrite: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--overwrite", help="Replace those files.", rich_help_panel=RESULTS),
+    ] = False,
     as_json: Json = False,  # noqa: FBT002
     weights: Weights = None,
     device: Device = "auto",
@@ -107,5 +111,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
             device=device,
             precision=precision,
             tile=tile,
+            overwrite=overwrite,
         )
     )

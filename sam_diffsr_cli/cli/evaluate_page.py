@@ -64,21 +64,20 @@ def _pictures(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[Picture
     """Yield the pictures that every method has enlarged, with the first of its seeds."""
     from sam_diffsr_cli.comparison.records import Picture
     from sam_diffsr_cli.evaluation.run import result_path
-    from sam_diffsr_cli.evaluation.sets import read_pair
+    from sam_diffsr_cli.evaluation.sets import read_truth
 
     assert plan.out is not None  # noqa: S101 - results are kept where there is a page
     done = {(one.set_name, one.picture, one.method) for one in measured}
     for one in plan.sets:
         for truth in one.truths:
-            picture = one.picture(truth)
-            if any((one.name, picture, method.name) not in done for method in plan.methods):
+            if any((one.name, truth.picture, m.name) not in done for m in plan.methods):
                 continue
             panels = {
-                method.name: result_path(plan.out, one.name, method.name, picture)
+                method.name: result_path(plan.out, one.name, method.name, truth)
                 for method in plan.methods
             }
-            hr = read_pair(truth, None, plan.protocol, plan.scale).hr
-            yield Picture(_label(plan, one.name, picture), {**panels, TRUTH: hr})
+            hr = read_truth(truth, plan.protocol)
+            yield Picture(_label(plan, one.name, truth.picture), {**panels, TRUTH: hr})
 
 
 def _rows(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[MetricRow]":

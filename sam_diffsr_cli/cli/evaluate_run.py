@@ -39,6 +39,7 @@ class EvaluateRequest:
     device: str
     precision: str
     tile: int | None
+    overwrite: bool
 
 
 def run_evaluation(request: EvaluateRequest) -> None:
@@ -51,7 +52,7 @@ def run_evaluation(request: EvaluateRequest) -> None:
     from sam_diffsr_cli.upscaling.model import load_upscaler
 
     for path, ending in ((request.report, ".html"), (request.csv, ""), (request.markdown, "")):
-        _check_output(path, ending)
+        _check_output(path, ending, overwrite=request.overwrite)
     device = resolve_device(request.device)
     precision = resolve_precision(request.precision, device)
     upscaler = load_upscaler(request.weights, device, precision)
@@ -64,7 +65,7 @@ def run_evaluation(request: EvaluateRequest) -> None:
         _tell(request, plan, measured, failed)
 
 
-def _check_output(path: Path | None, ending: str) -> None:
+def _check_output(path: Path | None, ending: str, *, overwrite: bool) -> None:
     from sam_diffsr_cli.errors import InputError
 
     if path is None:
@@ -73,6 +74,8 @@ def _check_output(path: Path | None, ending: str) -> None:
         raise InputError(f"{path}: its name should end in {ending}")
     if not path.resolve().parent.is_dir():
         raise InputError(f"{path}: its folder does not exist")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: is there already", hint="--overwrite replaces it")
 
 
 def _plan(request: EvaluateRequest, upscaler: "Upscaler") -> "Plan":
@@ -80,49 +83,56 @@ def _plan(request: EvaluateRequest, upscaler: "Upscaler") -> "Plan":
     from sam_diffsr_cli.evaluation.methods import make_method
     from sam_diffsr_cli.evaluation.perceptual import make_lpips
     from sam_diffsr_cli.evaluation.protocols import find_protocol
-    from sam_diffsr_cli.evaluation.run import Plan
-    from sam_diffsr_cli.evaluation.sets import find_set
+    from sam_diffsr_cli.evaluation.run import Plan, plain_name
+    from sam_diffsr_cli.evaluation.sets import ResultFolder, find_set
 
     scale = upscaler.config.scale
-    sets = [find_set(place) for place in request.data]
+    sets = [find_set(place, request.out) for place in request.data]
     methods = [make_method(text, upscaler, request.tile) for text in request.methods]
     for names, noun in (
-        ([one.name for one in sets], "sets"),
-        ([one.name for one in methods], "methods"),
+        ([plain_name(one.name) for one in sets], "sets"),
+        ([plain_name(one.name) for one in methods], "methods"),
     ):
         double = {name for name in names if names.count(name) > 1}
         if double:
             raise InputError(f"two {noun} are called {min(double)}", hint="name=FOLDER names one")
     protocol = find_protocol(request.protocol, scale, request.shave)
     lpips = None if request.lpips == "none" else make_lpips(request.lpips, upscaler.device)
-    identity = {**protocol.facts, **_facts(request, upscaler)}
+    uses_model = any(method.steps is not None for method in methods)
+    facts = _facts(request, upscaler, uses_model=uses_model)
     return Plan(
         sets=sets,
         methods=methods,
         protocol=protocol,
         scale=scale,
         seeds=request.seeds,
-        lr_folder=request.lr,
+        inputs=None if request.lr is None else ResultFolder(request.lr),
         lpips=lpips,
         out=request.out,
-        identity=identity,
+        identity={**protocol.facts, **facts},
     )
 
 
-def _facts(request: EvaluateRequest, upscaler: "Upscaler") -> dict[str, str]:
-    import torch
+def _facts(request: EvaluateRequest, upscaler: "Upscaler", *, uses_model: bool) -> dict[str, str]:
+    """Return what else a reader must know; of the model only where it was run."""
+    from importlib.metadata import version
 
     from sam_diffsr_cli import __version__
 
-    return {
+    given = "MATLAB bicubic on uint8" if request.lr is None else f"given, {request.lr.resolve()}"
+    packages = ("torch",) if request.lpips == "none" else ("torch", "lpips")
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    facts = {
         "scale": str(upscaler.config.scale),
-        "inputs": "made" if request.lr is None else request.lr.resolve().name,
+        "inputs": given,
         "LPIPS": request.lpips,
-        "model": f"{upscaler.name}, sha256 {upscaler.digest[:16]}",
-        "default steps": str(upscaler.config.diffusion.sampling_steps),
-        "device": f"{upscaler.device}, {upscaler.precision}",
-        "versions": f"samsr {__version__}, torch {torch.__version__}",
+        "versions": f"samsr {__version__}, {versions}",
     }
+    if uses_model:
+        facts["model"] = f"{upscaler.name}, sha256 {upscaler.digest[:16]}"
+        facts["default steps"] = str(upscaler.config.diffusion.sampling_steps)
+        facts["device"] = f"{upscaler.device}, {upscaler.precision}"
+    return facts
 
 
 def _measure(plan: "Plan") -> "tuple[list[Measured], list[str]]":
@@ -165,7 +175,9 @@ def _tell(
     elif measured:
         _print_tables(facts, measured)
     if failed:
-        failure = PartialFailure(f"{len(failed)} pictures could not be measured")
+        failure = PartialFailure(
+            f"{len(failed)} results could not be measured; means are over what all methods have"
+        )
         if not request.as_json:
             raise failure
         # The document is out; raised, the error would be a second one.
@@ -191,7 +203,7 @@ def _print_tables(facts: Mapping[str, str], measured: "Sequence[Measured]") -> N
 
     summaries = summarize(measured)
     # Piped, lines are as long as they must be.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200)
     for set_name in dict.fromkeys(one.set_name for one in summaries):
         console.print(_table([one for one in summaries if one.set_name == set_name]))
     for name, value in facts.items():
@@ -203,10 +215,9 @@ def _table(rows: "Sequence[Summary]") -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    from sam_diffsr_cli.evaluation.report import MEASURES, write_value
+    from sam_diffsr_cli.evaluation.report import MEASURES, title_of, write_value
 
-    title = f"{rows[0].set_name} ({rows[0].pictures} pictures)"
-    table = Table(title=escape(title), box=box.SIMPLE, title_justify="left")
+    table = Table(title=escape(title_of(rows)), box=box.SIMPLE, title_justify="left")
     table.add_column("method")
     names = [name for name in MEASURES if any(name in row.means for row in rows)]
     for name in names:

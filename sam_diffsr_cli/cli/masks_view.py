@@ -30,10 +30,9 @@ def draw_photo(image: Path, masks: Path, data: Path | None, norm: "MaskNorm") ->
     from sam_diffsr_cli.masks.drawing import draw_encoding, draw_regions, side_by_side
     from sam_diffsr_cli.masks.encoding import IMPORTED, read_encoding
     from sam_diffsr_cli.masks.store import find_mask_file, read_masks
-    from sam_diffsr_cli.pictures.reading import read_picture
-    from sam_diffsr_cli.pictures.records import Limits, rgb_levels
+    from sam_diffsr_cli.pictures.reading import read_levels
 
-    pixels = rgb_levels(read_picture(image, Limits()).frames[0].pixels)
+    pixels = read_levels(image)
     if data is not None and not image.is_relative_to(data):
         raise InputError(f"{image}: does not lie in {data}", hint="--data is the photos' folder")
     # The masks mirror some folder above the photo; the nearest with masks of its name is it.
@@ -75,7 +74,7 @@ def print_picture(pixels: "np.ndarray") -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    console = Console(emoji=False)
     columns = min(MOST_COLUMNS, console.width)
     rows = 2 * max(1, round(pixels.shape[0] * columns / pixels.shape[1] / 2))
     small = np.asarray(Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BOX))

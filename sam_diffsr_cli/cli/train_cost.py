@@ -37,7 +37,9 @@ def tell_cost(recipe: "Recipe", request: "TrainRequest") -> None:
         typer.echo(f"# {config.stage} stage on {device}, {config.precision}:")
         for name, value in _lines(estimate):
             typer.echo(f"#   {name}: {value}")
-    typer.echo(f"# all: {_duration(total_s)}, without validations")
+    typer.echo(
+        f"# all: {_duration(total_s)}, without validations and other work on the machine"
+    )
 
 
 def _photos(recipe: "Recipe", request: "TrainRequest") -> str:
@@ -60,7 +62,7 @@ def _lines(estimate: "StageEstimate") -> list[tuple[str, str]]:
     found = [
         ("parameters", f"{trained:.2f} M trained, {total:.2f} M in all"),
         ("work", f"{estimate.flops_per_step / 1e12:.3f} TFLOP a step"),
-        ("memory", f"{estimate.memory_bytes / 2**20:.0f} MiB, {how}"),
+        ("memory", f"{estimate.memory_bytes / 2**20:.0f} MiB, {how}; the program is on top"),
         ("time", f"{estimate.seconds_per_step:.3f} s a step"),
         ("to finish", _duration(estimate.seconds_total)),
     ]

@@ -131,6 +131,8 @@ def _stored(request: TrainRequest) -> "Recipe":
 
     if request.recipe is not None:
         raise InputError("--recipe and --resume exclude each other: the run has its recipe")
+    if request.init is not None:
+        raise InputError("--init and --resume exclude each other: the run has begun")
     folder = RunFolder(_run_folder(request))
     with _told_of(folder.recipe_path):
         return folder.read_recipe()
@@ -149,12 +151,13 @@ def _refuse_preset(request: TrainRequest, stored: "Recipe") -> None:
 def _fresh(request: TrainRequest) -> "Recipe":
     """Take the preset and the recipe's file; with ``--init`` the network is that of its file."""
     from sam_diffsr_cli.recipes.records import recipe_for
-    from sam_diffsr_cli.recipes.text import from_toml, overlay, read_toml
+    from sam_diffsr_cli.recipes.text import from_toml, overlay, parse_setting, read_toml
 
     text = "" if request.recipe is None else read_toml(request.recipe)
     with _told_of(request.recipe):
         recipe = from_toml(text, request.preset)
-        init = request.init or (Path(recipe.data.init) if recipe.data.init else None)
+        said = dict(map(parse_setting, request.settings)).get("data.init") or recipe.data.init
+        init = request.init or (Path(str(said)) if said else None)
         if init is None:
             return recipe
         network, kind = _network(init)

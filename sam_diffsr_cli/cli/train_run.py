@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sam_diffsr_cli.cli.console import Reporter
     from sam_diffsr_cli.data.cache import Entry
-    from sam_diffsr_cli.recipes.records import Recipe
+    from sam_diffsr_cli.recipes.records import DataConfig, Recipe
     from sam_diffsr_cli.training.engine import Engine
     from sam_diffsr_cli.training.folder import RunFolder
     from sam_diffsr_cli.training.photos import PhotoRequest
@@ -76,8 +76,7 @@ def _train(request: TrainRequest, recipe: "Recipe") -> None:
     if not request.resume:
         folder.refuse_existing()
     photos = resolve_data(recipe.data.photos, request.data_root, download=request.download)
-    places = tuple(str(place.resolve()) for place in photos)
-    recipe = replace(recipe, data=replace(recipe.data, photos=places))
+    recipe = replace(recipe, data=_resolved(recipe.data, photos))
     engine = start_engine(request.device)
     try:
         recipe = settle(recipe, engine.device)
@@ -88,6 +87,22 @@ def _train(request: TrainRequest, recipe: "Recipe") -> None:
         _open_run(request, recipe, engine, folder)
     finally:
         engine.close()
+
+
+def _resolved(data: "DataConfig", photos: Sequence[Path]) -> "DataConfig":
+    """Say of all places where they are, whatever folder the run goes on from."""
+
+    def resolved(text: str) -> str:
+        return str(Path(text).resolve()) if text else ""
+
+    return replace(
+        data,
+        photos=tuple(str(place.resolve()) for place in photos),
+        masks=resolved(data.masks),
+        val=resolved(data.val),
+        init=resolved(data.init),
+        cache=resolved(data.cache),
+    )
 
 
 def _check_start(recipe: "Recipe") -> None:
@@ -117,7 +132,9 @@ def _open_run(
         if engine.is_main:
             folder.make()
             stack.enter_context(folder.claimed())
-            if not request.resume:
+            if request.resume:
+                folder.write_recipe(recipe)
+            else:
                 stack.enter_context(_begun(folder, recipe))
             say(f"run: {folder.path} (watch {folder.path / 'summary.html'})")
         train_photos, val_photos = _photos(recipe, engine, folder)
@@ -192,7 +209,7 @@ def _photos(
     sides = [crop_side(config.patch, recipe.model.scale) for config in recipe.plan]
     wanted = PhotoRequest(
         masks=Path(recipe.data.masks) if recipe.data.masks else None,
-        mask_norm=recipe.plan[-1].mask_norm,
+        mask_norm=recipe.diffusion.mask_norm,
         least_side=max(sides),
         cache=Path(recipe.data.cache) if recipe.data.cache else folder.path / "cache",
     )
@@ -203,7 +220,8 @@ def _photos(
     if recipe.data.val:
         plain = replace(wanted, masks=None)
         held = _prepare([Path(recipe.data.val)], plain, is_told=engine.is_main)
-    entries = _prepare(places, wanted, is_told=engine.is_main)
+    val = Path(recipe.data.val) if recipe.data.val else None
+    entries = _prepare(places, wanted, leave_out=val, is_told=engine.is_main)
     if not recipe.data.val:
         entries, held = split(entries, recipe.data.hold_out)
     if engine.is_local_main:
@@ -213,12 +231,18 @@ def _photos(
     return entries, held
 
 
-def _prepare(places: Sequence[Path], wanted: "PhotoRequest", *, is_told: bool) -> "list[Entry]":
+def _prepare(
+    places: Sequence[Path],
+    wanted: "PhotoRequest",
+    *,
+    is_told: bool,
+    leave_out: Path | None = None,
+) -> "list[Entry]":
     from sam_diffsr_cli.cli.console import note, progress
     from sam_diffsr_cli.errors import InputError
     from sam_diffsr_cli.training.photos import find_photos, prepare
 
-    found = find_photos(places)
+    found = find_photos(places, leave_out)
     entries, left_out = [], []
     with progress("photos", len(found)) if is_told else _unseen() as report:
         for number, prepared in enumerate(prepare(found, wanted), start=1):

@@ -38,7 +38,7 @@ class _PatientConsole(Console):
 
 def training_console() -> Console:
     """Open the console of a run, as ``stderr_console``; what is told goes above its live table."""
-    return _PatientConsole(stderr=True, highlight=False, soft_wrap=True)
+    return _PatientConsole(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def teller(console: Console) -> "Callable[[str], None]":

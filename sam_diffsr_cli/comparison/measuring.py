@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_diffsr_cli.comparison.panels import read_levels
 from sam_diffsr_cli.comparison.records import PSNR_RGB, PSNR_Y, SSIM_Y, MetricRow, Picture
 from sam_diffsr_cli.comparison.sets import TRUTH
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.metrics import psnr, ssim
-from sam_diffsr_cli.pictures.reading import read_head, read_picture
+from sam_diffsr_cli.pictures.reading import read_head, read_levels, read_picture
 from sam_diffsr_cli.pictures.records import Limits, rgb_levels
 from sam_diffsr_cli.pictures.xmp import record_of
 

@@ -9,10 +9,9 @@ from PIL import Image
 
 from sam_diffsr_cli.comparison.records import Page, Picture
 from sam_diffsr_cli.errors import InputError, ShapeError
-from sam_diffsr_cli.pictures.reading import read_picture
-from sam_diffsr_cli.pictures.records import Limits, rgb_levels
+from sam_diffsr_cli.pictures.reading import read_levels
 
-__all__ = ["Packed", "load_panels", "pack", "read_levels"]
+__all__ = ["Packed", "load_panels", "pack"]
 
 WEBP_SIDE = 16_383
 """The longest that WebP has."""
@@ -26,15 +25,6 @@ class Packed(NamedTuple):
 
     kind: Literal["webp", "png"]
     data: bytes
-
-
-def read_levels(path: Path) -> np.ndarray:
-    """Read the first frame of a file as ``(H, W, 3)`` uint8; transparency is left out.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    return rgb_levels(read_picture(path, Limits()).frames[0].pixels)
 
 
 def load_panels(picture: Picture, page: Page) -> dict[str, np.ndarray]:

@@ -185,6 +185,9 @@ def _candidates(each: ResultSet) -> list[tuple[_Affix, dict[str, Path]]]:
     """Return what can be taken off all names of a set, and the names that are left."""
     names = list(each.files)
     prefix, suffix = _common_start(names), _common_start([name[::-1] for name in names])[::-1]
+    if len(names) == 1:
+        # All of one name is shared: nothing says what of it belongs to the picture.
+        prefix = suffix = ""
     befores = [0, *(i + 1 for i, letter in enumerate(prefix) if letter in SEPARATORS)]
     afters = [0]
     for i, letter in enumerate(suffix):

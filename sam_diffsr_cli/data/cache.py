@@ -5,8 +5,9 @@ encoding of its masks is a label for each pixel and a value for each label.
 """
 
 import functools
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -24,16 +25,29 @@ __all__ = ["CachedPhotos", "Entry", "label_values", "photo_size", "read_photo", 
 MOST_OPEN = 4096
 """Photos mapped at a time; systems allow some 65,000 maps."""
 
-PIXELS, LABELS, VALUES, NAME = "pixels", "labels", "values", "samsr.photo"
+PIXELS, LABELS, VALUES = "pixels", "labels", "values"
+NAME, DIGEST = "samsr.photo", "samsr.digest"
+LABEL_BYTES = {"U8": 1, "I16": 2, "I32": 4}
+"""By what safetensors calls the numbers."""
 
 
 class Entry(NamedTuple):
-    """A photo in the cache: its name, file, ``(height, width)``, and whether it has masks."""
+    """A photo in the cache.
+
+    Its name, file and ``(height, width)``, the bytes that a pixel's label takes (0 without masks),
+    and what tells its pixels and encoding from others.
+    """
 
     name: str
     path: Path
     size: tuple[int, int]
-    has_masks: bool
+    label_bytes: int
+    digest: str
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether it has an encoding."""
+        return self.label_bytes > 0
 
 
 class CachedPhotos(Sequence[TrainingPhoto]):
@@ -62,7 +76,8 @@ class CachedPhotos(Sequence[TrainingPhoto]):
 def label_values(encoding: Tensor) -> Regions:
     """Turn an encoding, ``(H, W)`` float32, into labels and values: a byte a pixel as a rule."""
     values, labels = torch.unique(encoding, return_inverse=True)
-    kind = torch.uint8 if len(values) <= 256 else torch.int32
+    count = len(values)
+    kind = torch.uint8 if count <= 1 << 8 else torch.int16 if count <= 1 << 15 else torch.int32
     return Regions(labels.to(kind)[None], values)
 
 
@@ -76,7 +91,8 @@ def write_photo(path: Path, photo: TrainingPhoto) -> None:
     tensors = {PIXELS: photo.pixels}
     if photo.regions is not None:
         tensors |= {LABELS: photo.regions.labels, VALUES: photo.regions.values}
-    data = save({name: t.contiguous() for name, t in tensors.items()}, {NAME: photo.name})
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    data = save(tensors, {NAME: photo.name, DIGEST: _digest(tensors)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -85,6 +101,15 @@ def write_photo(path: Path, photo: TrainingPhoto) -> None:
         raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from error
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """Hash what a photo holds, but for its name."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        hashed.update(f"{name} {tuple(tensors[name].shape)}".encode())
+        hashed.update(tensors[name].numpy().data)
+    return hashed.hexdigest()
 
 
 def read_photo(path: Path) -> TrainingPhoto:
@@ -107,7 +132,7 @@ def read_photo(path: Path) -> TrainingPhoto:
 
 
 def photo_size(path: Path) -> Entry | None:
-    """Read the name and size of a photo from the head of its file; None if it is not whole."""
+    """Read what is known of a photo from the head of its file; None if it is not whole."""
     try:
         with path.open("rb") as file:
             head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
@@ -115,7 +140,9 @@ def photo_size(path: Path) -> Entry | None:
             ends = [entry["data_offsets"][1] for key, entry in head.items() if key[0] != "_"]
             is_whole = path.stat().st_size == file.tell() + max(ends)
         size = (int(shape[1]), int(shape[2]))
-        found = Entry(head["__metadata__"][NAME], path, size, LABELS in head)
+        known = head["__metadata__"]
+        labels = LABEL_BYTES[head[LABELS]["dtype"]] if LABELS in head else 0
+        found = Entry(known[NAME], path, size, labels, known[DIGEST])
     except Exception:  # noqa: BLE001 - whatever a damaged head leads to
         return None
     return found if is_whole else None

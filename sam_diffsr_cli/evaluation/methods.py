@@ -11,12 +11,15 @@ from PIL import Image
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.config import SamplingConfig
 from sam_diffsr_cli.errors import InputError, ShapeError
-from sam_diffsr_cli.evaluation.sets import Case, find_result, read_levels
+from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, Truth
+from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
 
-__all__ = ["Method", "make_method"]
+__all__ = ["Enlarge", "Method", "make_method"]
+
+Enlarge = Callable[[Case, Truth, int], np.ndarray]
 
 FILTERS = ("bicubic", "lanczos")
 
@@ -29,13 +32,15 @@ class Method:
         name: As it is shown.
         steps: Of the diffusion, None where there is no model.
         is_random: Whether the seed matters.
-        enlarge: Turns a case, the truth's path and a seed into ``(H, W, 3)`` uint8.
+        enlarge: Turns a case, its truth and a seed into ``(H, W, 3)`` uint8.
+        results: The folder of finished results, None where they are made here.
     """
 
     name: str
     steps: int | None
     is_random: bool
-    enlarge: Callable[[Case, Path, int], np.ndarray]
+    enlarge: Enlarge
+    results: ResultFolder | None = None
 
 
 def make_method(text: str, upscaler: Upscaler, tile: int | None = None) -> Method:
@@ -58,26 +63,28 @@ def make_method(text: str, upscaler: Upscaler, tile: int | None = None) -> Metho
     if head == "steps" and colon and tail.isdigit():
         check_steps(upscaler.config, int(tail))
         return _model(text.replace(":", " "), upscaler, int(tail), tile)
-    name, equals, place = text.rpartition("=")
+    name, equals, place = ("", "", text) if Path(text).is_dir() else text.partition("=")
     folder = Path(place if equals else text)
     if not folder.is_dir():
         raise InputError(
             f"--method {text}: unknown",
             hint="bicubic, lanczos, default, steps:N, or a folder of results",
         )
-    return _finished(name or folder.resolve().name, folder)
+    if name in (".", "..") or "/" in name or "\\" in name:
+        raise InputError(f"--method {text}: {name} cannot be the name of a folder")
+    return _finished(name or folder.resolve().name, ResultFolder(folder))
 
 
-def _filter(name: str, upscaler: Upscaler) -> Callable[[Case, Path, int], np.ndarray]:
+def _filter(name: str, upscaler: Upscaler) -> Enlarge:
     scale = upscaler.config.scale
 
-    def bicubic(case: Case, _truth: Path, _seed: int) -> np.ndarray:
+    def bicubic(case: Case, _truth: Truth, _seed: int) -> np.ndarray:
         levels = torch.from_numpy(case.lr.copy()).permute(2, 0, 1)[None].double()
         large = resize.upscale_uint8(levels, scale)[0].permute(1, 2, 0)
         pixels: np.ndarray = large.to(torch.uint8).contiguous().numpy()
         return pixels
 
-    def lanczos(case: Case, _truth: Path, _seed: int) -> np.ndarray:
+    def lanczos(case: Case, _truth: Truth, _seed: int) -> np.ndarray:
         size = (case.hr.shape[1], case.hr.shape[0])
         return np.asarray(Image.fromarray(case.lr).resize(size, Image.Resampling.LANCZOS))
 
@@ -89,15 +96,15 @@ def _model(name: str, upscaler: Upscaler, steps: int, tile: int | None) -> Metho
     sampling = SamplingConfig(steps=steps, tile=side)
     run = Run(upscaler=upscaler, sampling=sampling, scale=upscaler.config.scale)
 
-    def enlarge(case: Case, _truth: Path, seed: int) -> np.ndarray:
+    def enlarge(case: Case, _truth: Truth, seed: int) -> np.ndarray:
         return enlarge_frame(replace(run, sampling=replace(sampling, seed=seed)), case.lr)
 
     return Method(name=name, steps=steps, is_random=steps > 0, enlarge=enlarge)
 
 
-def _finished(name: str, folder: Path) -> Method:
-    def enlarge(case: Case, truth: Path, _seed: int) -> np.ndarray:
-        path = find_result(truth, folder)
+def _finished(name: str, folder: ResultFolder) -> Method:
+    def enlarge(case: Case, truth: Truth, _seed: int) -> np.ndarray:
+        path = folder.find(truth)
         pixels = read_levels(path)
         height, width = case.hr.shape[:2]
         missing = pixels.shape[0] < height or pixels.shape[1] < width
@@ -112,7 +119,7 @@ def _finished(name: str, folder: Path) -> Method:
             )
         return pixels[:height, :width]
 
-    return Method(name=name, steps=None, is_random=False, enlarge=enlarge)
+    return Method(name=name, steps=None, is_random=False, enlarge=enlarge, results=folder)
 
 
 MOST_EXTRA = 16

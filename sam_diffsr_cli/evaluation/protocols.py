@@ -30,7 +30,6 @@ class Protocol:
             "colour": "Y of BT.601 and RGB; LR-PSNR and LPIPS on RGB",
             "shave": f"{self.shave} pixels (LR-PSNR, LPIPS and detail: none)",
             "crop": f"truth top-left to a multiple of {self.modulus}",
-            "kernel": "MATLAB bicubic on uint8, unless inputs are given",
             "rounding": "results to uint8",
             "ssim": "11x11 Gaussian window of 1.5, inside the picture",
         }

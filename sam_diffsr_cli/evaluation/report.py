@@ -16,6 +16,7 @@ __all__ = [
     "Measure",
     "Summary",
     "summarize",
+    "title_of",
     "to_csv",
     "to_json",
     "to_markdown",
@@ -49,7 +50,7 @@ class Summary:
     """Means of a set by one method.
 
     ``errors`` are standard errors over the seeds, for measures of more than one. ``seconds`` is the
-    mean a picture, of what was enlarged here.
+    mean a picture; that of a finished result is the time to read it.
     """
 
     set_name: str
@@ -62,11 +63,32 @@ class Summary:
 
 
 def summarize(measured: Sequence[Measured]) -> list[Summary]:
-    """Average over the pictures of each set and method, in the order in which they came."""
+    """Average over the pictures of each set and method, in the order in which they came.
+
+    Methods of a set are averaged over the same pictures: those that all of them have, with all
+    their seeds.
+    """
     groups: dict[tuple[str, str], list[Measured]] = {}
     for one in measured:
         groups.setdefault((one.set_name, one.method), []).append(one)
-    return [_summary(*key, group) for key, group in groups.items()]
+    shared: dict[str, set[str]] = {}
+    for (set_name, _), group in groups.items():
+        whole = _whole_pictures(group)
+        shared[set_name] = shared.get(set_name, whole) & whole
+    return [
+        _summary(*key, [one for one in group if one.picture in shared[key[0]]])
+        for key, group in groups.items()
+        if shared[key[0]]
+    ]
+
+
+def _whole_pictures(group: Sequence[Measured]) -> set[str]:
+    """Return the pictures that were measured with every seed of the group."""
+    seeds = {one.seed for one in group}
+    found: dict[str, set[int]] = {}
+    for one in group:
+        found.setdefault(one.picture, set()).add(one.seed)
+    return {picture for picture, own in found.items() if own == seeds}
 
 
 def _summary(set_name: str, method: str, group: Sequence[Measured]) -> Summary:
@@ -92,6 +114,12 @@ def _summary(set_name: str, method: str, group: Sequence[Measured]) -> Summary:
         errors=errors,
         seconds=statistics.fmean(one.seconds for one in group),
     )
+
+
+def title_of(rows: Sequence[Summary]) -> str:
+    """Name a set and say how many pictures its means are over."""
+    count = rows[0].pictures
+    return f"{rows[0].set_name} ({count} {'picture' if count == 1 else 'pictures'})"
 
 
 def to_json(facts: Mapping[str, str], measured: Sequence[Measured], failed: Sequence[str]) -> str:
@@ -152,7 +180,7 @@ def to_markdown(facts: Mapping[str, str], measured: Sequence[Measured]) -> str:
         rows = [one for one in summaries if one.set_name == set_name]
         names = [name for name in MEASURES if any(name in one.means for one in rows)]
         titles = " | ".join(MEASURES[name].title for name in names)
-        lines = [f"| {set_name} | {titles} |", "|---|" + "---|" * len(names)]
+        lines = [f"| {title_of(rows)} | {titles} |", "|---|" + "---|" * len(names)]
         for one in rows:
             values = " | ".join(write_value(one, name) for name in names)
             lines.append(f"| {one.method} | {values} |")

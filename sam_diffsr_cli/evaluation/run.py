@@ -1,26 +1,30 @@
 """Evaluating: every picture by every method and seed, and going on where it was stopped."""
 
+import contextlib
 import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli import metrics
-from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.atomic import DISK_FULL, atomic_path
 from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
 from sam_diffsr_cli.evaluation.methods import Method
 from sam_diffsr_cli.evaluation.perceptual import Distance
 from sam_diffsr_cli.evaluation.protocols import Protocol
-from sam_diffsr_cli.evaluation.sets import Case, TestSet, read_pair
+from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, TestSet, Truth, read_pair, stamp
 
-__all__ = ["Failure", "Measured", "Plan", "evaluate", "result_path"]
+__all__ = ["Failure", "Measured", "Plan", "evaluate", "plain_name", "result_path"]
 
 RESULTS_NAME = "results.jsonl"
+
+Key = tuple[str, str, str, int]
+"""Set, picture, method and seed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +37,7 @@ class Plan:
         protocol: How numbers are made.
         scale: Of all of it.
         seeds: How many seeds, from 0, a method that draws runs with.
-        lr_folder: Of given inputs; None makes them.
+        inputs: The folder of given inputs; None makes them.
         lpips: The distance, or None.
         out: Folder for numbers and results, to go on in; None keeps nothing.
         identity: What must be the same to go on: model, protocol and the like.
@@ -44,7 +48,7 @@ class Plan:
     protocol: Protocol
     scale: int
     seeds: int
-    lr_folder: Path | None
+    inputs: ResultFolder | None
     lpips: Distance | None
     out: Path | None
     identity: Mapping[str, str]
@@ -52,7 +56,11 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """The numbers of one picture by one method and seed; ``values`` by measure."""
+    """The numbers of one picture by one method and seed; ``values`` by measure.
+
+    ``sources`` tells the files they were made from. ``kept`` is the size of the result's file, 0
+    where none is kept.
+    """
 
     set_name: str
     picture: str
@@ -60,6 +68,8 @@ class Measured:
     seed: int
     values: Mapping[str, float]
     seconds: float
+    sources: str
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,34 +99,42 @@ def evaluate(plan: Plan) -> Iterator[Measured | Failure]:
 
 
 def _measure_picture(
-    plan: Plan, test_set: TestSet, truth: Path, kept: "_Results"
+    plan: Plan, test_set: TestSet, truth: Truth, kept: "_Results"
 ) -> Iterator[Measured | Failure]:
     case: Case | None = None
-    picture = test_set.picture(truth)
     for method in plan.methods:
         for seed in range(plan.seeds if method.is_random else 1):
-            if (test_set.name, picture, method.name, seed) in kept.done:
+            if (test_set.name, truth.picture, method.name, seed) in kept.done:
                 continue
             try:
+                sources = _sources(plan, truth, method)
                 if case is None:
-                    case = read_pair(truth, plan.lr_folder, plan.protocol, plan.scale)
+                    case = read_pair(truth, plan.inputs, plan.protocol, plan.scale)
                 began = time.perf_counter()
                 sr = method.enlarge(case, truth, seed)
                 seconds = time.perf_counter() - began
                 values = _values(plan, sr, case)
-            except InputError as error:
-                yield Failure(truth, method.name, error)
+            except DiskFullError:
+                raise
+            except SamsrError as error:
+                yield Failure(truth.path, method.name, error)
                 continue
             measured = Measured(
                 set_name=test_set.name,
-                picture=picture,
+                picture=truth.picture,
                 method=method.name,
                 seed=seed,
                 values=values,
                 seconds=seconds,
+                sources=sources,
             )
-            kept.add(measured, sr)
-            yield measured
+            yield kept.add(measured, truth, sr)
+
+
+def _sources(plan: Plan, truth: Truth, method: Method) -> str:
+    """Return what tells the files of one picture: truth, given input and finished result."""
+    folders = (plan.inputs, method.results)
+    return stamp([truth.path, *(folder.find(truth) for folder in folders if folder is not None)])
 
 
 def _values(plan: Plan, sr: np.ndarray, case: Case) -> dict[str, float]:
@@ -134,11 +152,15 @@ def _values(plan: Plan, sr: np.ndarray, case: Case) -> dict[str, float]:
     return values
 
 
-def result_path(out: Path, set_name: str, method: str, picture: str, seed: int = 0) -> Path:
+def result_path(out: Path, set_name: str, method: str, truth: Truth, seed: int = 0) -> Path:
     """Return where a result is kept below the folder of an evaluation."""
     ending = "" if seed == 0 else f"-seed{seed}"
-    folder = out / set_name / f"{method}{ending}".replace(" ", "-")
-    return (folder / picture).with_suffix(".png")
+    return out / plain_name(set_name) / plain_name(f"{method}{ending}") / truth.output
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a folder for a set or a method: without commas and spaces."""
+    return name.replace(",", "").replace(" ", "-")
 
 
 class _Results:
@@ -146,7 +168,7 @@ class _Results:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.done: dict[tuple[str, str, str, int], Measured] = {}
+        self.done: dict[Key, Measured] = {}
         if plan.out is None:
             return
         try:
@@ -184,28 +206,49 @@ class _Results:
                 f"{self.path}: numbers of another evaluation ({', '.join(sorted(other))} differ)",
                 hint="choose another --out",
             )
-        wanted = {(s.name, s.picture(t)) for s in self.plan.sets for t in s.truths}
-        methods = {method.name for method in self.plan.methods}
-        for one in found:
-            is_wanted = (one.set_name, one.picture) in wanted and one.method in methods
-            if is_wanted and one.seed < self.plan.seeds:
-                self.done[one.set_name, one.picture, one.method, one.seed] = one
+        by_key = {(o.set_name, o.picture, o.method, o.seed): o for o in found}
+        for test_set in self.plan.sets:
+            for truth in test_set.truths:
+                self._take_over(test_set, truth, by_key)
 
-    def add(self, measured: Measured, sr: np.ndarray) -> None:
-        """Keep the picture, then its line."""
+    def _take_over(self, test_set: TestSet, truth: Truth, by_key: Mapping[Key, Measured]) -> None:
+        """Take over what was measured of the files as they are now, and is still kept."""
+        assert self.plan.out is not None  # noqa: S101 - numbers are read from there
+        for method in self.plan.methods:
+            for seed in range(self.plan.seeds if method.is_random else 1):
+                key = (test_set.name, truth.picture, method.name, seed)
+                one = by_key.get(key)
+                if one is None:
+                    continue
+                path = result_path(self.plan.out, test_set.name, method.name, truth, seed)
+                with contextlib.suppress(InputError, OSError):
+                    is_same = one.sources == _sources(self.plan, truth, method)
+                    if is_same and path.stat().st_size == one.kept:
+                        self.done[key] = one
+
+    def add(self, measured: Measured, truth: Truth, sr: np.ndarray) -> Measured:
+        """Keep the picture, then its line; return what was kept.
+
+        Raises:
+            InputError: The folder cannot be written.
+            DiskFullError: The disk is full.
+        """
         one = measured
+        if self.plan.out is not None:
+            path = result_path(self.plan.out, one.set_name, one.method, truth, one.seed)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_path(path) as temporary:
+                    Image.fromarray(np.ascontiguousarray(sr)).save(temporary, format="PNG")
+                one = replace(one, kept=path.stat().st_size)
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(_to_line(one) + "\n")
+            except OSError as error:
+                if error.errno in DISK_FULL:
+                    raise DiskFullError(f"{path}: no space left") from error
+                raise InputError(f"{path}: cannot be written ({error.strerror})") from error
         self.done[one.set_name, one.picture, one.method, one.seed] = one
-        if self.plan.out is None:
-            return
-        path = result_path(self.plan.out, one.set_name, one.method, one.picture, one.seed)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(path) as temporary:
-                Image.fromarray(np.ascontiguousarray(sr)).save(temporary, format="PNG")
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(_to_line(one) + "\n")
-        except OSError as error:
-            raise DiskFullError(f"{self.path}: cannot be written ({error.strerror})") from error
+        return one
 
 
 def _to_line(one: Measured) -> str:
@@ -218,6 +261,8 @@ def _to_line(one: Measured) -> str:
             "seed": one.seed,
             "values": values,
             "seconds": one.seconds,
+            "sources": one.sources,
+            "kept": one.kept,
         },
         sort_keys=True,
     )
@@ -234,4 +279,6 @@ def _from_line(line: Mapping[str, object]) -> Measured:
         seed=int(str(line["seed"])),
         values={k: math.inf if v is None else float(v) for k, v in values.items()},
         seconds=float(str(line["seconds"])),
+        sources=str(line["sources"]),
+        kept=int(str(line["kept"])),
     )

@@ -1,8 +1,12 @@
 """Sets of pictures whose truth is known, and their low-resolution twins, made or given."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -11,10 +15,35 @@ from sam_diffsr_cli import resize
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.protocols import Protocol
 from sam_diffsr_cli.pictures.finding import find_pictures
-from sam_diffsr_cli.pictures.reading import read_picture
-from sam_diffsr_cli.pictures.records import Limits, rgb_levels
+from sam_diffsr_cli.pictures.reading import read_levels
 
-__all__ = ["Case", "TestSet", "find_result", "find_set", "read_levels", "read_pair"]
+__all__ = [
+    "Case",
+    "ResultFolder",
+    "TestSet",
+    "Truth",
+    "find_set",
+    "read_pair",
+    "read_truth",
+    "stamp",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """A true picture.
+
+    Attributes:
+        path: Of its file.
+        picture: Its name: the path below the folder of its set.
+        output: Where a result of it is kept, likewise; no two of a set are the same.
+        rivals: Stems of other truths that begin with its own.
+    """
+
+    path: Path
+    picture: str
+    output: str
+    rivals: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +53,7 @@ class TestSet:
     __test__ = False
 
     name: str
-    folder: Path
-    truths: tuple[Path, ...]
-
-    def picture(self, truth: Path) -> str:
-        """Return the name of a truth: its path below the folder."""
-        return truth.relative_to(self.folder).as_posix()
+    truths: tuple[Truth, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,49 +64,88 @@ class Case:
     lr: np.ndarray
 
 
-def find_set(place: str, limit: int | None = None) -> TestSet:
-    """Find the truths of ``FOLDER``, or with ``FOLDER:N`` the first N of them by name.
+def find_set(place: str, leave_out: Path | None = None) -> TestSet:
+    """Find the truths of ``FOLDER``, of ``FOLDER:N`` the first N by name, or of ``NAME=FOLDER``.
+
+    Args:
+        place: As above; a folder that is called so is itself.
+        leave_out: A folder that is not entered, nor anything in it.
 
     Raises:
         InputError: It is not a folder, or holds no pictures.
     """
-    folder, count = Path(place), limit
-    head, colon, tail = place.rpartition(":")
-    if colon and tail.isdigit() and not folder.is_dir():
-        folder, count = Path(head), int(tail)
+    label, folder, count = _split(place)
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder", hint="--data takes folders of true pictures")
-    truths = tuple(find_pictures(folder, recursive=True))[:count]
-    if not truths:
+    paths = tuple(find_pictures(folder, recursive=True, leave_out=leave_out))[:count]
+    if not paths:
         raise InputError(f"{folder}: no pictures")
-    name = folder.resolve().name
-    return TestSet(name if count is None else f"{name}, first {len(truths)}", folder, truths)
+    name = label or folder.resolve().name
+    if count is not None and not label:
+        name = f"{name}, first {len(paths)}"
+    return TestSet(name, _truths(folder, paths))
 
 
-def read_levels(path: Path) -> np.ndarray:
-    """Read the first frame of a picture as ``(H, W, 3)`` uint8.
+def _split(place: str) -> tuple[str, Path, int | None]:
+    """Take apart the name, the folder and the count; what is a folder as it stands is one."""
+    label, equals, rest = place.partition("=")
+    for name, text in (("", place), (label, rest)) if equals else (("", place),):
+        head, colon, tail = text.rpartition(":")
+        if Path(text).is_dir():
+            return name, Path(text), None
+        if colon and tail.isdigit() and Path(head).is_dir():
+            return name, Path(head), int(tail)
+    return "", Path(place), None
+
+
+def _truths(folder: Path, paths: Sequence[Path]) -> tuple[Truth, ...]:
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    places = Counter(_without_suffix(name) for name in names)
+    stems = {path.stem for path in paths}
+    return tuple(
+        Truth(
+            path,
+            name,
+            # Where two differ in the suffix alone, it stays in the name of the result.
+            f"{name}.png" if places[_without_suffix(name)] > 1 else f"{_without_suffix(name)}.png",
+            tuple(other for other in stems if other != path.stem and other.startswith(path.stem)),
+        )
+        for path, name in zip(paths, names, strict=True)
+    )
+
+
+def _without_suffix(name: str) -> str:
+    return PurePosixPath(name).with_suffix("").as_posix()
+
+
+def read_truth(truth: Truth, protocol: Protocol) -> np.ndarray:
+    """Read a truth, cropped as the protocol says.
 
     Raises:
         InputError: It cannot be read.
     """
-    return rgb_levels(read_picture(path, Limits()).frames[0].pixels)
+    return _crop(read_levels(truth.path), protocol)
 
 
-def read_pair(truth: Path, lr_folder: Path | None, protocol: Protocol, scale: int) -> Case:
+def _crop(whole: np.ndarray, protocol: Protocol) -> np.ndarray:
+    height, width = (n - n % protocol.modulus for n in whole.shape[:2])
+    return whole[:height, :width]
+
+
+def read_pair(truth: Truth, inputs: "ResultFolder | None", protocol: Protocol, scale: int) -> Case:
     """Read a truth, cropped as the protocol says, and read or make its input.
 
     Raises:
         InputError: A picture cannot be read, or there is no input of that name.
         ShapeError: The input is not a ``scale``-th of the truth.
     """
-    whole = read_levels(truth)
-    height, width = (n - n % protocol.modulus for n in whole.shape[:2])
-    hr = whole[:height, :width]
-    if lr_folder is None:
+    whole = read_levels(truth.path)
+    hr = _crop(whole, protocol)
+    if inputs is None:
         levels = torch.from_numpy(hr.copy()).permute(2, 0, 1)[None].double()
         shrunk = resize.downscale_uint8(levels, scale)[0]
         return Case(hr, shrunk.permute(1, 2, 0).to(torch.uint8).contiguous().numpy())
-    path = find_result(truth, lr_folder)
+    path = inputs.find(truth)
     given = read_levels(path)
     sides = [(given.shape[i], whole.shape[i]) for i in (0, 1)]
     if not all(low in (high // scale, -(-high // scale)) for low, high in sides):
@@ -90,29 +153,70 @@ def read_pair(truth: Path, lr_folder: Path | None, protocol: Protocol, scale: in
             f"{path}: {given.shape[1]}x{given.shape[0]} is not a {scale}th of the truth's "
             f"{whole.shape[1]}x{whole.shape[0]}"
         )
-    return Case(hr, given[: height // scale, : width // scale])
+    return Case(hr, given[: hr.shape[0] // scale, : hr.shape[1] // scale])
 
 
-def find_result(truth: Path, folder: Path) -> Path:
-    """Find the picture in ``folder`` that belongs to a truth: of its stem, or beginning with it.
+class ResultFolder:
+    """A folder with a picture for each truth: finished results, or given inputs."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder; it is listed when something is looked for."""
+        self.folder = folder
+
+    @cached_property
+    def _pictures(self) -> list[Path]:
+        return list(find_pictures(self.folder, recursive=True))
+
+    def find(self, truth: Truth) -> Path:
+        """Find the picture that belongs to a truth.
+
+        It lies in the truth's own place; else it has its stem; else its name begins with the stem
+        and something set apart, such as ``baby_x4``, and with no other truth's.
+
+        Raises:
+            InputError: There is none, or several fit.
+        """
+        for fitting in self._attempts(truth):
+            if len(fitting) == 1:
+                return fitting[0]
+            if fitting:
+                names = ", ".join(path.name for path in fitting[:3])
+                raise InputError(f"{self.folder}: several pictures for {truth.picture} ({names})")
+        raise InputError(f"{self.folder}: no picture for {truth.picture}")
+
+    def _attempts(self, truth: Truth) -> Iterable[list[Path]]:
+        """Yield what fits, the strictest first."""
+        inside = {path: path.relative_to(self.folder).as_posix() for path in self._pictures}
+        yield [path for path, name in inside.items() if name == truth.output]
+        yield [path for path, name in inside.items() if name == truth.picture]
+        place = _without_suffix(truth.picture)
+        yield [path for path, name in inside.items() if _without_suffix(name) == place]
+        yield [path for path in inside if path.stem == truth.path.stem]
+        yield [
+            path
+            for path in inside
+            if _begins_with(path.stem, truth.path.stem)
+            and not any(path.stem == r or _begins_with(path.stem, r) for r in truth.rivals)
+        ]
+
+
+def _begins_with(name: str, stem: str) -> bool:
+    """Whether ``name`` is ``stem`` and something set apart, as ``baby_x4`` or ``babyx4``."""
+    rest = name[len(stem) :] if name.startswith(stem) else ""
+    return bool(rest) and (rest[0] in "_-. " or (rest[0] == "x" and rest[1:].isdigit()))
+
+
+def stamp(paths: Iterable[Path]) -> str:
+    """Return what tells these files, as they are now, from others.
 
     Raises:
-        InputError: There is none, or several fit.
+        InputError: One of them cannot be read.
     """
-    pictures = list(find_pictures(folder, recursive=True))
-    exact = [path for path in pictures if path.stem == truth.stem]
-    fitting = exact or list(_beginning_with(truth.stem, pictures))
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
-        raise InputError(f"{folder}: no picture for {truth.name}")
-    names = ", ".join(path.name for path in fitting[:3])
-    raise InputError(f"{folder}: several pictures for {truth.name} ({names})")
-
-
-def _beginning_with(stem: str, pictures: Sequence[Path]) -> Iterator[Path]:
-    """Yield those called ``stem`` and something set apart, such as ``baby_x4`` or ``babyx4``."""
-    for path in pictures:
-        rest = path.stem.removeprefix(stem)
-        if rest != path.stem and (rest[0] in "_-. " or (rest[0] == "x" and rest[1:].isdigit())):
-            yield path
+    parts = []
+    for path in paths:
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        parts.append((os.fsencode(path.resolve()), stat.st_size, stat.st_mtime_ns))
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()

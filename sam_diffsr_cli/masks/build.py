@@ -19,8 +19,8 @@ from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrE
 from sam_diffsr_cli.masks.segmenters import Segmenter
 from sam_diffsr_cli.masks.store import MANIFEST, write_records
 from sam_diffsr_cli.pictures.finding import find_pictures
-from sam_diffsr_cli.pictures.reading import read_picture
-from sam_diffsr_cli.pictures.records import Limits, rgb_levels
+from sam_diffsr_cli.pictures.reading import read_levels
+from sam_diffsr_cli.pictures.records import Limits
 
 __all__ = [
     "BuildStep",
@@ -180,7 +180,7 @@ def build_masks(
         began = time.perf_counter()
         try:
             with memory_errors("a smaller --max-side needs less"):
-                pixels = rgb_levels(read_picture(job.photo, limits).frames[0].pixels)
+                pixels = read_levels(job.photo, limits)
                 records = segmenter.segment(pixels)
             make_parent(job.target)
             write_records(job.target, records)

@@ -22,10 +22,10 @@ from sam_diffsr_cli.pictures import tiff
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
 from sam_diffsr_cli.pictures.png import MOST_CHUNK_BYTES, bit_depth
-from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, Picture
+from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, Picture, rgb_levels
 from sam_diffsr_cli.pictures.xmp import orientation_in
 
-__all__ = ["PictureHead", "decode_picture", "read_head", "read_picture"]
+__all__ = ["PictureHead", "decode_picture", "read_head", "read_levels", "read_picture"]
 
 CODECS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF")
 SAME_FORMAT = {"MPO": "JPEG", "DIB": "BMP"}
@@ -51,6 +51,15 @@ def read_picture(path: Path, limits: Limits) -> Picture:
     """
     with _open_file(path) as file:
         return decode_picture(file, str(path), limits)
+
+
+def read_levels(path: Path, limits: Limits | None = None) -> np.ndarray:
+    """Read the first frame of a file as ``(H, W, 3)`` uint8; transparency is left out.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    return rgb_levels(read_picture(path, limits or Limits()).frames[0].pixels)
 
 
 def read_head(path: Path, limits: Limits) -> PictureHead:

@@ -112,23 +112,24 @@ def overlay(recipe: Recipe, values: Mapping[str, object]) -> Recipe:
 
     Args:
         recipe: What they are laid over.
-        values: By dotted key. A key of a stage without its stage goes to both of them.
+        values: By dotted key. A key of a stage without its stage goes to all that have it.
 
     Raises:
         ConfigError: A key or value is not one of a recipe.
     """
     flat = _flatten(recipe)
     for key, value in values.items():
-        places = [key] if key in flat else [f"{stage}.{key}" for stage in STAGES]
+        of_stages = [f"{stage}.{key}" for stage in STAGES]
+        places = [key] if key in flat else [place for place in of_stages if place in flat]
         if key == "preset":
             raise ConfigError("preset: what values are laid over", hint="choose it by --preset")
-        if not all(place in flat for place in places):
+        if not places:
             raise ConfigError(f"{key}: no such key in a recipe", hint=_nearest(key, flat))
         given = list(value) if isinstance(value, tuple) else value
         for place in places:
             flat[place] = None if given == NONE and place in _OPTIONAL else given
-    nested: dict[str, Any] = {"encoder": {"stage": STAGES[0]}, "diffusion": {"stage": STAGES[1]}}
-    for key, value in flat.items():
+    nested: dict[str, Any] = {}
+    for key, value in {**_spread_all(recipe), **flat}.items():
         *path, name = key.split(".")
         table = nested
         for part in path:
@@ -143,16 +144,20 @@ def _nearest(key: str, flat: Flat) -> str:
     """Suggest keys: those of that name in another section, else those that look like it."""
     names = [name for name in flat if name != "preset"]
     elsewhere = [name for name in names if name.rpartition(".")[2] == key.rpartition(".")[2]]
-    bare = [name.removeprefix("encoder.") for name in names if name.startswith("encoder.")]
+    bare = [name.removeprefix("diffusion.") for name in names if name.startswith("diffusion.")]
     close = elsewhere or difflib.get_close_matches(key, sorted(names + bare), n=3)
     return f"did you mean {' or '.join(close)}?" if close else "--print-config lists the keys"
 
 
 def _flatten(recipe: Recipe) -> Flat:
-    """Spread a recipe over dotted keys; a stage's own name is said by its section."""
+    """Spread what can be said of a recipe over dotted keys."""
+    return {key: value for key, value in _spread_all(recipe).items() if key not in _NAMES}
+
+
+def _spread_all(recipe: Recipe) -> Flat:
     flat: Flat = {}
     _spread(json.loads(json.dumps(dataclasses.asdict(recipe))), "", flat)
-    return {key: value for key, value in flat.items() if key not in _NAMES}
+    return flat
 
 
 def differences(first: Recipe, second: Recipe, leave_out: Sequence[str] = ()) -> list[str]:
@@ -165,5 +170,6 @@ def differences(first: Recipe, second: Recipe, leave_out: Sequence[str] = ()) ->
     ]
 
 
-_NAMES = frozenset({"encoder.stage", "diffusion.stage"})
+_NAMES = frozenset({"encoder.stage", "diffusion.stage", "encoder.modulation", "encoder.mask_norm"})
+"""Keys that are not said: a stage's name is its section, and masks shift no encoder's noise."""
 _OPTIONAL = frozenset({"model.diffusion.sigma_data"})

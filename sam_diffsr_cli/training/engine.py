@@ -15,13 +15,16 @@ from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor, nn
 
-from sam_diffsr_cli.device import resolve_device
+from sam_diffsr_cli.device import derive_seed, resolve_device
 from sam_diffsr_cli.errors import ConfigError
 
 __all__ = ["Engine", "Share", "start_engine"]
 
 PATIENCE = dt.timedelta(hours=12)
 """How long a process waits for the others: one of them may be validating or decoding photos."""
+
+AGREED = 1 << 16
+"""What is compared between processes is below this, so that sums of up to 256 are exact floats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,13 @@ class Engine:
             return values
         averaged: Tensor = self.accelerator.reduce(values, reduction="mean")
         return averaged
+
+    def agrees(self, *values: int | str) -> bool:
+        """Tell every process whether all of them have the same values."""
+        own = float(derive_seed(*values) % AGREED)
+        mine = torch.tensor(own, device=self.device)
+        differs = torch.tensor(float(self.mean(mine) != mine), device=self.device)
+        return float(self.mean(differs)) == 0
 
     def wait(self) -> None:
         """Wait until every process is here."""

@@ -27,7 +27,7 @@ from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.engine import Engine, Share
 from sam_diffsr_cli.training.loop import train
 from sam_diffsr_cli.training.objective import Objective
-from sam_diffsr_cli.training.state import TrainState, new_state
+from sam_diffsr_cli.training.state import TrainState, network_of, new_state
 
 __all__ = ["StageEstimate", "estimate_stage"]
 
@@ -150,7 +150,7 @@ def estimate_stage(
     seconds = timed.seconds * whole.area / timed.work.area
     measured = timed.memory if is_whole else None
     return StageEstimate(
-        parameters=_size(_trained(model, config)),
+        parameters=_size(network_of(model, config)),
         parameters_total=_size(model),
         flops_per_step=counted.flops * config.batch,
         memory_bytes=measured or _memory(model, config, counted, whole),
@@ -163,10 +163,6 @@ def estimate_stage(
     )
 
 
-def _trained(model: SuperResolver, config: TrainConfig) -> nn.Module:
-    return model.rrdb if config.stage == "encoder" else model.denoise_fn
-
-
 def _size(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
@@ -175,7 +171,7 @@ def _count(model_config: ModelConfig, config: TrainConfig) -> _Counted:
     """Count one crop, on the CPU whatever the device: the operations are the same."""
     with FakeTensorMode():
         model = build_model(model_config).requires_grad_(requires_grad=False)
-        _trained(model, config).requires_grad_()
+        network_of(model, config).requires_grad_()
         shapes = {shape for p in model.parameters() for shape in (p.shape, p.shape[::-1])}
         kept: dict[int, torch.UntypedStorage] = {}
 
@@ -196,7 +192,7 @@ def _count(model_config: ModelConfig, config: TrainConfig) -> _Counted:
 
 def _memory(model: SuperResolver, config: TrainConfig, counted: _Counted, work: _Work) -> int:
     """Count the bytes that ``work`` takes at most: when the trained network has its turn."""
-    total, trained = _size(model), _size(_trained(model, config))
+    total, trained = _size(model), _size(network_of(model, config))
     cast = 0 if config.precision == "fp32" else HALF * total
     fixed = FLOAT * (total + PER_PARAMETER * trained) + cast
     area, low_area = work.patch**2, (work.patch // model.config.scale) ** 2

@@ -65,9 +65,16 @@ def export_run(
 
 
 def export(
-    folder: RunFolder, state: TrainState, path: Path, dtype: torch.dtype = torch.float16
+    folder: RunFolder,
+    state: TrainState,
+    path: Path,
+    dtype: torch.dtype = torch.float16,
+    *,
+    keep_card: bool = False,
 ) -> None:
     """Write the averaged parameters of a state, and the card beside it.
+
+    With ``keep_card`` a card that is there stays: its maker may have filled it in.
 
     Raises:
         InputError: The file cannot be written.
@@ -76,7 +83,8 @@ def export(
     recipe = folder.read_recipe()
     model, source = _usable(trained_model(state), state), _source(recipe, state)
     save_weights(path, model, source, dtype, _without_places(recipe))
-    _write_card(folder, recipe, path, source)
+    if not (keep_card and path.with_suffix(".md").exists()):
+        _write_card(folder, recipe, path, source)
 
 
 def write_best(folder: RunFolder, state: TrainState, model: SuperResolver) -> None:

@@ -95,6 +95,15 @@ class RunFolder:
             InputError: A run is already there, or the folder cannot be written.
         """
         self.refuse_existing()
+        self.write_recipe(recipe)
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write the recipe; that of a run that goes on says where things lie now.
+
+        Raises:
+            InputError: The folder cannot be written.
+            DiskFullError: The disk is full; the recipe before is whole.
+        """
         with atomic_path(self.recipe_path) as temporary:
             temporary.write_text(to_toml(recipe), encoding="utf-8")
 

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 from sam_diffsr_cli.atomic import DISK_FULL, atomic_path
 from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.recipes.records import Stage
 from sam_diffsr_cli.training.board import Boards
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     "Entry",
     "EventEntry",
     "Journal",
-    "Stage",
     "StepEntry",
     "ValidationEntry",
     "read_journal",
@@ -32,7 +32,6 @@ __all__ = [
 
 JOURNAL_NAME, TENSORBOARD_NAME = "metrics.jsonl", "tensorboard"
 BLOCK_BYTES = 1 << 16
-Stage = Literal["encoder", "diffusion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +199,22 @@ class Journal:
         if self._boards is not None:
             with _disk_errors(self.path):
                 self._boards.rewind(stage, step, later_stages)
+
+    def set_aside(self) -> Path:
+        """Put a journal that cannot be read under another name, and begin a new one.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        damaged = self.path.with_name(f"{self.path.name}.damaged")
+        self._file.close()
+        try:
+            self.path.replace(damaged)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be renamed ({error.strerror})") from error
+        finally:
+            self._file = _open_whole(self.path)
+        return damaged
 
 
 def _show(boards: Boards, entry: Entry, folder: Path) -> None:

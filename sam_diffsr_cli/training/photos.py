@@ -23,8 +23,7 @@ from sam_diffsr_cli.masks.encoding import read_encoding
 from sam_diffsr_cli.masks.position import MaskNorm
 from sam_diffsr_cli.masks.store import find_mask_file
 from sam_diffsr_cli.pictures.finding import find_pictures
-from sam_diffsr_cli.pictures.reading import read_picture
-from sam_diffsr_cli.pictures.records import Limits, rgb_levels
+from sam_diffsr_cli.pictures.reading import read_levels
 
 __all__ = [
     "FoundPhoto",
@@ -40,7 +39,7 @@ __all__ = [
 DEVICE_SHARE = 0.4
 """Photos may take this share of the free memory of a GPU; the rest is for training."""
 
-FORMAT = 1
+FORMAT = 2
 """Of the cached files; another number makes them anew."""
 
 
@@ -80,8 +79,12 @@ class Prepared:
     reason: str = ""
 
 
-def find_photos(folders: Sequence[Path]) -> list[FoundPhoto]:
+def find_photos(folders: Sequence[Path], leave_out: Path | None = None) -> list[FoundPhoto]:
     """List the pictures below each folder, in the order of the folders and of their paths.
+
+    Args:
+        folders: Of photos.
+        leave_out: A folder whose pictures are not taken: those to validate with.
 
     Raises:
         InputError: One of them is not a folder, or there is no picture at all.
@@ -91,8 +94,12 @@ def find_photos(folders: Sequence[Path]) -> list[FoundPhoto]:
         if not folder.is_dir():
             raise InputError(f"{folder}: not a folder")
         found += [FoundPhoto(path, folder) for path in find_pictures(folder, recursive=True)]
+    if leave_out is not None:
+        place = leave_out.resolve()
+        found = [each for each in found if not each.path.resolve().is_relative_to(place)]
     if not found:
-        raise InputError(f"{', '.join(map(str, folders))}: no pictures")
+        others = "" if leave_out is None else f" but those in {leave_out}"
+        raise InputError(f"{', '.join(map(str, folders))}: no pictures{others}")
     return found
 
 
@@ -128,20 +135,27 @@ def _prepare(photo: FoundPhoto, request: PhotoRequest) -> Prepared:
         key = _key(photo.path, mask_file, request.mask_norm)
         cached = request.cache / key[:2] / f"{key}.safetensors"
         entry = photo_size(cached)
-        if entry is None:
-            fresh = _decode(photo, mask_file, request)
-            entry = Entry(photo.name, cached, _size(fresh), fresh.regions is not None)
-        else:
-            fresh = None
+        fresh = _decode(photo, mask_file, request) if entry is None else None
     except InputError as error:
         return Prepared(photo, None, str(error))
-    height, width = entry.size
-    if min(height, width) < request.least_side:
-        needed = f"less than the {request.least_side} pixels that a crop and its margins need"
-        return Prepared(photo, None, f"{photo.path}: {width}x{height}, {needed}")
     if fresh is not None:
+        if reason := _too_small(photo, fresh.pixels.shape[1], fresh.pixels.shape[2], request):
+            return Prepared(photo, None, reason)
         write_photo(cached, fresh)
+        entry = photo_size(cached)
+    if entry is None:
+        raise InputError(f"{cached}: gone as soon as it was written")
+    if reason := _too_small(photo, *entry.size, request):
+        return Prepared(photo, None, reason)
     return Prepared(photo, entry._replace(name=photo.name))
+
+
+def _too_small(photo: FoundPhoto, height: int, width: int, request: PhotoRequest) -> str:
+    """Say why a photo is left out for its size; empty where it is not."""
+    if min(height, width) >= request.least_side:
+        return ""
+    needed = f"less than the {request.least_side} pixels that a crop and its margins need"
+    return f"{photo.path}: {width}x{height}, {needed}"
 
 
 def _key(path: Path, mask_file: Path | None, norm: MaskNorm) -> str:
@@ -161,7 +175,7 @@ def _key(path: Path, mask_file: Path | None, norm: MaskNorm) -> str:
 
 
 def _decode(photo: FoundPhoto, mask_file: Path | None, request: PhotoRequest) -> TrainingPhoto:
-    levels = rgb_levels(read_picture(photo.path, Limits()).frames[0].pixels)
+    levels = read_levels(photo.path)
     pixels = torch.from_numpy(levels).permute(2, 0, 1).contiguous()
     regions = None
     if mask_file is not None and request.masks is not None:
@@ -169,10 +183,6 @@ def _decode(photo: FoundPhoto, mask_file: Path | None, request: PhotoRequest) ->
         encoding = read_encoding(mask_file, request.masks, size, request.mask_norm)
         regions = label_values(encoding)
     return TrainingPhoto(photo.name, pixels, regions)
-
-
-def _size(photo: TrainingPhoto) -> tuple[int, int]:
-    return photo.pixels.shape[1], photo.pixels.shape[2]
 
 
 def split(entries: Sequence[Entry], hold_out: int) -> tuple[list[Entry], list[Entry]]:
@@ -188,8 +198,8 @@ def split(entries: Sequence[Entry], hold_out: int) -> tuple[list[Entry], list[En
 
 
 def identify(entries: Sequence[Entry]) -> str:
-    """Return what tells this list of photos from another: their names, sizes, masks and order."""
-    parts = [(os.fsencode(e.name), tuple(e.size), e.has_masks) for e in entries]
+    """Return what tells this list of photos from another: names, pixels, encodings and order."""
+    parts = [(os.fsencode(e.name), e.digest) for e in entries]
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -198,7 +208,7 @@ def place_photos(entries: Sequence[Entry], device: torch.device) -> Sequence[Tra
     photos = CachedPhotos(entries)
     if device.type != "cuda":
         return photos
-    needed = sum((4 if e.has_masks else 3) * e.size[0] * e.size[1] for e in entries)
+    needed = sum((3 + e.label_bytes) * e.size[0] * e.size[1] for e in entries)
     free, _ = torch.cuda.mem_get_info(device)
     if needed > DEVICE_SHARE * free:
         return photos

@@ -14,7 +14,8 @@ from PIL import Image
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.data.cache import CachedPhotos, Entry
 from sam_diffsr_cli.device import peak_memory
-from sam_diffsr_cli.recipes.records import Recipe
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.recipes.records import Recipe, Stage
 from sam_diffsr_cli.training.export import run_facts, write_best
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.journal import EventEntry, Journal, StepEntry, ValidationEntry
@@ -78,10 +79,18 @@ class Recorder:
         later = self.recipe.stages[self.recipe.stages.index(stage) + 1 :]
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.journal)
-            self.journal.rewind(stage, step, later)
+            self._rewind(stage, step, later)
             self._tell("resumed" if step else "started")
             self.opened = stack.pop_all()
         return self
+
+    def _rewind(self, stage: Stage, step: int, later: Sequence[Stage]) -> None:
+        """Rewind the journal; one that is damaged does not keep a whole state from going on."""
+        try:
+            self.journal.rewind(stage, step, later)
+        except InputError as error:
+            place = self.journal.set_aside()
+            self._tell(f"the journal before was damaged and is kept as {place.name}: {error}")
 
     def __exit__(
         self,
@@ -115,17 +124,19 @@ class Recorder:
         is_last = step.step == self.state.config.steps
         is_late = habits.save_minutes > 0 and now - self.saved_at >= 60 * habits.save_minutes
         is_saved = is_last or is_late or step.stops or _is_due(step.step, habits.save_every)
-        # Whoever stops may have little time: what it was asked for comes before a validation.
-        is_validated = bool(self.val_photos) and not step.stops
-        is_validated &= is_last or _is_due(step.step, habits.validate_every)
+        is_due = _is_due(step.step, habits.validate_every) and not step.stops
+        is_validated = bool(self.val_photos) and (is_last or is_due)
         if is_saved or is_validated or step.step % habits.write_every == 0:
             self.journal.write(self._entry(step, now))
-        if is_validated:
-            yield self._validate()
         if is_saved or is_validated:
+            # Before the validation, which may take longer than whoever stops is given.
             self.folder.save(self.state, habits.keep)
             self.saved_at = time.monotonic()
         if is_validated:
+            entry = self._validate()
+            if entry.is_best:
+                self.folder.save(self.state, habits.keep)
+            yield entry
             self.summarize()
 
     def summarize(self) -> None:

@@ -84,7 +84,7 @@ def run_stages(run: Run) -> Iterator[Happening]:
         run.engine.wait()
     assert state is not None  # noqa: S101 - there is a stage in every recipe
     if run.engine.is_main:
-        export(run.folder, state, run.folder.weights_path)
+        export(run.folder, state, run.folder.weights_path, keep_card=True)
 
 
 def _run_stage(run: Run, state: TrainState, photos: Sequence[TrainingPhoto]) -> Iterator[Happening]:
@@ -144,16 +144,24 @@ def open_stage(run: Run, number: int) -> TrainState:
     """
     config, device = run.recipe.plan[number], run.engine.device
     state = run.folder.latest(config, device, run.notify)
-    photos = identify(run.train_photos)
+    photos, val_photos = identify(run.train_photos), identify(run.val_photos)
     if state is None:
         state = new_state(_start_of(run, number), config, device)
-        state.photos = photos
-        return state
+        state.photos, state.val_photos = photos, val_photos
+    # Asked before anything is refused: a process that leaves alone leaves the others waiting.
+    if not run.engine.agrees(state.step, state.photos):
+        raise ConfigError(
+            f"{run.folder.path}: the processes read different states or photos",
+            hint="--out and the photos must be the same on all machines: use a shared disk",
+        )
     if state.photos != photos:
         raise ConfigError(
-            f"{run.folder.path}: the photos are not those that the run was started with",
+            f"{run.folder.path}: the photos or masks are not those that the run was started with",
             hint="give the same photos and masks, or train into another --out with --init",
         )
+    if state.val_photos != val_photos:
+        # What was best on other photos says nothing of these.
+        state.best, state.val_photos = None, val_photos
     if state.model.config.networks != run.recipe.model.networks:
         raise ConfigError(f"{run.folder.path}: the state is of another network")
     state.model.config = run.recipe.model

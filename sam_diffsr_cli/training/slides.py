@@ -89,7 +89,7 @@ def _slide(
     step = format_number(entry.step)
     quality = "" if entry.psnr_y is None else f", PSNR-Y {entry.psnr_y:.3f} dB"
     remark = ", best so far" if entry.is_best else ""
-    text = html.escape(f"Sample of the {entry.stage} after step {step}{quality}{remark}")
+    text = html.escape(f"Input, {entry.stage} after step {step}, and truth{quality}{remark}")
     data = base64.b64encode(picture.data).decode()
     return (
         f'<input type="radio" name="{group}" id="{group}-{number}"{" checked" * is_shown}>'

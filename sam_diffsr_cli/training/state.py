@@ -18,7 +18,7 @@ from sam_diffsr_cli.errors import ConfigError, WeightsError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 
-__all__ = ["TrainState", "load_state", "new_state", "save_state", "trained_model"]
+__all__ = ["TrainState", "load_state", "network_of", "new_state", "save_state", "trained_model"]
 
 MODEL, EMA, FIRST, SECOND = "model.", "ema.", "adam.exp_avg.", "adam.exp_avg_sq."
 MODEL_KEY, TRAIN_KEY, PROGRESS_KEY = "samsr.config", "samsr.train", "samsr.progress"
@@ -40,6 +40,7 @@ class TrainState:
         best: Best score of a validation, higher is better.
         elapsed_s: Seconds that training took so far.
         photos: What identifies the photos that are trained on.
+        val_photos: What identifies those that ``best`` is of.
     """
 
     model: SuperResolver
@@ -55,14 +56,16 @@ class TrainState:
     best: float | None = None
     elapsed_s: float = 0.0
     photos: str = ""
+    val_photos: str = ""
 
     @property
     def network(self) -> nn.Module:
         """The network that this stage trains."""
-        return _trained(self.model, self.config)
+        return network_of(self.model, self.config)
 
 
-def _trained(model: SuperResolver, config: TrainConfig) -> nn.Module:
+def network_of(model: SuperResolver, config: TrainConfig) -> nn.Module:
+    """Return the network that a stage trains."""
     return model.rrdb if config.stage == "encoder" else model.denoise_fn
 
 
@@ -70,7 +73,7 @@ def new_state(model: SuperResolver, config: TrainConfig, device: torch.device) -
     """Start a stage from the parameters of ``model``, which is moved to ``device``."""
     model = model.to(device).to(memory_format=torch.channels_last)
     model.requires_grad_(requires_grad=False)
-    network = _trained(model, config).requires_grad_().train()
+    network = network_of(model, config).requires_grad_().train()
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     ema = {name: p.detach().clone() for name, p in network.named_parameters()}
     scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
@@ -109,6 +112,7 @@ def _progress(state: TrainState) -> dict[str, object]:
         "best": state.best,
         "elapsed_s": state.elapsed_s,
         "photos": state.photos,
+        "val_photos": state.val_photos,
         "scaler": scaler,
     }
 
@@ -162,6 +166,7 @@ def _restore_progress(state: TrainState, progress: dict[str, Any]) -> int:
     state.mean_loss = None if mean_loss is None else float(mean_loss)
     state.best = None if best is None else float(best)
     state.elapsed_s, state.photos = float(progress["elapsed_s"]), str(progress["photos"])
+    state.val_photos = str(progress["val_photos"])
     if state.scaler.is_enabled():
         state.scaler.load_state_dict(progress["scaler"])
     return int(progress["updates"])
@@ -193,6 +198,6 @@ def trained_model(state: TrainState) -> SuperResolver:
     """Return a model on the CPU whose trained network holds the averaged (EMA) parameters."""
     model = build_model(state.model.config)
     model.load_state_dict({k: v.detach().cpu() for k, v in state.model.state_dict().items()})
-    network = _trained(model, state.config)
+    network = network_of(model, state.config)
     network.load_state_dict({k: v.detach().cpu() for k, v in state.ema.items()})
     return model.eval()

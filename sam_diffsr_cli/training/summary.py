@@ -22,11 +22,11 @@ from sam_diffsr_cli.charts.curves import (
     running_mean,
 )
 from sam_diffsr_cli.charts.ticks import format_number
+from sam_diffsr_cli.recipes.records import STAGES, Stage
 from sam_diffsr_cli.training.journal import (
     JOURNAL_NAME,
     Entry,
     EventEntry,
-    Stage,
     StepEntry,
     ValidationEntry,
     read_journal,
@@ -36,7 +36,6 @@ from sam_diffsr_cli.training.slides import SLIDE_STYLE, draw_slides, find_sample
 __all__ = ["SUMMARY_NAME", "write_summary"]
 
 SUMMARY_NAME = "summary.html"
-STAGES: tuple[Stage, ...] = ("encoder", "diffusion")
 PICTURE_BYTES = 6 << 20
 """For all samples together, before they are written as text, which takes a third more."""
 

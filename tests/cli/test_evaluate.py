@@ -54,7 +54,7 @@ def test_the_table_has_a_row_a_method_and_the_protocol_below(evaluate: Command) 
     assert result.exit_code == 0
     assert re.search(r"bicubic +\d+\.\d\d +0\.\d{4}", result.stdout)
     assert re.search(r"default +\d+\.\d\d", result.stdout)
-    for words in ("protocol: standard", "shave: 4 pixels", "kernel: MATLAB bicubic", "sha256"):
+    for words in ("protocol: standard", "shave: 4 pixels", "inputs: MATLAB bicubic", "sha256"):
         assert words in result.stdout
     assert "\x1b" not in result.stdout
 
@@ -92,10 +92,11 @@ def test_csv_markdown_and_page_are_written(evaluate: Command) -> None:
 def test_it_goes_on_in_its_folder(evaluate: Command) -> None:
     first = evaluate("--data", "Set", "--out", "kept", "--json")
     assert sorted(p.name for p in Path("kept/Set/default").iterdir()) == ["a.png", "b.png"]
-    Path("Set/a.png").write_bytes(b"gone")
+    written = [path.stat().st_mtime_ns for path in Path("kept/Set/default").iterdir()]
     again = evaluate("--data", "Set", "--out", "kept", "--json")
     assert again.exit_code == 0
     assert json.loads(again.stdout) == json.loads(first.stdout)
+    assert [path.stat().st_mtime_ns for path in Path("kept/Set/default").iterdir()] == written
 
 
 def test_another_protocol_gives_other_numbers_and_its_own_name(evaluate: Command) -> None:
@@ -160,3 +161,43 @@ def test_it_is_refused_with_what_is_wrong(
     assert result.exit_code == code
     assert words in result.stderr
     assert sorted(Path().rglob("*")) == before
+
+
+def test_files_are_replaced_only_when_it_is_said(evaluate: Command) -> None:
+    Path("README.md").write_text("mine")
+    options = ("--data", "Set", "--method", "bicubic", "--markdown", "README.md")
+    result = evaluate(*options)
+    assert result.exit_code == 3
+    assert "README.md: is there already" in result.stderr
+    assert Path("README.md").read_text() == "mine"
+    assert evaluate(*options, "--overwrite").exit_code == 0
+    assert "bicubic" in Path("README.md").read_text("utf-8")
+
+
+def test_the_model_is_a_fact_only_where_it_was_run(evaluate: Command) -> None:
+    facts = {
+        method: json.loads(evaluate("--data", "Set", "--method", method, "--json").stdout)["facts"]
+        for method in ("default", "mine=Set")
+    }
+    assert {"model", "default steps", "device"} <= facts["default"].keys()
+    assert not {"model", "default steps", "device"} & facts["mine=Set"].keys()
+
+
+def test_results_kept_below_the_truths_are_no_truths(evaluate: Command) -> None:
+    options = ("--data", "Set", "--method", "bicubic", "--out", "Set/kept", "--json")
+    first = json.loads(evaluate(*options).stdout)
+    again = json.loads(evaluate(*options).stdout)
+    assert again == first
+    assert len(again["pictures"]) == 2
+
+
+def test_a_missing_result_leaves_its_picture_out_of_all_means(evaluate: Command) -> None:
+    Path("mine").mkdir()
+    Path("mine/b.png").write_bytes(Path("Set/b.png").read_bytes())
+    result = evaluate("--data", "Set", "--method", "mine", "--method", "bicubic", "--json")
+    assert result.exit_code == 6
+    assert [one["pictures"] for one in json.loads(result.stdout)["means"]] == [1, 1]
+
+
+def test_a_message_is_printed_as_it_is(evaluate: Command) -> None:
+    assert "--method steps:x: unknown" in evaluate("--data", "Set", "--steps", "x").stderr

@@ -18,7 +18,7 @@ from sam_diffsr_cli.config import (
 from sam_diffsr_cli.errors import ConfigError, InputError, ShapeError
 from sam_diffsr_cli.evaluation.methods import make_method
 from sam_diffsr_cli.evaluation.perceptual import make_lpips
-from sam_diffsr_cli.evaluation.sets import Case
+from sam_diffsr_cli.evaluation.sets import Case, Truth
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
@@ -30,7 +30,7 @@ MODEL = ModelConfig(
         base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2, num_timesteps=10
     ),
 )
-TRUTH = Path("a.png")
+TRUTH = Truth(Path("a.png"), "a.png", "a.png", ())
 
 
 @pytest.fixture
@@ -114,3 +114,16 @@ def test_lpips_without_its_backbone_says_where_to_put_it(
     with pytest.raises(ConfigError, match="squeeze: its backbone is not there") as caught:
         make_lpips("squeeze", torch.device("cpu"))
     assert "TORCH_HOME" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["..", "a/b"])
+def test_a_name_that_leaves_the_folder_of_results_is_refused(
+    upscaler: Upscaler, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(InputError, match="cannot be the name of a folder"):
+        make_method(f"{name}={tmp_path}", upscaler)
+
+
+def test_a_folder_with_an_equals_sign_is_itself(upscaler: Upscaler, tmp_path: Path) -> None:
+    (tmp_path / "lr=0.1").mkdir()
+    assert make_method(str(tmp_path / "lr=0.1"), upscaler).name == "lr=0.1"

@@ -28,6 +28,7 @@ def measured(picture: str, method: str, seed: int, psnr_y: float, **more: float)
         seed=seed,
         values={"psnr_y": psnr_y, **more},
         seconds=2.0,
+        sources="",
     )
 
 
@@ -87,9 +88,34 @@ def test_csv_has_a_row_a_picture_below_its_facts() -> None:
 
 def test_markdown_has_a_table_a_set_and_the_facts() -> None:
     other = Measured(
-        set_name="Other", picture="z", method="bicubic", seed=0, values={"lpips": 0.5}, seconds=1.0
+        set_name="Other",
+        picture="z",
+        method="bicubic",
+        seed=0,
+        values={"lpips": 0.5},
+        seconds=1.0,
+        sources="",
     )
     text = to_markdown(FACTS, [*MANY, other])
-    assert "| Set | PSNR-Y |\n|---|---|\n| bicubic | 25.00 |\n| default | 28.00 ± 1.15 |" in text
-    assert "| Other | LPIPS |\n|---|---|\n| bicubic | 0.500 |" in text
+    assert (
+        "| Set (2 pictures) | PSNR-Y |\n|---|---|\n| bicubic | 25.00 |\n| default | 28.00 ± 1.15 |"
+        in text
+    )
+    assert "| Other (1 picture) | LPIPS |\n|---|---|\n| bicubic | 0.500 |" in text
     assert text.endswith("protocol: standard; model: m, sha256 ab.\n")
+
+
+def test_methods_are_averaged_over_the_pictures_that_all_of_them_have() -> None:
+    some = [measured("a", "mine", 0, 40.0), *MANY]
+    assert [(one.method, one.pictures) for one in summarize(some)] == [
+        ("mine", 1),
+        ("bicubic", 1),
+        ("default", 1),
+    ]
+    assert [one.means["psnr_y"] for one in summarize(some)] == [40.0, 20.0, pytest.approx(22.0)]
+
+
+def test_a_picture_that_lacks_a_seed_is_in_no_mean() -> None:
+    bicubic, default = summarize(MANY[:-1])
+    assert (bicubic.pictures, bicubic.means["psnr_y"]) == (1, 20.0)
+    assert default.errors["psnr_y"] == pytest.approx(statistics.stdev([21, 22, 23]) / math.sqrt(3))

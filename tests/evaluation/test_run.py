@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,8 @@ import pytest
 from PIL import Image
 
 from sam_diffsr_cli import metrics
-from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.evaluation.methods import Method
+from sam_diffsr_cli.errors import InputError, ResourceError
+from sam_diffsr_cli.evaluation.methods import Enlarge, Method
 from sam_diffsr_cli.evaluation.protocols import find_protocol
 from sam_diffsr_cli.evaluation.run import (
     RESULTS_NAME,
@@ -22,13 +21,12 @@ from sam_diffsr_cli.evaluation.run import (
     evaluate,
     result_path,
 )
-from sam_diffsr_cli.evaluation.sets import Case, find_set, read_pair
+from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, Truth, find_set, read_pair
 
-Enlarge = Callable[[Case, Path, int], np.ndarray]
 STANDARD = find_protocol("standard", 4)
 
 
-def doubled(case: Case, _truth: Path, seed: int) -> np.ndarray:
+def doubled(case: Case, _truth: Truth, seed: int) -> np.ndarray:
     """Draw each input pixel as a square, brighter with the seed."""
     large = case.lr.repeat(4, axis=0).repeat(4, axis=1)
     brighter: np.ndarray = np.clip(large.astype(int) + seed, 0, 255).astype(np.uint8)
@@ -52,7 +50,7 @@ def plan(tmp_path: Path) -> Plan:
         protocol=STANDARD,
         scale=4,
         seeds=3,
-        lr_folder=None,
+        inputs=None,
         lpips=None,
         out=None,
         identity={"protocol": "standard"},
@@ -97,7 +95,7 @@ def test_lpips_is_among_the_values_when_it_is_asked_for(plan: Plan) -> None:
 
 
 def test_a_picture_that_fails_does_not_stop_the_others(plan: Plan) -> None:
-    plan.sets[0].truths[0].write_bytes(b"no picture")
+    plan.sets[0].truths[0].path.write_bytes(b"no picture")
     failure, measured = evaluate(plan)
     assert isinstance(failure, Failure)
     assert "a.png" in str(failure.error)
@@ -108,7 +106,7 @@ def test_a_picture_that_fails_does_not_stop_the_others(plan: Plan) -> None:
 # ------------------------------------------------------------------------------- going on
 
 
-def never(_case: Case, _truth: Path, _seed: int) -> np.ndarray:
+def never(_case: Case, _truth: Truth, _seed: int) -> np.ndarray:
     raise AssertionError("what is there is not made again")
 
 
@@ -120,11 +118,11 @@ def test_results_and_numbers_are_kept_and_not_made_again(plan: Plan, tmp_path: P
     plan = kept(plan, tmp_path)
     first = run(plan)
     assert plan.out is not None
-    for one in first:
-        path = result_path(plan.out, one.set_name, one.method, one.picture)
-        case = read_pair(plan.sets[0].folder / one.picture, None, STANDARD, 4)
+    for one, truth in zip(first, plan.sets[0].truths, strict=True):
+        path = result_path(plan.out, one.set_name, one.method, truth)
+        case = read_pair(truth, None, STANDARD, 4)
         with Image.open(path) as image:
-            assert np.array_equal(np.asarray(image), doubled(case, path, 0))
+            assert np.array_equal(np.asarray(image), doubled(case, truth, 0))
     again = dataclasses.replace(plan, methods=[method(enlarge=never)])
     assert run(again) == first
 
@@ -177,3 +175,55 @@ def test_a_folder_that_cannot_be_made_is_told(plan: Plan, tmp_path: Path) -> Non
     (tmp_path / "out").write_text("a file")
     with pytest.raises(InputError, match="out: cannot be a folder"):
         run(kept(plan, tmp_path))
+
+
+def test_a_truth_that_has_changed_is_measured_again(plan: Plan, tmp_path: Path) -> None:
+    plan = kept(plan, tmp_path)
+    first = run(plan)
+    pixels = np.random.default_rng(9).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(plan.sets[0].truths[0].path)
+    again = {one.picture: one for one in run(plan)}
+    assert again["a.png"].values != first[0].values
+    assert again["b.png"] == first[1]
+
+
+def test_results_of_another_folder_are_measured_for_themselves(plan: Plan, tmp_path: Path) -> None:
+    plan = kept(plan, tmp_path)
+    values = []
+    for folder, level in (("bad", 0), ("good", 128)):
+        (tmp_path / folder).mkdir()
+        results = ResultFolder(tmp_path / folder)
+        for name in ("a.png", "b.png"):
+            Image.new("RGB", (40, 32), (level,) * 3).save(tmp_path / folder / name)
+
+        def read(
+            _case: Case, truth: Truth, _seed: int, results: ResultFolder = results
+        ) -> np.ndarray:
+            return np.asarray(Image.open(results.find(truth)))
+
+        mine = dataclasses.replace(method("mine", enlarge=read), results=results)
+        values.append(run(dataclasses.replace(plan, methods=[mine]))[0].values["psnr_y"])
+    assert values[1] > values[0] + 3
+
+
+def test_a_kept_picture_that_is_damaged_or_gone_is_made_again(plan: Plan, tmp_path: Path) -> None:
+    plan = kept(plan, tmp_path)
+    first = run(plan)
+    assert plan.out is not None
+    paths = [result_path(plan.out, "Set", "squares", truth) for truth in plan.sets[0].truths]
+    whole = [path.read_bytes() for path in paths]
+    paths[0].write_bytes(whole[0][:50])
+    paths[1].unlink()
+    assert [one.values for one in run(plan)] == [one.values for one in first]
+    assert [path.read_bytes() for path in paths] == whole
+
+
+def test_memory_that_runs_out_on_one_picture_does_not_stop_the_others(plan: Plan) -> None:
+    def enlarge(case: Case, truth: Truth, seed: int) -> np.ndarray:
+        if truth.picture == "a.png":
+            raise ResourceError("out of memory")
+        return doubled(case, truth, seed)
+
+    failure, measured = evaluate(dataclasses.replace(plan, methods=[method(enlarge=enlarge)]))
+    assert isinstance(failure, Failure)
+    assert isinstance(measured, Measured)
