@@ -20,7 +20,7 @@ from sam_diffsr_cli.atomic import DISK_FULL, atomic_path
 from sam_diffsr_cli.data.crops import Regions, TrainingPhoto
 from sam_diffsr_cli.errors import DiskFullError, InputError
 
-__all__ = ["CachedPhotos", "Entry", "label_values", "photo_size", "read_photo", "write_photo"]
+__all__ = ["CachedPhotos", "Entry", "label_values", "read_entry", "read_photo", "write_photo"]
 
 MOST_OPEN = 4096
 """Photos mapped at a time; systems allow some 65,000 maps."""
@@ -131,7 +131,7 @@ def read_photo(path: Path) -> TrainingPhoto:
         ) from error
 
 
-def photo_size(path: Path) -> Entry | None:
+def read_entry(path: Path) -> Entry | None:
     """Read what is known of a photo from the head of its file; None if it is not whole."""
     try:
         with path.open("rb") as file:

@@ -14,7 +14,7 @@ from sam_diffsr_cli.data.cache import (
     CachedPhotos,
     Entry,
     label_values,
-    photo_size,
+    read_entry,
     write_photo,
 )
 from sam_diffsr_cli.data.crops import Regions, TrainingPhoto
@@ -134,7 +134,7 @@ def _prepare(photo: FoundPhoto, request: PhotoRequest) -> Prepared:
     try:
         key = _key(photo.path, mask_file, request.mask_norm)
         cached = request.cache / key[:2] / f"{key}.safetensors"
-        entry = photo_size(cached)
+        entry = read_entry(cached)
         fresh = _decode(photo, mask_file, request) if entry is None else None
     except InputError as error:
         return Prepared(photo, None, str(error))
@@ -142,7 +142,7 @@ def _prepare(photo: FoundPhoto, request: PhotoRequest) -> Prepared:
         if reason := _too_small(photo, fresh.pixels.shape[1], fresh.pixels.shape[2], request):
             return Prepared(photo, None, reason)
         write_photo(cached, fresh)
-        entry = photo_size(cached)
+        entry = read_entry(cached)
     if entry is None:
         raise InputError(f"{cached}: gone as soon as it was written")
     if reason := _too_small(photo, *entry.size, request):

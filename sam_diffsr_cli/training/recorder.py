@@ -128,16 +128,20 @@ class Recorder:
         is_validated = bool(self.val_photos) and (is_last or is_due)
         if is_saved or is_validated or step.step % habits.write_every == 0:
             self.journal.write(self._entry(step, now))
-        if is_saved or is_validated:
-            # Before the validation, which may take longer than whoever stops is given.
-            self.folder.save(self.state, habits.keep)
-            self.saved_at = time.monotonic()
+        if step.stops:
+            # First of all: a validation may take longer than whoever stops is given.
+            self._save()
         if is_validated:
-            entry = self._validate()
-            if entry.is_best:
-                self.folder.save(self.state, habits.keep)
-            yield entry
+            # Before the state is saved: killed in between, it is made again from the one before.
+            yield self._validate()
+        if is_validated or (is_saved and not step.stops):
+            self._save()
+        if is_validated:
             self.summarize()
+
+    def _save(self) -> None:
+        self.folder.save(self.state, self.habits.keep)
+        self.saved_at = time.monotonic()
 
     def summarize(self) -> None:
         """Write the page that shows the run so far."""

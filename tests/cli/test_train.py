@@ -293,7 +293,7 @@ def test_a_run_does_not_go_on_with_other_photos(whole: Done, tmp_path: Path) -> 
     before = left(whole.out)
     code, _, stderr = samsr("train", "--resume", "--out", whole.out, "--data", other)
     assert code == 4
-    assert f"{whole.out}: the photos are not those that the run was started with" in stderr
+    assert f"{whole.out}: the photos or masks are not those that the run was started with" in stderr
     assert left(whole.out) == before
 
 

@@ -123,11 +123,11 @@ def test_the_preset_option_goes_before_the_one_a_file_names() -> None:
         ),
         (
             ["--modulation", "paper"],
-            {"encoder.modulation": "paper", "diffusion.modulation": "paper"},
+            {"diffusion.modulation": "paper"},
         ),
         (
             ["--mask-norm", "region"],
-            {"encoder.mask_norm": "region", "diffusion.mask_norm": "region"},
+            {"diffusion.mask_norm": "region"},
         ),
         (["--seed", "3"], {"encoder.seed": 3, "diffusion.seed": 3}),
         (["--precision", "bf16"], {"encoder.precision": "bf16", "diffusion.precision": "bf16"}),
@@ -230,6 +230,7 @@ def test_an_encoder_alone_is_given_the_usual_steps_of_its_kind(
         (["--recipe", "torn.toml"], 4, "torn.toml: the recipe is not TOML"),
         (["--recipe", "typo.toml"], 4, "typo.toml: encoder.stepz: no such key"),
         (["--recipe", "typo.toml"], 4, "did you mean encoder.steps"),
+        (["--resume", "--out", "run", "--init", "x.safetensors"], 3, "the run has begun"),
         (["--init", "gone.safetensors"], 4, "gone.safetensors: no such weights file"),
         (["--init", "typo.toml"], 4, "typo.toml: damaged, or not a safetensors file"),
         (["--resume"], 3, "no run to go on with"),

@@ -27,7 +27,7 @@ from sam_diffsr_cli.training.run import Happening, Run, StageBegun
 from tests.tools.kill_train import TINY, draw_photos
 
 LITE = RECIPES["lite"]
-ENTRY = Entry("a.png", Path("a"), (99, 99), has_masks=False)
+ENTRY = Entry("a.png", Path("a"), (99, 99), 0, "")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NAMES = ("loss", "rate", "crops/s", "waiting for data", "to go", "memory", "validation")
 Shown: TypeAlias = Happening | Callable[[], None]

@@ -22,7 +22,7 @@ from sam_diffsr_cli.data.cache import (
     CachedPhotos,
     Entry,
     label_values,
-    photo_size,
+    read_entry,
     read_photo,
     write_photo,
 )
@@ -81,7 +81,7 @@ def test_a_photo_comes_back(path: Path, photo: TrainingPhoto) -> None:
 def test_a_name_comes_back(path: Path, name: str) -> None:
     write_photo(path, TrainingPhoto(name, pixels_of(1)))
     assert read_photo(path).name == name
-    entry = photo_size(path)
+    entry = read_entry(path)
     assert entry is not None
     assert entry.name == name
 
@@ -95,8 +95,48 @@ def test_pixels_that_are_not_laid_out_in_order_come_back(path: Path) -> None:
 @by_photo
 def test_the_head_tells_name_size_and_masks(path: Path, photo: TrainingPhoto) -> None:
     write_photo(path, photo)
-    has_masks = photo.regions is not None
-    assert photo_size(path) == Entry(photo.name, path, (HEIGHT, WIDTH), has_masks)
+    entry = read_entry(path)
+    assert entry is not None
+    label_bytes = 0 if photo.regions is None else 1
+    assert entry == Entry(photo.name, path, (HEIGHT, WIDTH), label_bytes, entry.digest)
+    assert entry.has_masks == (photo.regions is not None)
+
+
+def digest_of(path: Path, photo: TrainingPhoto) -> str:
+    write_photo(path, photo)
+    entry = read_entry(path)
+    assert entry is not None
+    return entry.digest
+
+
+def test_a_digest_tells_pixels_and_encodings_apart_but_not_names(path: Path) -> None:
+    same = TrainingPhoto("another", pixels_of(1).clone())
+    other_pixel = pixels_of(1)
+    other_pixel[2, 3, 4] ^= 1
+    other_value = label_values(encoding_of(5))
+    other_value.values[0] += 1
+    digests = [
+        digest_of(path, PLAIN),
+        digest_of(path, TrainingPhoto("plain.png", other_pixel)),
+        digest_of(path, TrainingPhoto("plain.png", pixels_of(1).flip(1))),
+        digest_of(path, TrainingPhoto("plain.png", pixels_of(1), label_values(encoding_of(5)))),
+        digest_of(path, TrainingPhoto("plain.png", pixels_of(1), label_values(encoding_of(6)))),
+        digest_of(path, TrainingPhoto("plain.png", pixels_of(1), other_value)),
+    ]
+    assert digest_of(path, same) == digests[0]
+    assert len(set(digests)) == len(digests)
+
+
+@pytest.mark.parametrize(("regions", "label_bytes"), [(1, 1), (256, 1), (257, 2), (32769, 4)])
+def test_the_head_tells_how_large_the_labels_are(
+    path: Path, regions: int, label_bytes: int
+) -> None:
+    size = (200, 200)
+    encoding = (torch.arange(200 * 200) % regions).float().reshape(size)
+    write_photo(path, TrainingPhoto("a", pixels_of(1, size), label_values(encoding)))
+    entry = read_entry(path)
+    assert entry is not None
+    assert entry.label_bytes == label_bytes
 
 
 def test_the_file_holds_the_pixels_as_any_reader_of_safetensors_sees_them(path: Path) -> None:
@@ -122,7 +162,7 @@ def test_writing_leaves_the_photo_as_it_was(path: Path) -> None:
 # ------------------------------------------------------------------------------------- labels
 
 
-@pytest.mark.parametrize("regions", [1, 2, 256, 257, 500])
+@pytest.mark.parametrize("regions", [1, 2, 256, 257, 500, 540])
 def test_labels_and_values_stand_for_the_encoding(regions: int) -> None:
     encoding = encoding_of(regions)
     found = label_values(encoding)
@@ -130,7 +170,7 @@ def test_labels_and_values_stand_for_the_encoding(regions: int) -> None:
     assert torch.equal(found.values[found.labels.long()][0], encoding)
 
 
-@pytest.mark.parametrize(("regions", "bytes_each"), [(1, 1), (256, 1), (257, 4)])
+@pytest.mark.parametrize(("regions", "bytes_each"), [(1, 1), (256, 1), (257, 2)])
 def test_a_label_is_a_byte_where_that_is_enough(regions: int, bytes_each: int) -> None:
     assert label_values(encoding_of(regions)).labels.element_size() == bytes_each
 
@@ -175,7 +215,7 @@ def entries(tmp_path: Path) -> list[Entry]:
     for number in range(3):
         path = tmp_path / f"{number}.safetensors"
         write_photo(path, TrainingPhoto(f"{number}.png", pixels_of(number)))
-        entry = photo_size(path)
+        entry = read_entry(path)
         assert entry is not None
         found.append(entry)
     return found
@@ -225,7 +265,7 @@ def test_a_file_that_was_cut_off_is_not_taken(
     write_photo(path, photo)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    assert photo_size(path) is None
+    assert read_entry(path) is None
     with pytest.raises(InputError, match=r"photo\.safetensors: damaged") as caught:
         read_photo(path)
     assert caught.value.hint is not None
@@ -235,7 +275,7 @@ def test_a_file_that_was_cut_off_is_not_taken(
 def test_a_file_with_something_behind_it_is_not_taken(path: Path) -> None:
     write_photo(path, PLAIN)
     path.write_bytes(path.read_bytes() + b"x")
-    assert photo_size(path) is None
+    assert read_entry(path) is None
     with pytest.raises(InputError, match="damaged"):
         read_photo(path)
 
@@ -293,7 +333,7 @@ def test_a_file_with_another_head_is_not_taken(
 ) -> None:
     write_photo(path, PLAIN)
     with_head(path, change)
-    assert photo_size(path) is None
+    assert read_entry(path) is None
     with pytest.raises(InputError, match="damaged"):
         read_photo(path)
 
@@ -310,7 +350,7 @@ def test_an_encoding_without_its_values_is_damaged(path: Path) -> None:
 def test_a_length_of_the_head_out_of_proportion_is_not_taken(path: Path, length: int) -> None:
     write_photo(path, PLAIN)
     path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
-    assert photo_size(path) is None
+    assert read_entry(path) is None
     with pytest.raises(InputError, match="damaged"):
         read_photo(path)
 
@@ -319,7 +359,7 @@ def test_a_length_of_the_head_out_of_proportion_is_not_taken(path: Path, length:
 def test_a_deeply_nested_head_is_not_taken(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_bytes(len(text).to_bytes(8, "little") + text.encode())
-    assert photo_size(path) is None
+    assert read_entry(path) is None
     with pytest.raises(InputError, match="damaged"):
         read_photo(path)
 
@@ -337,7 +377,7 @@ def test_a_changed_byte_is_noticed_or_harmless(path: Path, place: int, value: in
     content[place % len(whole)] = value
     path.write_bytes(content)
     try:
-        entry = photo_size(path)
+        entry = read_entry(path)
         assert entry is None or min(entry.size) >= 0
         photo = read_photo(path)
         assert photo.pixels.dim() == 3
@@ -348,13 +388,13 @@ def test_a_changed_byte_is_noticed_or_harmless(path: Path, place: int, value: in
 
 
 def test_a_file_that_is_not_there_is_not_taken(path: Path) -> None:
-    assert photo_size(path) is None
+    assert read_entry(path) is None
     with pytest.raises(InputError, match=r"photo\.safetensors: damaged"):
         read_photo(path)
 
 
 def test_a_folder_is_not_taken(tmp_path: Path) -> None:
-    assert photo_size(tmp_path) is None
+    assert read_entry(tmp_path) is None
     with pytest.raises(InputError, match="damaged"):
         read_photo(tmp_path)
 
@@ -441,7 +481,7 @@ def test_what_another_process_writes_is_whole_whenever_it_is_read(path: Path) ->
             for turn in range(5000):
                 if turn % 8 == 0:
                     write_photo(path, own)
-                assert photo_size(path) is not None
+                assert read_entry(path) is not None
                 found = read_photo(path).pixels
                 levels.add(int(found[0, 0, 0]))
                 assert bool((found == found[0, 0, 0]).all())

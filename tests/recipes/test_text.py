@@ -29,6 +29,8 @@ LITE_RECIPE, PAPER_RECIPE = RECIPES["lite"], RECIPES["paper"]
 
 positive = st.floats(0, 1e30, exclude_min=True)
 names = st.text(max_size=20)
+MODULATIONS = ["none", "released", "paper"]
+OF_DIFFUSION_ALONE = ("modulation", "mask_norm")
 
 
 @st.composite
@@ -63,8 +65,9 @@ def stage_configs(draw: st.DrawFn, stage: Stage, unit: int) -> TrainConfig:
         clip_norm=draw(st.floats(0, 1e30)),
         ema_decay=draw(st.floats(0, 1, exclude_max=True)),
         loss=draw(st.sampled_from(["l1", "l2"])),
-        modulation=draw(st.sampled_from(["none", "released", "paper"])),
-        mask_norm=draw(st.sampled_from(["image", "region"])),
+        # Masks shift no encoder's noise: there these are no values of a recipe.
+        modulation="released" if stage == "encoder" else draw(st.sampled_from(MODULATIONS)),
+        mask_norm="image" if stage == "encoder" else draw(st.sampled_from(["image", "region"])),
         precision=draw(st.sampled_from(["auto", "fp32", "bf16", "fp16"])),
         seed=draw(st.integers(0, 2**63 - 1)),
     )
@@ -130,6 +133,8 @@ def test_the_text_says_every_value_as_any_reader_of_toml_sees_it(recipe: Recipe)
     expected = json.loads(json.dumps(dataclasses.asdict(recipe)))
     for stage in STAGES:
         del expected[stage]["stage"]  # said by the section
+    for name in OF_DIFFUSION_ALONE:
+        del expected["encoder"][name]
     if expected["model"]["diffusion"]["sigma_data"] is None:
         expected["model"]["diffusion"]["sigma_data"] = "none"
     assert tomllib.loads(to_toml(recipe)) == expected
@@ -309,7 +314,7 @@ def test_none_stands_for_what_may_be_absent() -> None:
 
 def test_none_is_a_name_where_nothing_may_be_absent() -> None:
     changed = overlay(LITE_RECIPE, {"modulation": "none", "data.masks": "none"})
-    assert (changed.encoder.modulation, changed.data.masks) == ("none", "none")
+    assert (changed.diffusion.modulation, changed.data.masks) == ("none", "none")
     with pytest.raises(ConfigError, match="learning_rate"):
         overlay(LITE_RECIPE, {"learning_rate": "none"})
 
@@ -392,3 +397,14 @@ def test_equal_recipes_do_not_differ() -> None:
 def test_sections_left_out_do_not_differ() -> None:
     changed = overlay(LITE_RECIPE, {"data.masks": "m", "data.hold_out": 0, "encoder.batch": 1})
     assert differences(LITE_RECIPE, changed, ("data",)) == ["encoder.batch: 16, 1"]
+
+
+@pytest.mark.parametrize("name", OF_DIFFUSION_ALONE)
+def test_how_masks_shift_noise_is_said_of_the_diffusion_alone(name: str) -> None:
+    value = {"modulation": "paper", "mask_norm": "region"}[name]
+    changed = overlay(LITE_RECIPE, {name: value})
+    assert changed == overlay(LITE_RECIPE, {f"diffusion.{name}": value})
+    assert changed.encoder == LITE_RECIPE.encoder
+    with pytest.raises(ConfigError, match=f"encoder.{name}: no such key") as caught:
+        overlay(LITE_RECIPE, {f"encoder.{name}": value})
+    assert f"diffusion.{name}" in (caught.value.hint or "")

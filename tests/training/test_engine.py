@@ -140,6 +140,10 @@ def alone(name: str, engine: Engine) -> tuple[TrainState, list[Any]]:
     return state, list(train(state, tiny.source(config), engine))
 
 
+def test_both_of_two_processes_hear_whether_they_agree(seen: list[dict[str, Any]]) -> None:
+    assert [one["agrees"] for one in seen] == [[True, False]] * 2
+
+
 @CASES
 def test_two_processes_end_where_one_does(name: str, together: Path, engine: Engine) -> None:
     expected, _ = alone(name, engine)

@@ -142,6 +142,24 @@ def test_several_folders_come_one_after_the_other(place: Place) -> None:
     assert [photo.folder for photo in found] == [folders[0], folders[1], folders[1]]
 
 
+def test_photos_to_validate_with_are_not_trained_on(place: Place) -> None:
+    for name in ("a.png", "val/b.png", "valley/c.png"):
+        place.save(name)
+    leave_out = place.photos / "val"
+    assert names(find_photos([place.photos], leave_out)) == ["a.png", "valley/c.png"]
+    # However the folder is called: here by way of a link and of its parent.
+    (place.root / "link").symlink_to(leave_out)
+    roundabout = place.photos / "valley" / ".." / "val"
+    for other in (place.root / "link", roundabout):
+        assert names(find_photos([place.photos], other)) == ["a.png", "valley/c.png"]
+
+
+def test_nothing_to_train_on_but_what_to_validate_with_is_refused(place: Place) -> None:
+    place.save("a.png")
+    with pytest.raises(InputError, match=r"photos: no pictures but those in .*photos"):
+        find_photos([place.photos], place.photos)
+
+
 def test_folders_without_any_picture_are_refused(place: Place) -> None:
     (place.photos / "notes.txt").touch()
     with pytest.raises(InputError, match="photos: no pictures"):
@@ -510,7 +528,7 @@ def test_what_a_killed_run_left_half_written_is_removed(place: Place) -> None:
 
 
 def entries_of(*all_names: str) -> list[Entry]:
-    return [Entry(name, Path(f"/cache/{name}"), (30, 40), has_masks=False) for name in all_names]
+    return [Entry(name, Path(f"/cache/{name}"), (30, 40), 0, "0" * 32) for name in all_names]
 
 
 def numbered(number: int) -> list[Entry]:
@@ -540,7 +558,7 @@ def test_the_same_photos_are_held_out_in_whatever_order_they_come(shuffled: list
 def test_the_name_alone_decides_what_is_held_out() -> None:
     entries = numbered(100)
     others = [
-        Entry(e.name, Path("/elsewhere") / f"{n}", (n + 20, 50), has_masks=True)
+        Entry(e.name, Path("/elsewhere") / f"{n}", (n + 20, 50), 1, f"{n:032x}")
         for n, e in enumerate(entries)
     ]
     assert [e.name for e in split(others, 8)[1]] == [e.name for e in split(entries, 8)[1]]
@@ -567,8 +585,7 @@ def test_a_photo_that_comes_twice_is_not_on_both_sides() -> None:
 BASE = entries_of("a.png", "b.png", "c.png")
 OTHERS = {
     "name": [BASE[0]._replace(name="x.png"), *BASE[1:]],
-    "size": [BASE[0]._replace(size=(40, 30)), *BASE[1:]],
-    "masks": [BASE[0]._replace(has_masks=True), *BASE[1:]],
+    "pixels-or-masks": [BASE[0]._replace(digest="1" * 32), *BASE[1:]],
     "order": BASE[::-1],
     "fewer": BASE[:2],
     "more": [*BASE, BASE[0]],
@@ -588,7 +605,7 @@ def test_the_same_photos_elsewhere_are_the_same_list() -> None:
 
 def test_a_list_of_photos_is_told_the_same_by_every_version() -> None:
     # It is in the states of runs, which could not be gone on with otherwise.
-    assert identify(BASE) == "1b5c8f8b9d3cbf1019ab6f4f11e387d5"
+    assert identify(BASE) == "83c70d170fd48306af72d607a892c0ba"
 
 
 def test_a_name_that_is_not_text_is_identified_and_held_out() -> None:
@@ -608,12 +625,12 @@ def test_on_the_cpu_photos_are_mapped_from_their_files(place: Place) -> None:
     assert torch.equal(photos[0].pixels, read_photo(entries[0].path).pixels)
 
 
-@pytest.mark.parametrize("has_masks", [False, True], ids=["plain", "masked"])
+@pytest.mark.parametrize("label_bytes", [0, 1, 2, 4])
 def test_photos_that_do_not_fit_beside_the_training_are_mapped(
-    monkeypatch: pytest.MonkeyPatch, has_masks: bool
+    monkeypatch: pytest.MonkeyPatch, label_bytes: int
 ) -> None:
-    entries = [entry._replace(has_masks=has_masks) for entry in BASE]
-    needed = 3 * 30 * 40 * (4 if has_masks else 3)
+    entries = [entry._replace(label_bytes=label_bytes) for entry in BASE]
+    needed = 3 * 30 * 40 * (3 + label_bytes)
     free = int(needed / DEVICE_SHARE) - 1
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10**12))
     photos = place_photos(entries, torch.device("cuda"))

@@ -418,12 +418,16 @@ def test_what_was_written_of_the_stage_before_stays(desk: Desk) -> None:
     assert [entry.step for entry in desk.entries() if isinstance(entry, StepEntry)] == [1, 2]
 
 
-def test_a_damaged_journal_is_refused(desk: Desk) -> None:
-    (desk.folder.path / JOURNAL_NAME).write_text("not a journal\n")
-    recorder = desk.open(NEVER)
-    with pytest.raises(InputError, match="line 1 is damaged"), recorder:
-        pytest.fail("it was opened")
+def test_a_damaged_journal_is_kept_aside_and_the_run_goes_on(desk: Desk) -> None:
+    journal = desk.folder.path / JOURNAL_NAME
+    journal.write_text("not a journal\n")
+    with desk.open(replace(NEVER, write_every=1)) as recorder:
+        desk.take(recorder, 2)
     assert recorder.journal._file.closed
+    assert journal.with_name(f"{JOURNAL_NAME}.damaged").read_text() == "not a journal\n"
+    told = [entry.text for entry in desk.entries() if isinstance(entry, EventEntry)]
+    assert any("line 1 is damaged" in text and f"{JOURNAL_NAME}.damaged" in text for text in told)
+    assert [entry.step for entry in desk.entries() if isinstance(entry, StepEntry)] == [1, 2]
 
 
 # --------------------------------------------------------------------------------- the summary

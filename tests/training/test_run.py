@@ -219,13 +219,14 @@ def one_photo_less(run: Run) -> Run:
     return replace(run, train_photos=run.train_photos[:1])
 
 
-def no_masks(run: Run) -> Run:
-    return replace(run, train_photos=[e._replace(has_masks=False) for e in run.train_photos])
+def edited_photo(run: Run) -> Run:
+    first, second = run.train_photos
+    return replace(run, train_photos=[first._replace(digest="0" * 32), second])
 
 
-@pytest.mark.parametrize("change", [other_photo, one_photo_less, no_masks])
+@pytest.mark.parametrize("change", [other_photo, one_photo_less, edited_photo])
 def test_other_photos_are_refused(begun: Run, change: Callable[[Run], Run]) -> None:
-    with pytest.raises(ConfigError, match="the photos are not those") as caught:
+    with pytest.raises(ConfigError, match="the photos or masks are not those") as caught:
         finish(change(begun))
     assert caught.value.hint
 
@@ -245,6 +246,37 @@ def test_another_network_is_refused(begun: Run) -> None:
     other = replace(MODEL, unet=UNetConfig(kind="folded", widths=(12, 8)))
     with pytest.raises(ConfigError, match="another network"):
         finish(replace(begun, recipe=replace(begun.recipe, model=other)))
+
+
+def test_what_was_best_on_other_photos_is_not_the_best_of_these(begun: Run, tmp_path: Path) -> None:
+    path = begun.folder.states("encoder")[-1]
+    state = load_state(path, begun.recipe.encoder, CPU)
+    state.best = 99.0
+    begun.folder.save(state, keep=9)
+    assert open_stage(begun, 0).best == 99.0
+    others = tiny.entries(tmp_path / "others", tiny.photos()[:1])
+    opened = open_stage(replace(begun, val_photos=others), 0)
+    assert (opened.best, opened.step) == (None, state.step)
+
+
+def test_processes_that_read_different_states_are_refused(
+    begun: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine, "agrees", lambda _, *values: values == (0, ""))
+    with pytest.raises(ConfigError, match="the processes read different states or photos") as found:
+        finish(begun)
+    assert "shared disk" in (found.value.hint or "")
+
+
+def test_a_card_that_was_filled_in_stays_when_the_run_ends_again(make_run: MakeRun) -> None:
+    run = finish(make_run(tiny.recipe("encoder", steps=2)))
+    card = run.folder.weights_path.with_suffix(".md")
+    assert "(fill in)" in card.read_text()
+    card.write_text("mine")
+    run.folder.weights_path.unlink()
+    finish(run)
+    assert run.folder.weights_path.exists()
+    assert card.read_text() == "mine"
 
 
 def test_how_a_model_is_sampled_does_not_decide_what_goes_on(begun: Run) -> None:

@@ -117,7 +117,7 @@ def test_a_picture_cut_short_is_skipped(tmp_path: Path) -> None:
 def test_every_picture_says_what_it_shows(tmp_path: Path) -> None:
     noise(tmp_path / "s.png")
     page = Page(draw_slides([validation(12_000, is_best=True)], tmp_path, "encoder", PLENTY))
-    text = "Sample of the encoder after step 12,000, PSNR-Y 27.500 dB, best so far"
+    text = "Input, encoder after step 12,000, and truth, PSNR-Y 27.500 dB, best so far"
     assert page.all("img")[0]["alt"] == text
     assert text in page.text
 

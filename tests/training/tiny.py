@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
-from sam_diffsr_cli.data.cache import Entry, write_photo
+from sam_diffsr_cli.data.cache import Entry, read_entry, write_photo
 from sam_diffsr_cli.data.crops import CropPlan, Regions, TrainingPhoto
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.recipes.records import DataConfig, Recipe, Stage, TrainConfig
@@ -129,8 +129,9 @@ def entries(folder: Path, among: Sequence[TrainingPhoto] | None = None) -> list[
     for number, photo in enumerate(photos() if among is None else among):
         path = folder / f"{number}.safetensors"
         write_photo(path, photo)
-        size = (int(photo.pixels.shape[1]), int(photo.pixels.shape[2]))
-        found.append(Entry(photo.name, path, size, photo.regions is not None))
+        entry = read_entry(path)
+        assert entry is not None
+        found.append(entry)
     return found
 
 

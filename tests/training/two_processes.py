@@ -96,6 +96,7 @@ def main(out: Path) -> None:
         "is_main": engine.is_main,
         "is_local_main": engine.is_local_main,
         "share": [list(rows) for rows in engine.share(2).rows(8)],
+        "agrees": [engine.agrees(7, "same"), engine.agrees(7, "one's own"[engine.share(1).rank :])],
         **train_all(engine, out),
         "stopped": stop_one(engine, out),
     }
