@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.recipes.records import Stage
 from sam_diffsr_cli.training.journal import (
     JOURNAL_NAME,
     Entry,
     EventEntry,
     Journal,
-    Stage,
     StepEntry,
     ValidationEntry,
     read_journal,

@@ -14,13 +14,13 @@ from PIL import Image
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.recipes.records import Stage
 from sam_diffsr_cli.training import summary
 from sam_diffsr_cli.training.journal import (
     JOURNAL_NAME,
     Entry,
     EventEntry,
     Journal,
-    Stage,
     StepEntry,
     ValidationEntry,
 )
