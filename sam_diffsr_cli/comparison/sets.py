@@ -185,13 +185,15 @@ def _candidates(each: ResultSet) -> list[tuple[_Affix, dict[str, Path]]]:
     """Return what can be taken off all names of a set, and the names that are left."""
     names = list(each.files)
     prefix, suffix = _common_start(names), _common_start([name[::-1] for name in names])[::-1]
-    if len(names) == 1:
-        # All of one name is shared: nothing says what of it belongs to the picture.
-        prefix = suffix = ""
+    is_single = len(names) == 1
+    if is_single:
+        # All of one name is shared: nothing but a scale at its end is sure not to be the picture's.
+        prefix = ""
     befores = [0, *(i + 1 for i, letter in enumerate(prefix) if letter in SEPARATORS)]
     afters = [0]
     for i, letter in enumerate(suffix):
-        if letter in SEPARATORS or SCALE.match(suffix, i):
+        is_scale = SCALE.match(suffix, i + (letter in SEPARATORS)) is not None
+        if is_scale or (letter in SEPARATORS and not is_single):
             afters.append(len(suffix) - i)
     found = []
     for affix in (_Affix(before, after) for before in befores for after in afters):

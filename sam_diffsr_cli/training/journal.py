@@ -4,21 +4,21 @@ A line is whole or absent, whenever the process is killed. How it is shown is up
 """
 
 import contextlib
-import io
 import json
 import math
 import os
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Self
 
-from sam_diffsr_cli.atomic import DISK_FULL, atomic_path
+from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.errors import DiskFullError, InputError
 from sam_diffsr_cli.recipes.records import Stage
 from sam_diffsr_cli.training.board import Boards
+from sam_diffsr_cli.training.lines import disk_errors, open_whole
 
 __all__ = [
     "JOURNAL_NAME",
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 JOURNAL_NAME, TENSORBOARD_NAME = "metrics.jsonl", "tensorboard"
-BLOCK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ class Journal:
         self._boards = Boards(folder / TENSORBOARD_NAME) if tensorboard else None
 
     def __enter__(self) -> Self:
-        self._file = _open_whole(self.path)
+        self._file = open_whole(self.path)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -147,7 +146,7 @@ class Journal:
         if self._boards is not None:
             # The error that ends a run is told, not that of closing after it.
             hidden = (OSError, DiskFullError) if kind else ()
-            with contextlib.suppress(*hidden), _disk_errors(self.path):
+            with contextlib.suppress(*hidden), disk_errors(self.path):
                 self._boards.close()
 
     def write(self, entry: Entry) -> None:
@@ -156,7 +155,7 @@ class Journal:
         Raises:
             DiskFullError: The disk is full; the entry is not in the file.
         """
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             self._append(_to_line(entry))
             if self._boards is not None:
                 _show(self._boards, entry, self.folder)
@@ -195,9 +194,9 @@ class Journal:
                 with atomic_path(self.path) as temporary:
                     temporary.write_bytes(b"".join(kept))
             finally:
-                self._file = _open_whole(self.path)
+                self._file = open_whole(self.path)
         if self._boards is not None:
-            with _disk_errors(self.path):
+            with disk_errors(self.path):
                 self._boards.rewind(stage, step, later_stages)
 
     def set_aside(self) -> Path:
@@ -213,7 +212,7 @@ class Journal:
         except OSError as error:
             raise InputError(f"{self.path}: cannot be renamed ({error.strerror})") from error
         finally:
-            self._file = _open_whole(self.path)
+            self._file = open_whole(self.path)
         return damaged
 
 
@@ -226,35 +225,6 @@ def _show(boards: Boards, entry: Entry, folder: Path) -> None:
         scalars = {"psnr_y": entry.psnr_y, "validation_loss": entry.loss}
         sample = folder / entry.sample if entry.sample else None
         boards.write(entry.stage, entry.step, scalars, sample)
-
-
-@contextlib.contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise DiskFullError(f"{path}: no space left", hint="free some disk space") from error
-        raise
-
-
-def _open_whole(path: Path) -> io.FileIO:
-    """Open for appending, and cut off what follows the last whole line."""
-    try:
-        with _disk_errors(path):
-            file = io.FileIO(path, "a+")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    size = start = whole = file.seek(0, os.SEEK_END)
-    while start > 0:
-        start = max(0, start - BLOCK_BYTES)
-        file.seek(start)
-        whole = start + file.read(BLOCK_BYTES).rfind(b"\n") + 1
-        if whole > start:
-            break
-    if whole < size:
-        file.truncate(whole)
-    return file
 
 
 def _to_line(entry: Entry) -> bytes:

@@ -149,3 +149,12 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a: no pictures in this folder"):
         open_sets([str(fill(tmp_path / "a", "notes.txt"))], None)
+
+
+@pytest.mark.parametrize(("left", "right"), [("cat_1.png", "cat_2.png"), ("a-cat.png", "cat.png")])
+def test_of_a_single_name_nothing_is_taken_off_but_a_scale(
+    left: str, right: str, tmp_path: Path
+) -> None:
+    a, b = fill(tmp_path / "a", left), fill(tmp_path / "b", right)
+    with pytest.raises(InputError, match="no picture is in all of"):
+        match(a, b)
