@@ -36,7 +36,10 @@ class Stages:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a job; seconds are those of its own reading, enlarging and writing."""
+    """What became of a job; seconds are those of its own reading, enlarging and writing.
+
+    ``worker`` is the number of the one that did it, None without workers.
+    """
 
     job: Job
     status: Literal["planned", "done", "skipped", "failed"] = "done"
@@ -48,6 +51,7 @@ class Outcome:
     read_s: float = 0.0
     enlarge_s: float = 0.0
     write_s: float = 0.0
+    worker: int | None = None
 
     def fail(self, error: SamsrError) -> None:
         """Note the failure."""

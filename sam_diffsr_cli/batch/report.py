@@ -100,6 +100,7 @@ def _file_entry(outcome: "Outcome") -> dict[str, Any]:
             "enlarge": round(outcome.enlarge_s, 4),
             "write": round(outcome.write_s, 4),
         },
+        "worker": outcome.worker,
         "notes": list(outcome.notes),
         "error": error_entry(outcome.error),
     }

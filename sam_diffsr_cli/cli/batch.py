@@ -1,19 +1,22 @@
 """How a batch shows itself: the plan, two bars, a line per output, failures, and the summary."""
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from sam_diffsr_cli.batch.pipeline import Outcome
     from sam_diffsr_cli.batch.plan import Estimate, Job
     from sam_diffsr_cli.batch.stages import Settings
+    from sam_diffsr_cli.cli.console import BatchReporter
+    from sam_diffsr_cli.cli.workers import CrewPlan
     from sam_diffsr_cli.errors import SamsrError
 
-__all__ = ["run_settings"]
+__all__ = ["Manner", "run_settings"]
 
 INTERRUPTED = 130
 """128 + SIGINT, what a shell expects after Ctrl-C."""
@@ -22,14 +25,20 @@ LEAST_TIMED_MEGAPIXELS = 4.0
 """A batch of less than this is done before its time could be measured."""
 
 
-def run_settings(
-    settings: "Settings",
-    jobs: "Sequence[Job]",
-    *,
-    dry_run: bool,
-    fail_fast: bool,
-    as_json: bool,
-) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manner:
+    """How a batch is run, which does not change its results.
+
+    ``crew`` are the workers, None to do all of it in this process.
+    """
+
+    dry_run: bool
+    fail_fast: bool
+    as_json: bool
+    crew: "CrewPlan | None" = None
+
+
+def run_settings(settings: "Settings", jobs: "Sequence[Job]", manner: Manner) -> None:
     """Tell the plan, do it, and report.
 
     Raises:
@@ -38,6 +47,7 @@ def run_settings(
     """
     from sam_diffsr_cli.batch.plan import estimate_work
 
+    dry_run, as_json = manner.dry_run, manner.as_json
     plan = estimate_work(jobs, settings.scale, settings.limits)
     if dry_run or len(jobs) > 1:
         _tell_plan(settings, plan, is_timed=dry_run)
@@ -47,12 +57,13 @@ def run_settings(
         if dry_run:
             outcomes += _dry_run(settings, jobs, plan, as_json=as_json)
         else:
-            _run(settings, (jobs, plan), outcomes, fail_fast=fail_fast, as_json=as_json)
+            work = _Work(settings, jobs, plan, manner.crew if len(jobs) > 1 else None)
+            _run(work, outcomes, fail_fast=manner.fail_fast, as_json=as_json)
     except KeyboardInterrupt as interrupt:
         error = interrupt
     failure = _failure(outcomes, len(jobs), error)
     if as_json:
-        _print_document(settings, plan, outcomes, failure, is_plan=dry_run)
+        _print_document(settings, (jobs, plan), outcomes, failure, is_plan=dry_run)
         if failure is not None:
             _print_failure(failure)
             raise typer.Exit(failure.exit_code)
@@ -110,39 +121,76 @@ def _dry_run(
     return outcomes
 
 
-def _run(
-    settings: "Settings",
-    work: "tuple[Sequence[Job], Estimate]",
-    outcomes: "list[Outcome]",
-    *,
-    fail_fast: bool,
-    as_json: bool,
-) -> None:
-    """Do the jobs, telling each outcome as it comes; ``outcomes`` is filled as it goes."""
-    from contextlib import closing
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be done, how much it is, and by which workers, None to do it here."""
+
+    settings: "Settings"
+    jobs: "Sequence[Job]"
+    plan: "Estimate"
+    crew: "CrewPlan | None"
+
+
+def _start(
+    work: _Work, bars: "BatchReporter", late: "list[Outcome]"
+) -> "Generator[Outcome, None, None]":
+    """Start doing the jobs, here or with workers; the bars follow."""
     from itertools import accumulate
 
     from sam_diffsr_cli.batch.pipeline import run_batch
     from sam_diffsr_cli.batch.stages import make_stages
+
+    jobs, settings = work.jobs, work.settings
+    if work.crew is not None:
+        return _start_crew(work, work.crew, bars, late)
+    is_piped = any(job.source.path is None for job in jobs)
+    stages_input = sys.stdin.buffer.read() if is_piped else b""
+    begun = dict(zip(map(id, jobs), accumulate(work.plan.work, initial=0.0), strict=False))
+    sizes = dict(zip(map(id, jobs), work.plan.work, strict=True))
+
+    def report(job: "Job", share: float) -> None:
+        bars(begun[id(job)] + share * sizes[id(job)], share, job.source.name)
+
+    return run_batch(jobs, make_stages(settings, report, stages_input), late)
+
+
+def _start_crew(
+    work: _Work, plan: "CrewPlan", bars: "BatchReporter", late: "list[Outcome]"
+) -> "Generator[Outcome, None, None]":
+    from contextlib import closing
+
+    from sam_diffsr_cli.batch.crew import run_crew
+    from sam_diffsr_cli.batch.orders import order_of
+    from sam_diffsr_cli.cli.console import note
+    from sam_diffsr_cli.cli.workers import open_crew, tell_workers
+
+    sizes = dict(zip(map(id, work.jobs), work.plan.work, strict=True))
+    done = 0.0
+    crew = open_crew(plan, order_of(work.settings))
+    seen: list[Outcome] = []
+    with closing(run_crew(work.jobs, crew, late, note)) as outcomes:
+        for outcome in outcomes:
+            done += sizes[id(outcome.job)]
+            bars(done, 1.0, outcome.job.source.name)
+            seen.append(outcome)
+            yield outcome
+    for line in tell_workers(seen, crew.names):
+        note(line)
+
+
+def _run(work: _Work, outcomes: "list[Outcome]", *, fail_fast: bool, as_json: bool) -> None:
+    """Do the jobs, telling each outcome as it comes; ``outcomes`` is filled as it goes."""
+    from contextlib import closing
+
     from sam_diffsr_cli.cli.console import batch_progress
     from sam_diffsr_cli.errors import DiskFullError
 
-    jobs, plan = work
+    jobs = work.jobs
     _clear_leftovers(jobs)
-    is_piped = any(job.source.path is None for job in jobs)
-    stages_input = sys.stdin.buffer.read() if is_piped else b""
-    begun = dict(zip(map(id, jobs), accumulate(plan.work, initial=0.0), strict=False))
-    sizes = dict(zip(map(id, jobs), plan.work, strict=True))
-    with batch_progress(sum(plan.work)) as bars:
-
-        def report(job: "Job", share: float) -> None:
-            bars(begun[id(job)] + share * sizes[id(job)], share, job.source.name)
-
+    with batch_progress(sum(work.plan.work)) as bars:
         late: list[Outcome] = []
         try:
-            with closing(
-                run_batch(jobs, make_stages(settings, report, stages_input), late)
-            ) as results:
+            with closing(_start(work, bars, late)) as results:
                 for outcome in results:
                     outcomes.append(outcome)
                     _tell(outcome, len(jobs), as_json=as_json)
@@ -210,7 +258,7 @@ def _failure(
 
 def _print_document(
     settings: "Settings",
-    plan: "Estimate",
+    work: "tuple[Sequence[Job], Estimate]",
     outcomes: "Sequence[Outcome]",
     failure: "SamsrError | None",
     *,
@@ -219,6 +267,12 @@ def _print_document(
     from sam_diffsr_cli.batch.report import make_document, to_text
     from sam_diffsr_cli.batch.stages import make_record
 
+    if any(outcome.worker is not None for outcome in outcomes):
+        # Workers finish in any order; the document is in that of the plan.
+        place = {id(job): index for index, job in enumerate(work[0])}
+        outcomes = sorted(outcomes, key=lambda outcome: place[id(outcome.job)])
+
+    _, plan = work
     status = STATUSES.get(0 if failure is None else failure.exit_code, "failed")
     if failure is None and is_plan:
         status = "planned"

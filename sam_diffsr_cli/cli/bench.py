@@ -23,7 +23,7 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter per option
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="default (the bundled one), lite, paper, or a weights file; several times.",
+            help="As in samsr upscale, default (the bundled one), or a preset: lite, paper.",
             show_default="default and paper",
             rich_help_panel=WHAT,
         ),

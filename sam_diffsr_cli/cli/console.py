@@ -4,6 +4,7 @@ import os
 import sys
 import time
 import traceback
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,9 +30,13 @@ __all__ = [
     "note",
     "print_error",
     "print_result",
+    "printable",
     "progress",
     "stderr_console",
 ]
+
+TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""What turns the direction of writing, and can make a name look like another."""
 
 PLAIN_INTERVAL_S = 30.0
 """Without a terminal, a line of progress is printed this often."""
@@ -58,9 +63,18 @@ def stderr_console() -> Console:
     return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
+def printable(text: str) -> str:
+    """Write control characters as their codes: names and files must not steer the terminal."""
+    return "".join(c if c in "\n\t" or not _is_control(c) else ascii(c)[1:-1] for c in text)
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cc" or letter in TURNING
+
+
 def note(text: str) -> None:
     """Print one line for the user's information."""
-    stderr_console().print(escape(text))
+    stderr_console().print(escape(printable(text)))
 
 
 def print_result(text: str) -> None:
@@ -78,9 +92,9 @@ def print_error(
     console = stderr_console()
     if cause is not None:
         console.print(escape("".join(traceback.format_exception(cause))))
-    console.print(f"[bold red]error:[/] {escape(message)}")
+    console.print(f"[bold red]error:[/] {escape(printable(message))}")
     if hint:
-        console.print(f"[bold]hint:[/] {escape(hint)}")
+        console.print(f"[bold]hint:[/] {escape(printable(hint))}")
 
 
 @contextmanager

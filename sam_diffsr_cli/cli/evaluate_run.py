@@ -35,7 +35,7 @@ class EvaluateRequest:
     csv: Path | None
     markdown: Path | None
     as_json: bool
-    weights: Path | None
+    weights: str | None
     device: str
     precision: str
     tile: int | None

@@ -1,6 +1,5 @@
 """Options that several commands share."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -17,11 +16,12 @@ Precision = Annotated[
     typer.Option(help="auto: bf16 on CUDA that has it, else fp32.", rich_help_panel=MACHINE),
 ]
 Weights = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--model",
         "--weights",
-        help="Weights file.",
+        help="Bundled name, weights file, or org/name[@revision][:file] on the Hub.",
+        metavar="MODEL",
         show_default="the bundled model",
         rich_help_panel=MACHINE,
     ),

@@ -44,7 +44,8 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         _option(FILES, "Photos to hold out, a tenth at most.", min=0, show_default="8"),
     ] = None,
     init: Annotated[
-        Path | None, _option(FILES, "Weights file to start from; brings its network.")
+        str | None,
+        _option(FILES, "Model to start from, as --model takes it elsewhere; brings its network."),
     ] = None,
     resume: Annotated[  # noqa: FBT002
         bool, _option(FILES, "Go on with the run in --out.", "--resume")

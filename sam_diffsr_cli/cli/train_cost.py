@@ -37,9 +37,7 @@ def tell_cost(recipe: "Recipe", request: "TrainRequest") -> None:
         typer.echo(f"# {config.stage} stage on {device}, {config.precision}:")
         for name, value in _lines(estimate):
             typer.echo(f"#   {name}: {value}")
-    typer.echo(
-        f"# all: {_duration(total_s)}, without validations and other work on the machine"
-    )
+    typer.echo(f"# all: {_duration(total_s)}, without validations and other work on the machine")
 
 
 def _photos(recipe: "Recipe", request: "TrainRequest") -> str:

@@ -31,7 +31,7 @@ class TrainRequest:
     out: Path | None
     masks: Path | None
     val: Path | None
-    init: Path | None
+    init: str | None
     resume: bool
     data_root: Path | None
     download: bool
@@ -93,6 +93,9 @@ def resolve_recipe(request: TrainRequest) -> "Recipe":
     if request.stage is not None:
         given["stages"] = ["encoder", "diffusion"] if request.stage == "both" else [request.stage]
     given |= {**_places(request), **request.options}
+    if not request.resume:
+        # The base has it, as the file that it stands for.
+        given.pop("data.init", None)
     asked = overlay(base, given)
     if request.resume:
         from sam_diffsr_cli.training.folder import refuse_other
@@ -107,7 +110,7 @@ def _places(request: TrainRequest) -> dict[str, object]:
     places: dict[str, object] = {}
     if request.data:
         places["data.photos"] = list(request.data)
-    for key in ("masks", "val", "init", "cache"):
+    for key in ("masks", "val", "cache"):
         path = getattr(request, key)
         if path is not None:
             places[f"data.{key}"] = str(path.resolve())
@@ -150,6 +153,7 @@ def _refuse_preset(request: TrainRequest, stored: "Recipe") -> None:
 
 def _fresh(request: TrainRequest) -> "Recipe":
     """Take the preset and the recipe's file; with ``--init`` the network is that of its file."""
+    from sam_diffsr_cli.checkpoints.finding import find_model
     from sam_diffsr_cli.recipes.records import recipe_for
     from sam_diffsr_cli.recipes.text import from_toml, overlay, parse_setting, read_toml
 
@@ -157,13 +161,16 @@ def _fresh(request: TrainRequest) -> "Recipe":
     with _told_of(request.recipe):
         recipe = from_toml(text, request.preset)
         said = dict(map(parse_setting, request.settings)).get("data.init") or recipe.data.init
-        init = request.init or (Path(str(said)) if said else None)
-        if init is None:
+        init = request.init or str(said)
+        if not init:
             return recipe
-        network, kind = _network(init)
+        path = find_model(init).path.resolve()
+        network, kind = _network(path)
         if request.preset is None and request.recipe is None:
-            return recipe_for(network, kind)
-        return overlay(replace(recipe, model=network), _said_of_network(text))
+            recipe = recipe_for(network, kind)
+        else:
+            recipe = overlay(replace(recipe, model=network), _said_of_network(text))
+        return replace(recipe, data=replace(recipe.data, init=str(path)))
 
 
 def _network(init: Path) -> "tuple[ModelConfig, str]":

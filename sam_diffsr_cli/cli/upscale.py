@@ -118,6 +118,38 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
             rich_help_panel=MACHINE,
         ),
     ] = 200.0,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that share the pictures.",
+            show_default="1",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    gpus: Annotated[
+        str | None,
+        typer.Option(
+            help="A process on each GPU: all, or numbers such as 0,1.",
+            show_default="one process",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            help="Workers on this machine, or on a Ray cluster that shares the files' disk.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the cluster, as host:port.",
+            show_default="$RAY_ADDRESS, else one of its own",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
     weights: Weights = None,
@@ -130,7 +162,8 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: curl ... | samsr upscale - - --format png > large.png
     """
     from sam_diffsr_cli.batch.stages import Settings
-    from sam_diffsr_cli.cli.batch import run_settings
+    from sam_diffsr_cli.cli.batch import Manner, run_settings
+    from sam_diffsr_cli.cli.workers import plan_crew
     from sam_diffsr_cli.errors import InputError
     from sam_diffsr_cli.pictures.encoders import WriteOptions
     from sam_diffsr_cli.pictures.formats import format_named
@@ -145,16 +178,19 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         raise InputError(f"--max-megapixels {max_megapixels}: must be a number")
     written = None if image_format is None else format_named(image_format)
     naming, jobs = _plan(sources, target, (written, suffix, on_exists), recursive=recursive)
-    upscaler = _load(weights, device, precision)
+    crew = plan_crew(workers, gpus, device, (engine, ray_address))
+    first = crew.devices[0] if crew is not None and crew.devices else device
+    upscaler = _load(weights, first, precision)
     settings = Settings(
         upscaler=upscaler,
-        sampling=_sampling(upscaler, steps, seed, tile),
+        sampling=_sampling(upscaler, (steps, seed, tile), 1 if crew is None else crew.sharing),
         scale=float(upscaler.config.scale) if scale is None else scale,
         naming=naming,
         limits=Limits(max_pixels=int(max_megapixels * 1e6)),
         options=WriteOptions(quality=quality, lossless=lossless, strip_metadata=strip_metadata),
     )
-    run_settings(settings, jobs, dry_run=dry_run, fail_fast=fail_fast, as_json=as_json)
+    manner = Manner(dry_run=dry_run, fail_fast=fail_fast, as_json=as_json, crew=crew)
+    run_settings(settings, jobs, manner)
 
 
 def _plan(
@@ -206,7 +242,7 @@ def _naming(target: str, names: "tuple[Format | None, str, str]", *, single: boo
     return Naming(folder=out, **common)  # type: ignore[arg-type]  # as typer checked it
 
 
-def _load(weights: Path | None, device: str, precision: str) -> "Upscaler":
+def _load(weights: str | None, device: str, precision: str) -> "Upscaler":
     from sam_diffsr_cli.device import resolve_device, resolve_precision
     from sam_diffsr_cli.upscaling.model import load_upscaler
 
@@ -215,18 +251,19 @@ def _load(weights: Path | None, device: str, precision: str) -> "Upscaler":
 
 
 def _sampling(
-    upscaler: "Upscaler", steps: int | None, seed: int | None, tile: int | None
+    upscaler: "Upscaler", given: "tuple[int | None, int | None, int | None]", workers: int
 ) -> "SamplingConfig":
-    """Resolve what was not given: by the model, and by the memory that is free."""
+    """Resolve what was not given of steps, seed and tile: by the model, and by the free memory."""
     from sam_diffsr_cli.config import SamplingConfig
     from sam_diffsr_cli.errors import ConfigError, InputError
     from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
 
+    steps, seed, tile = given
     count = upscaler.config.diffusion.sampling_steps if steps is None else steps
     check_steps(upscaler.config, count)
-    given = {} if seed is None else {"seed": seed}
-    side = choose_tile(upscaler, count) if tile is None else tile
+    seeded = {} if seed is None else {"seed": seed}
+    side = choose_tile(upscaler, count, workers) if tile is None else tile
     try:
-        return SamplingConfig(steps=count, tile=side, **given)
+        return SamplingConfig(steps=count, tile=side, **seeded)
     except ConfigError as error:
         raise InputError(f"--{error}") from error

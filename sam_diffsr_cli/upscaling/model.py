@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from sam_diffsr_cli.checkpoints.registry import DEFAULT_MODEL, bundled_weights
+from sam_diffsr_cli.checkpoints.finding import find_model
 from sam_diffsr_cli.checkpoints.store import load_weights
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.device import Precision
@@ -17,13 +17,14 @@ __all__ = ["Upscaler", "load_upscaler"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Upscaler:
-    """A model ready to enlarge: its device, number format, name, and the SHA-256 of its file."""
+    """A model ready to enlarge: its device, number format, name, file, and the file's SHA-256."""
 
     model: SuperResolver
     device: torch.device
     precision: Precision = "fp32"
     name: str = ""
     digest: str = ""
+    path: Path | None = None
 
     @property
     def config(self) -> ModelConfig:
@@ -32,20 +33,27 @@ class Upscaler:
 
 
 def load_upscaler(
-    weights: Path | None, device: torch.device, precision: Precision = "fp32"
+    weights: str | Path | None, device: torch.device, precision: Precision = "fp32"
 ) -> Upscaler:
-    """Load a weights file, or the bundled default.
+    """Load a model.
+
+    Args:
+        weights: A path is that file; text is read as ``--model`` is; None is the bundled default.
+        device: Where it will run.
+        precision: Number format that it will run in.
 
     Raises:
-        WeightsError: The file is missing, damaged or not ours.
+        InputError: The text names no model.
+        WeightsError: The file is missing, damaged, not ours, or cannot be fetched.
     """
-    path = bundled_weights() if weights is None else weights
-    model = load_weights(path).model
+    found = find_model(weights)
+    model = load_weights(found.path).model
     model = model.to(device).to(memory_format=torch.channels_last)
     return Upscaler(
         model=model.eval(),
         device=device,
         precision=precision,
-        name=DEFAULT_MODEL if weights is None else path.stem,
-        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        name=found.name,
+        digest=hashlib.sha256(found.path.read_bytes()).hexdigest(),
+        path=found.path,
     )

@@ -63,13 +63,20 @@ def context_margin(steps: int) -> int:
     return next((margin for most, margin in MARGINS if steps <= most), LARGEST_MARGIN)
 
 
-def choose_tile(upscaler: Upscaler, steps: int) -> int:
-    """Choose the side of a tile, in input pixels, by the memory that is free now."""
+def choose_tile(upscaler: Upscaler, steps: int, workers: int = 1) -> int:
+    """Choose the side of a tile, in input pixels, by the memory that is free now.
+
+    Args:
+        upscaler: The model, on its device.
+        steps: Of the chain.
+        workers: Processes that share the device's memory.
+    """
     free = free_memory(upscaler.device)
     if free is None:
         return TILES[2]
     on_host = upscaler.device.type == "cpu"
-    budget = min(HOST_SHARE * free, MOST_HOST_BYTES) if on_host else DEVICE_SHARE * free
+    share = (HOST_SHARE if on_host else DEVICE_SHARE) * free / workers
+    budget = min(share, MOST_HOST_BYTES) if on_host else share
     margin, each = context_margin(steps), _bytes_per_pixel(upscaler.config, steps)
     fitting = (tile for tile in TILES if (tile + 2 * margin) ** 2 * each <= budget)
     return next(fitting, TILES[-1])
@@ -90,11 +97,16 @@ def _bytes_per_pixel(config: ModelConfig, steps: int) -> int:
 
 
 def check_steps(config: ModelConfig, steps: int) -> None:
-    """Refuse more steps than the model's chain has.
+    """Refuse more steps than the model's chain has, and any of an encoder that was trained alone.
 
     Raises:
         InputError: There are too many.
     """
+    if steps and not config.diffusion.sampling_steps:
+        raise InputError(
+            f"--steps {steps}: these weights are of an encoder alone, whose diffusion is untrained",
+            hint="use --steps 0, or train the diffusion stage",
+        )
     longest = config.diffusion.num_timesteps
     if steps > longest:
         raise InputError(f"--steps {steps}: this model has at most {longest}")

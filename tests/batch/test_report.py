@@ -36,6 +36,7 @@ FILE_KEYS = {
     "seconds",
     "notes",
     "error",
+    "worker",
 }
 MADE_KEYS = {"tool", "model", "sha256", "scale", "steps", "seed", "precision", "device"}
 ERROR_KEYS = {"message", "hint", "exit_code"}

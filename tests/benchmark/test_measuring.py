@@ -61,4 +61,4 @@ def test_memory_of_what_was_scaled_grows_by_what_was_counted(
 
 def test_a_missing_file_is_refused() -> None:
     with pytest.raises(WeightsError, match="no such"):
-        measure_case(case("missing"), Effort(), ignore)
+        measure_case(case("missing.safetensors"), Effort(), ignore)

@@ -11,8 +11,9 @@ from sam_diffsr_cli.benchmark.models import (
     open_model,
     weights_of,
 )
+from sam_diffsr_cli.checkpoints.registry import bundled_weights
 from sam_diffsr_cli.config import LITE, PAPER, PRESETS
-from sam_diffsr_cli.errors import WeightsError
+from sam_diffsr_cli.errors import InputError, WeightsError
 from tests.benchmark.samples import TINY, write_tiny
 
 CPU = torch.device("cpu")
@@ -27,7 +28,7 @@ def test_a_preset_is_its_networks_with_random_weights(name: str) -> None:
 
 def test_the_bundled_model_has_its_own_weights() -> None:
     assert not has_random_weights("default")
-    assert weights_of("default") is None
+    assert weights_of("default") == bundled_weights()
     assert open_model("default", CPU, "bf16").digest
     assert config_of("default").networks == LITE.networks
 
@@ -41,7 +42,12 @@ def test_any_other_name_is_a_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_refused() -> None:
-    with pytest.raises(WeightsError, match=r"paper2: no such weights file"):
+    with pytest.raises(WeightsError, match=r"paper2\.safetensors: no such weights file"):
+        config_of("paper2.safetensors")
+
+
+def test_what_is_no_name_is_refused() -> None:
+    with pytest.raises(InputError, match=r"paper2: neither a bundled model, a file, nor org/name"):
         config_of("paper2")
 
 

@@ -15,6 +15,7 @@ from sam_diffsr_cli import __version__
 from sam_diffsr_cli.benchmark import processes, run
 from sam_diffsr_cli.benchmark.records import Effort, Failed, Row, StartUp
 from sam_diffsr_cli.benchmark.report import make_table
+from sam_diffsr_cli.checkpoints.registry import bundled_weights
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.cli.bench import _print_table
 from sam_diffsr_cli.cli.bench import bench as command
@@ -176,7 +177,7 @@ def test_options_say_what_is_run_and_how_often(made: Made) -> None:
     bench(*PAIR, "--repeats", "5", "--warm-up", "2", "--full")
     (effort,) = made.efforts
     assert (effort.repeats, effort.warm_up, effort.limit_s) == (5, 2, None)
-    assert made.started == [("cpu", None, 5)]
+    assert made.started == [("cpu", bundled_weights(), 5)]
 
 
 def test_without_full_there_is_a_limit(made: Made) -> None:

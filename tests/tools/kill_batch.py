@@ -1,8 +1,10 @@
 """Kill a batch at random moments, finish it, and compare the folder with that of an unbroken run.
 
     python tests/tools/kill_batch.py --pictures 50 --kills 10
+    python tests/tools/kill_batch.py --pictures 200 --kills 6 --workers 2
 
-Every byte counts, and so does every hidden file. Exits with 1 when a folder differs.
+With workers, every other kill is of one of them, which the batch must survive. Every byte counts,
+and so does every hidden file. Exits with 1 when a folder differs.
 """
 
 import argparse
@@ -12,11 +14,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from PIL import Image
 
@@ -39,9 +42,10 @@ PATIENCE_S = 120.0
 
 @dataclass(frozen=True)
 class Place:
-    """A folder with pictures to enlarge and a small model."""
+    """A folder with pictures to enlarge and a small model; ``more`` options go to every run."""
 
     root: Path
+    more: tuple[str, ...] = ()
 
     @property
     def photos(self) -> Path:
@@ -54,7 +58,7 @@ class Place:
     def arguments(self, out: Path, *more: str) -> list[str]:
         """Build the command line after ``samsr``."""
         named = ["upscale", str(self.photos), str(out), "--recursive", "--device", "cpu"]
-        return [*named, "--weights", str(self.weights), *more]
+        return [*named, "--weights", str(self.weights), *self.more, *more]
 
     def start(self, out: Path, *more: str) -> "subprocess.Popen[str]":
         """Start the command as a process of its own."""
@@ -120,26 +124,59 @@ def kill_at(place: Place, out: Path, count: int, delay_s: float) -> bool:
     return process.returncode < 0
 
 
+def workers_of(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """List the workers of a batch."""
+    children = psutil.Process(process.pid).children()
+    return [child for child in children if any("spawn_main" in part for part in child.cmdline())]
+
+
+def kill_worker_at(place: Place, out: Path, count: int, delay_s: float) -> tuple[bool, int]:
+    """Run into ``out``, kill a worker ``delay_s`` after ``count`` outputs, and let the rest go on.
+
+    Returns:
+        Whether there was one to kill, and the exit code.
+    """
+    process = place.start(out)
+    wait_for(out, count, process)
+    time.sleep(delay_s)
+    found = False
+    if process.poll() is None:
+        for worker in workers_of(process)[:1]:
+            worker.kill()
+            found = True
+    _, errors = process.communicate()
+    if process.returncode:
+        print(errors)
+    return found, process.returncode
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Kill, finish and compare as often as asked for; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--pictures", type=int, default=50)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(arguments)
     rng = np.random.default_rng(options.seed)
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
         place = make_place(Path(folder), options.pictures)
         whole = Path(folder) / "whole"
+        # One process, whatever the others are.
         code, wanted = finish(place, whole), content(whole)
+        place = replace(place, more=("--workers", str(options.workers)))
         print(f"unbroken: exit code {code}, {len(outputs(whole))} pictures")
         if code != 0 or len(outputs(whole)) != options.pictures:
             return 1
         for kill in range(options.kills):
             out = Path(folder) / f"out{kill}"
             share = (kill + rng.random()) / options.kills
-            underway = kill_at(place, out, int(share * options.pictures), rng.uniform(0, 0.03))
+            moment = int(share * options.pictures), rng.uniform(0, 0.03)
+            if options.workers > 1 and kill % 2:
+                bad += not survives(place, out, moment, wanted)
+                continue
+            underway = kill_at(place, out, *moment)
             there, hidden = len(outputs(out)), len([*out.rglob(".*")])
             code = finish(place, out, "--on-exists", "skip")
             same = code == 0 and content(out) == wanted
@@ -150,6 +187,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{'identical' if same else 'DIFFERENT'}"
             )
     return 1 if bad else 0
+
+
+def survives(
+    place: Place, out: Path, moment: tuple[int, float], wanted: dict[str, bytes | None]
+) -> bool:
+    """Kill a worker, and tell whether the batch ends well all the same."""
+    found, code = kill_worker_at(place, out, *moment)
+    same = code == 0 and content(out) == wanted
+    print(
+        f"a worker killed{'' if found else ' TOO LATE'}: exit code {code}, "
+        f"{'identical' if same else 'DIFFERENT'}"
+    )
+    return same and found
 
 
 def finish(place: Place, out: Path, *more: str) -> int:

@@ -1,0 +1,137 @@
+"""Workers as processes of this machine, each with a pipe of its own."""
+
+import multiprocessing
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from multiprocessing import connection
+from typing import TYPE_CHECKING
+
+from sam_diffsr_cli.batch.crew import Done, Event, Idle, Lost, Refused, Task
+from sam_diffsr_cli.batch.orders import Order
+from sam_diffsr_cli.batch.worker import serve
+from sam_diffsr_cli.errors import SamsrError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+__all__ = ["LocalCrew"]
+
+PATIENCE_S = 60.0
+"""For the files that are being written when all is stopped."""
+
+
+class LocalCrew:
+    """A process for each device that is named; a device may be named several times.
+
+    They are started afresh rather than forked: a fork of a process with threads may hang.
+    """
+
+    def __init__(self, order: Order, devices: Sequence[str]) -> None:
+        """Start the processes; each says when it is ready."""
+        self.size = len(devices)
+        self.names: Sequence[str] = tuple(devices)
+        self._order, self._devices = order, devices
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: list[SpawnProcess | None] = [None] * self.size
+        self._pipes: list[Connection | None] = [None] * self.size
+        self._ready: deque[int] = deque()
+        self._busy: set[int] = set()
+        for worker in range(self.size):
+            self.restart(worker)
+
+    def give(self, worker: int, tasks: Sequence[Task]) -> None:
+        """Hand tasks to an idle worker."""
+        pipe = self._pipes[worker]
+        self._busy.add(worker)
+        try:
+            if pipe is not None:
+                pipe.send(list(tasks))
+        except OSError:
+            # It has died meanwhile, as its pipe will tell.
+            return
+
+    def wait(self) -> Event:
+        """Wait for the next thing that happens."""
+        while not self._ready:
+            pipes = {pipe: n for n, pipe in enumerate(self._pipes) if pipe is not None}
+            self._ready += [pipes[pipe] for pipe in connection.wait(list(pipes))]  # type: ignore[index]  # they are of the kind that was given
+        return self._receive(self._ready.popleft())
+
+    def _receive(self, worker: int) -> Event:
+        pipe = self._pipes[worker]
+        assert pipe is not None  # noqa: S101 - only what is open gets ready
+        try:
+            message = pipe.recv()
+        except (EOFError, OSError):
+            return Lost(worker, self._end(worker))
+        if message is None:
+            self._busy.discard(worker)
+            return Idle(worker)
+        if isinstance(message, SamsrError):
+            return Refused(worker, message)
+        return Done(worker, *message)
+
+    def _end(self, worker: int) -> str:
+        """Part with a process that has died; return how."""
+        pipe, process = self._pipes[worker], self._processes[worker]
+        self._pipes[worker] = self._processes[worker] = None
+        self._busy.discard(worker)
+        if pipe is not None:
+            pipe.close()
+        if process is None:
+            return "it was not there"
+        process.join()
+        code = process.exitcode or 0
+        return f"killed by signal {-code}" if code < 0 else f"it ended with {code}"
+
+    def restart(self, worker: int) -> None:
+        """Start a process where there is none."""
+        ours, theirs = self._context.Pipe()
+        cores = os.cpu_count() or 1
+        is_on_cpu = self._devices[worker] == "cpu"
+        threads = max(1, cores // self.size) if is_on_cpu else None
+        process = self._context.Process(
+            target=serve,
+            args=(theirs, self._order, self._devices[worker], threads),
+            name=f"samsr-worker-{worker}",
+        )
+        process.start()
+        theirs.close()
+        self._pipes[worker], self._processes[worker] = ours, process
+
+    def close(self) -> list[Done]:
+        """Stop all; files that are being written are finished, and told."""
+        for worker, process in enumerate(self._processes):
+            pipe = self._pipes[worker]
+            if process is None or pipe is None:
+                continue
+            if worker in self._busy:
+                process.terminate()
+            else:
+                try:
+                    pipe.send(None)
+                except OSError:
+                    continue
+        until = time.monotonic() + PATIENCE_S
+        late: list[Done] = []
+        for worker in range(self.size):
+            late += self._drain(worker, until)
+        return late
+
+    def _drain(self, worker: int, until: float) -> list[Done]:
+        """Take what a worker still tells before it ends; kill it when the time is over."""
+        pipe, process = self._pipes[worker], self._processes[worker]
+        late: list[Done] = []
+        while pipe is not None and pipe.poll(max(0.0, until - time.monotonic())):
+            event = self._receive(worker)
+            if isinstance(event, Lost):
+                return late
+            if isinstance(event, Done):
+                late.append(event)
+        if process is not None:
+            process.kill()
+            self._end(worker)
+        return late

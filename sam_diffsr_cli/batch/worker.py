@@ -1,0 +1,126 @@
+"""A worker: it loads the model once, and does the tasks that come through its pipe."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from types import FrameType
+
+import torch
+
+from sam_diffsr_cli.batch.crew import Task
+from sam_diffsr_cli.batch.orders import Order, settle
+from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
+from sam_diffsr_cli.batch.plan import Job
+from sam_diffsr_cli.batch.stages import Settings, make_stages
+from sam_diffsr_cli.device import resolve_device
+from sam_diffsr_cli.errors import DiskFullError, SamsrError
+
+__all__ = ["Hand", "WorkerTrace", "serve"]
+
+
+class WorkerTrace(Exception):  # noqa: N818 - it stands for an error of another process
+    """The trace of a bug as text: what it was raised with cannot leave its process."""
+
+
+@dataclass(slots=True)
+class Hand:
+    """Does tasks with a model that is loaded.
+
+    ``late`` are the outcomes of what was still written when it was stopped.
+    """
+
+    settings: Settings
+    late: list[tuple[int, Outcome]] = field(default_factory=list)
+
+    def do(self, tasks: Sequence[Task]) -> Generator[tuple[int, Outcome], None, None]:
+        """Do tasks in order, reading and writing beside the work.
+
+        Yields:
+            The index and the outcome of each.
+        """
+        naming = self.settings.naming
+        if any(task.is_again for task in tasks):
+            # What is there of a task that was begun before is this batch's own.
+            naming = replace(naming, on_exists="overwrite")
+        stages = make_stages(replace(self.settings, naming=naming), _ignore)
+        index_of = {id(task.job): task.index for task in tasks}
+        late: list[Outcome] = []
+        try:
+            with contextlib.closing(
+                run_batch([task.job for task in tasks], stages, late)
+            ) as outcomes:
+                for outcome in outcomes:
+                    yield index_of[id(outcome.job)], _portable(outcome)
+        except DiskFullError:
+            # It is the error of the last outcome, which ends the batch.
+            return
+        finally:
+            self.late += [(index_of[id(o.job)], _portable(o)) for o in late]
+
+
+def _ignore(_job: Job, _share: float) -> None:
+    """Take no note of the share of a picture that is done."""
+
+
+def _portable(outcome: Outcome) -> Outcome:
+    """Replace what a bug was raised with by its text."""
+    error = outcome.error
+    if error is not None and error.__cause__ is not None:
+        text = "".join(traceback.format_exception(error.__cause__))
+        error.__cause__ = None
+        error.add_note(text)
+    return outcome
+
+
+def serve(pipe: Connection, order: Order, device: str, threads: int | None) -> None:
+    """Work until the pipe is closed, or ``None`` comes through it: a process's main function.
+
+    What it sends: an error when it cannot start; ``None`` when it has nothing to do; the index and
+    the outcome of a task.
+    """
+    # Ctrl-C reaches all processes of a terminal: the main one decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stop)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with contextlib.suppress(KeyboardInterrupt, EOFError, OSError):
+        try:
+            hand = Hand(settle(order, resolve_device(device)))
+        except SamsrError as error:
+            pipe.send(error)
+            return
+        try:
+            _work(pipe, hand)
+        finally:
+            for each in hand.late:
+                pipe.send(each)
+
+
+def _work(pipe: Connection, hand: Hand) -> None:
+    pipe.send(None)
+    while (tasks := pipe.recv()) is not None:
+        with contextlib.closing(hand.do(tasks)) as done:
+            for each in done:
+                pipe.send(each)
+        pipe.send(None)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _follow_parent() -> None:
+    """End with the process that started this one, however it ends."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,211 @@
+"""Who does what when workers share a plan, with workers that only pretend."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sam_diffsr_cli.batch.crew import (
+    MOST_AT_ONCE,
+    MOST_DEATHS,
+    Done,
+    Event,
+    Idle,
+    Lost,
+    Refused,
+    Task,
+    run_crew,
+)
+from sam_diffsr_cli.batch.pipeline import Outcome
+from sam_diffsr_cli.batch.plan import Job
+from sam_diffsr_cli.batch.sources import Source
+from sam_diffsr_cli.errors import DiskFullError, InputError, ResourceError, WeightsError
+
+
+def plan(count: int, done: Sequence[int] = ()) -> list[Job]:
+    names = [Path(f"{number}.png") for number in range(count)]
+    return [Job(Source(n, n), Path("out") / n, i in done) for i, n in enumerate(names)]
+
+
+@dataclass
+class FakeCrew:
+    """Workers that take turns; ``dies`` says of which task, and ``fails`` with which error."""
+
+    size: int = 2
+    dies: Callable[[Task], bool] = lambda _: False
+    fails: Callable[[Task], Exception | None] = lambda _: None
+    starts: Callable[[int], bool] = lambda _: True
+    given: list[tuple[int, list[Task]]] = field(default_factory=list)
+    restarts: list[int] = field(default_factory=list)
+    closed: int = 0
+    left: list[Done] = field(default_factory=list)
+    events: deque[Event] = field(default_factory=deque)
+    names: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for worker in range(self.size):
+            self._start(worker)
+
+    def _start(self, worker: int) -> None:
+        self.events.append(Idle(worker) if self.starts(worker) else Lost(worker, "no start"))
+
+    def give(self, worker: int, tasks: Sequence[Task]) -> None:
+        self.given.append((worker, list(tasks)))
+        for task in tasks:
+            if self.dies(task):
+                self.events.append(Lost(worker, "killed"))
+                return
+            # As it comes back from another process: a copy.
+            outcome = Outcome(Job(task.job.source, task.job.target))
+            error = self.fails(task)
+            if error is not None:
+                outcome.fail(error)  # type: ignore[arg-type]  # tests give ours
+            self.events.append(Done(worker, task.index, outcome))
+        self.events.append(Idle(worker))
+
+    def wait(self) -> Event:
+        assert self.events, "nothing can happen any more: it would wait for ever"
+        return self.events.popleft()
+
+    def restart(self, worker: int) -> None:
+        self.restarts.append(worker)
+        self._start(worker)
+
+    def close(self) -> Sequence[Done]:
+        self.closed += 1
+        return self.left
+
+
+def done_by(crew: FakeCrew) -> Counter[int]:
+    return Counter(task.index for _, tasks in crew.given for task in tasks)
+
+
+@given(count=st.integers(0, 200), size=st.integers(1, 9))
+def test_every_job_is_done_once(count: int, size: int) -> None:
+    jobs, crew = plan(count), FakeCrew(size)
+    outcomes = list(run_crew(jobs, crew))
+    assert sorted(jobs.index(outcome.job) for outcome in outcomes) == list(range(count))
+    assert all(any(outcome.job is job for job in jobs) for outcome in outcomes)
+    assert done_by(crew) == Counter(range(count))
+    assert crew.closed == 1
+
+
+def test_what_is_there_already_is_skipped_and_given_to_nobody() -> None:
+    crew = FakeCrew()
+    outcomes = list(run_crew(plan(5, done=[1, 3]), crew))
+    assert [o.job.source.name for o in outcomes if o.status == "skipped"] == ["1.png", "3.png"]
+    assert set(done_by(crew)) == {0, 2, 4}
+
+
+@given(count=st.integers(1, 300), size=st.integers(1, 9))
+def test_few_are_handed_out_at_once_and_one_by_one_in_the_end(count: int, size: int) -> None:
+    crew = FakeCrew(size)
+    list(run_crew(plan(count), crew))
+    sizes = [len(tasks) for _, tasks in crew.given]
+    assert max(sizes) <= MOST_AT_ONCE
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == 1
+
+
+def test_an_outcome_tells_which_worker_it_is_of() -> None:
+    crew = FakeCrew()
+    outcomes = list(run_crew(plan(40), crew))
+    of_worker = {task.index: worker for worker, tasks in crew.given for task in tasks}
+    names = {o.job.source.name: o.worker for o in outcomes}
+    assert names == {f"{index}.png": worker for index, worker in of_worker.items()}
+
+
+def test_what_a_dead_worker_had_is_done_by_others_alone() -> None:
+    died: list[int] = []
+
+    def dies(task: Task) -> bool:
+        if task.index == 20 and not died:
+            died.append(20)
+            return True
+        return False
+
+    crew = FakeCrew(2, dies)
+    told: list[str] = []
+    outcomes = list(run_crew(plan(60), crew, notify=told.append))
+    assert {o.status for o in outcomes} == {"done"}
+    assert len(outcomes) == 60
+    assert len(crew.restarts) == 1
+    assert told == [f"worker {crew.restarts[0]} died (killed); another takes its place"]
+    again = [tasks for _, tasks in crew.given if any(task.is_again for task in tasks)]
+    assert all(len(tasks) == 1 for tasks in again)
+    assert 20 in {tasks[0].index for tasks in again}
+
+
+def test_a_picture_that_workers_die_of_is_given_up_and_the_others_are_done() -> None:
+    crew = FakeCrew(2, dies=lambda task: task.index == 7)
+    outcomes = list(run_crew(plan(50), crew))
+    failed = [o for o in outcomes if o.status == "failed"]
+    assert [o.job.source.name for o in failed] == ["7.png"]
+    assert isinstance(failed[0].error, ResourceError)
+    assert f"7.png: {MOST_DEATHS} workers died of it (killed)" in str(failed[0].error)
+    assert failed[0].error.hint
+    assert len(outcomes) == 50
+    alone = [tasks for _, tasks in crew.given if [t.index for t in tasks] == [7]]
+    assert len(alone) == MOST_DEATHS
+
+
+@given(deadly=st.sets(st.integers(0, 29), max_size=12), size=st.integers(1, 4))
+def test_whatever_workers_die_of_each_job_has_one_outcome(deadly: set[int], size: int) -> None:
+    jobs = plan(30)
+    crew = FakeCrew(size, dies=lambda task: task.index in deadly)
+    outcomes = list(run_crew(jobs, crew))
+    assert sorted(jobs.index(o.job) for o in outcomes) == list(range(30))
+    assert {jobs.index(o.job) for o in outcomes if o.status == "failed"} == deadly
+
+
+def test_a_worker_that_never_starts_leaves_the_work_to_the_others() -> None:
+    crew = FakeCrew(2, starts=lambda worker: worker == 1)
+    assert len(list(run_crew(plan(9), crew))) == 9
+    assert crew.restarts == [0] * (MOST_DEATHS - 1)
+    assert {worker for worker, _ in crew.given} == {1}
+
+
+def test_workers_none_of_which_start_end_the_batch() -> None:
+    crew = FakeCrew(2, starts=lambda _: False)
+    with pytest.raises(ResourceError, match=r"die as they start \(no start\)"):
+        list(run_crew(plan(9), crew))
+    assert crew.closed == 1
+    assert len(crew.restarts) == 2 * (MOST_DEATHS - 1)
+
+
+def test_what_a_worker_refuses_to_start_with_ends_the_batch() -> None:
+    crew = FakeCrew()
+    crew.events.appendleft(Refused(0, WeightsError("model.safetensors: damaged")))
+    with pytest.raises(WeightsError, match="damaged"):
+        list(run_crew(plan(3), crew))
+    assert crew.closed == 1
+
+
+def test_a_failure_of_one_is_an_outcome() -> None:
+    crew = FakeCrew(fails=lambda task: InputError("bad") if task.index == 1 else None)
+    outcomes = list(run_crew(plan(4), crew))
+    assert Counter(o.status for o in outcomes) == Counter(done=3, failed=1)
+
+
+def test_a_full_disk_ends_the_batch() -> None:
+    crew = FakeCrew(fails=lambda task: DiskFullError("full") if task.index == 3 else None)
+    outcomes: list[Outcome] = []
+    with pytest.raises(DiskFullError, match="full"):
+        outcomes.extend(run_crew(plan(500), crew))
+    assert len(done_by(crew)) < 500
+    assert crew.closed == 1
+
+
+def test_a_batch_that_is_stopped_closes_its_crew_and_keeps_what_was_still_written() -> None:
+    jobs, crew = plan(300), FakeCrew()
+    late: list[Outcome] = []
+    crew.left = [Done(1, 299, Outcome(Job(jobs[299].source, None)))]
+    with closing(run_crew(jobs, crew, late)) as outcomes:
+        next(outcomes)
+    assert crew.closed == 1
+    assert [(o.job is jobs[299], o.worker) for o in late] == [(True, 1)]

@@ -1,0 +1,210 @@
+"""Workers as processes of this machine: real ones, with a small model."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from sam_diffsr_cli.batch.crew import Done, Idle, Lost, Refused, Task, run_crew
+from sam_diffsr_cli.batch.orders import Order, order_of, settle
+from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
+from sam_diffsr_cli.batch.plan import Job, Naming, plan_jobs
+from sam_diffsr_cli.batch.processes import LocalCrew
+from sam_diffsr_cli.batch.sources import gather_sources
+from sam_diffsr_cli.batch.stages import Settings, make_stages
+from sam_diffsr_cli.config import SamplingConfig
+from sam_diffsr_cli.errors import SamsrError, WeightsError
+from sam_diffsr_cli.pictures.encoders import WriteOptions
+from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.upscaling.model import load_upscaler
+from tests.batch.test_kill import tool
+
+PICTURES = 10
+NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return tool.make_place(tmp_path_factory.mktemp("workers"), PICTURES)
+
+
+def settings_into(place: Any, out: Path) -> Settings:
+    return Settings(
+        upscaler=load_upscaler(place.weights, torch.device("cpu")),
+        sampling=SamplingConfig(steps=2, tile=64),
+        scale=4.0,
+        naming=Naming(folder=out),
+        limits=Limits(),
+        options=WriteOptions(),
+    )
+
+
+def jobs_into(place: Any, out: Path) -> list[Job]:
+    sources = gather_sources([str(place.photos)], recursive=True, leave_out=out)
+    return plan_jobs(sources, Naming(folder=out))
+
+
+@pytest.fixture(scope="module")
+def whole(place: Any) -> dict[str, bytes | None]:
+    """Return what this process makes by itself."""
+    out = place.root / "whole"
+    stages = make_stages(settings_into(place, out), lambda *_: None)
+    assert {o.status for o in run_batch(jobs_into(place, out), stages)} == {"done"}
+    found: dict[str, bytes | None] = tool.content(out)
+    return found
+
+
+def order_into(place: Any, out: Path) -> Order:
+    return order_of(settings_into(place, out))
+
+
+def pids(crew: LocalCrew) -> list[int]:
+    return [process.pid or 0 for process in crew._processes if process is not None]
+
+
+def test_what_a_worker_is_sent_makes_the_settings_again(place: Any, tmp_path: Path) -> None:
+    settings = settings_into(place, tmp_path)
+    settings = replace(settings, upscaler=replace(settings.upscaler, name="org/name@1234"))
+    again = settle(order_of(settings), torch.device("cpu"))
+    plain = replace(settings, upscaler=again.upscaler)
+    assert again == plain
+    assert (again.upscaler.name, again.upscaler.digest) == (
+        "org/name@1234",
+        settings.upscaler.digest,
+    )
+
+
+def test_a_model_that_was_replaced_meanwhile_is_refused(place: Any, tmp_path: Path) -> None:
+    order = replace(order_into(place, tmp_path), digest="0" * 64)
+    with pytest.raises(WeightsError, match="was replaced"):
+        settle(order, torch.device("cpu"))
+
+
+def test_two_workers_write_what_one_process_does(
+    place: Any, whole: dict[str, bytes | None], tmp_path: Path
+) -> None:
+    crew = LocalCrew(order_into(place, tmp_path / "out"), ["cpu", "cpu"])
+    outcomes = list(run_crew(jobs_into(place, tmp_path / "out"), crew))
+    assert {o.worker for o in outcomes} == {0, 1}
+    assert tool.content(tmp_path / "out") == whole
+    assert pids(crew) == []
+
+
+@NEEDS_SIGNALS
+def test_what_a_killed_worker_had_is_done_by_another(
+    place: Any, whole: dict[str, bytes | None], tmp_path: Path
+) -> None:
+    crew = LocalCrew(order_into(place, tmp_path / "out"), ["cpu", "cpu"])
+    told: list[str] = []
+    outcomes: list[Outcome] = []
+    with closing(run_crew(jobs_into(place, tmp_path / "out"), crew, notify=told.append)) as done:
+        for outcome in done:
+            outcomes.append(outcome)
+            if len(outcomes) == 2:
+                os.kill(pids(crew)[0], signal.SIGKILL)
+    assert {o.status for o in outcomes} == {"done"}
+    assert len(outcomes) == PICTURES
+    assert tool.content(tmp_path / "out") == whole
+    assert any("killed by signal 9" in text for text in told)
+
+
+@pytest.fixture
+def one(place: Any, tmp_path: Path) -> Iterator[LocalCrew]:
+    """One worker that has started."""
+    crew = LocalCrew(order_into(place, tmp_path / "out"), ["cpu"])
+    assert crew.wait() == Idle(0)
+    yield crew
+    crew.close()
+
+
+def test_a_picture_that_was_begun_before_is_made_again(
+    one: LocalCrew, place: Any, tmp_path: Path
+) -> None:
+    job = jobs_into(place, tmp_path / "out")[0]
+    statuses = []
+    for is_again in (False, False, True):
+        one.give(0, [Task(5, job, is_again)])
+        done = one.wait()
+        assert isinstance(done, Done)
+        assert (done.index, one.wait()) == (5, Idle(0))
+        statuses.append((done.outcome.status, str(done.outcome.error or "")))
+    assert [status for status, _ in statuses] == ["done", "failed", "done"]
+    assert "exists already" in statuses[1][1]
+
+
+def test_an_error_comes_back_with_its_hint(one: LocalCrew, place: Any, tmp_path: Path) -> None:
+    job = jobs_into(place, tmp_path / "out")[0]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / job.source.inside).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "out" / job.source.inside).write_bytes(b"mine")
+    one.give(0, [Task(0, job)])
+    done = one.wait()
+    assert isinstance(done, Done)
+    error = done.outcome.error
+    assert isinstance(error, SamsrError)
+    assert (error.exit_code, "--on-exists" in (error.hint or "")) == (3, True)
+
+
+def test_a_model_that_cannot_be_loaded_refuses_the_batch(place: Any, tmp_path: Path) -> None:
+    order = replace(order_into(place, tmp_path), weights=tmp_path / "gone.safetensors")
+    crew = LocalCrew(order, ["cpu"])
+    event = crew.wait()
+    assert isinstance(event, Refused)
+    assert isinstance(event.error, WeightsError)
+    crew.close()
+
+
+@NEEDS_SIGNALS
+def test_a_worker_that_dies_is_told_and_can_be_replaced(one: LocalCrew) -> None:
+    os.kill(pids(one)[0], signal.SIGKILL)
+    assert one.wait() == Lost(0, "killed by signal 9")
+    one.restart(0)
+    assert one.wait() == Idle(0)
+
+
+@NEEDS_SIGNALS
+def test_workers_end_when_the_batch_is_killed(place: Any, tmp_path: Path) -> None:
+    process = replace(place, more=("--workers", "2")).start(tmp_path / "out")
+    tool.wait_for(tmp_path / "out", 1, process)
+    workers = tool.workers_of(process)
+    process.kill()
+    assert len(workers) == 2
+    gone, alive = psutil.wait_procs(workers, timeout=20)
+    assert (len(gone), alive) == (2, [])
+    process.communicate()
+
+
+@NEEDS_SIGNALS
+def test_a_killed_batch_with_workers_is_finished_to_the_same_bytes(
+    place: Any, tmp_path: Path
+) -> None:
+    assert tool.finish(place, tmp_path / "whole") == 0
+    two = replace(place, more=("--workers", "2"))
+    assert tool.kill_at(two, tmp_path / "out", 2, 0.0), "the run was over before the kill"
+    assert tool.finish(two, tmp_path / "out", "--on-exists", "skip") == 0
+    assert tool.content(tmp_path / "out") == tool.content(tmp_path / "whole")
+
+
+@NEEDS_SIGNALS
+def test_ctrl_c_ends_workers_and_leaves_whole_files(place: Any, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = replace(place, more=("--workers", "2")).start(tmp_path / "out")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    tool.wait_for(tmp_path / "out", 2, process)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=tool.PATIENCE_S)
+    assert process.returncode == 130
+    done = len(tool.outputs(tmp_path / "out"))
+    assert f"interrupted; {done} of {PICTURES} pictures done" in " ".join(stderr.split())
+    assert "Traceback" not in stderr
+    assert not [path for path in (tmp_path / "out").rglob(".*") if path.is_file()]

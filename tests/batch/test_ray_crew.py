@@ -1,0 +1,119 @@
+"""Workers as actors of a real Ray cluster on this machine, with a small model."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.batch.test_kill import tool
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+PICTURES = 16
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Start a cluster of one machine, and return its address."""
+    ray = Path(sys.executable).with_name("ray")
+    options = ["--port=0", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
+    options += ["--object-store-memory=100000000"]
+    # Not pytest's folder: the names of its sockets would be too long.
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder,
+    ):
+        # For all that is started from here on.
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        process = subprocess.Popen(  # noqa: S603 - an installed tool
+            [ray, "start", "--head", "--block", f"--temp-dir={folder}", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            if found := re.search(r"--address='?([0-9.]+:[0-9]+)", line):
+                break
+        else:
+            pytest.fail("".join(lines))
+        yield found[1]
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return tool.make_place(tmp_path_factory.mktemp("ray"), PICTURES)
+
+
+@pytest.fixture(scope="module")
+def whole(place: Any) -> dict[str, bytes | None]:
+    """Return what one process makes."""
+    assert tool.finish(place, place.root / "whole") == 0
+    found: dict[str, bytes | None] = tool.content(place.root / "whole")
+    return found
+
+
+@pytest.fixture
+def with_ray(place: Any, address: str) -> Any:
+    more = ("--engine", "ray", "--ray-address", address, "--workers", "2")
+    return replace(place, more=more)
+
+
+def actors() -> list[psutil.Process]:
+    return [p for p in psutil.process_iter(["name"]) if p.info["name"].startswith("ray::RayHand")]
+
+
+def test_two_actors_write_what_one_process_does(
+    with_ray: Any, whole: dict[str, bytes | None], tmp_path: Path
+) -> None:
+    process = with_ray.start(tmp_path / "out")
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert len(stdout.splitlines()) == PICTURES
+    assert re.search(r"worker 0 on Ray, cpu: \d+ pictures", stderr)
+    assert re.search(r"worker 1 on Ray, cpu: \d+ pictures", stderr)
+    assert tool.content(tmp_path / "out") == whole
+
+
+def test_what_a_killed_actor_had_is_done_by_another(
+    with_ray: Any, whole: dict[str, bytes | None], tmp_path: Path
+) -> None:
+    process = with_ray.start(tmp_path / "out")
+    tool.wait_for(tmp_path / "out", 1, process)
+    found = actors()
+    assert found
+    found[0].kill()
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert re.search(r"worker \d died \(.*\); another takes its place", stderr)
+    assert tool.content(tmp_path / "out") == whole
+
+
+def test_a_killed_driver_is_finished_to_the_same_bytes(
+    with_ray: Any, whole: dict[str, bytes | None], tmp_path: Path
+) -> None:
+    assert tool.kill_at(with_ray, tmp_path / "out", 2, 0.0), "the run was over before the kill"
+    psutil.wait_procs(actors(), timeout=30)
+    assert tool.finish(with_ray, tmp_path / "out", "--on-exists", "skip") == 0
+    assert tool.content(tmp_path / "out") == whole
+
+
+def test_a_cluster_that_is_not_there_is_refused(place: Any, tmp_path: Path) -> None:
+    more = ("--engine", "ray", "--ray-address", "127.0.0.1:9")
+    process = replace(place, more=more).start(tmp_path / "out")
+    _, stderr = process.communicate()
+    assert process.returncode == 5
+    assert "127.0.0.1:9" in stderr
+    assert "ray start --head" in stderr
