@@ -1,0 +1,112 @@
+"""``samsr models convert``: the authors' checkpoints as our weights files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from sam_diffsr_cli.config import ModelConfig
+
+__all__ = ["convert"]
+
+
+def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CKPT", help="Checkpoint of the diffusion, .ckpt.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Weights file to write, .safetensors.")
+    ],
+    encoder: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint of the encoder.", show_default="the one inside CKPT"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings it was trained with, YAML or JSON.",
+            show_default="config.yaml or config.json beside CKPT",
+        ),
+    ] = None,
+    published: Annotated[  # noqa: FBT002
+        bool, typer.Option("--published", help="The settings of the published checkpoint.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="One setting, as unet_dim_mults=1|2|3|4."),
+    ] = None,
+    dtype: Annotated[
+        Literal["fp16", "bf16", "fp32"], typer.Option(help="Numbers in the file.")
+    ] = "fp32",
+    overwrite: Annotated[  # noqa: FBT002
+        bool, typer.Option("--overwrite", help="Replace the file.")
+    ] = False,
+) -> None:
+    """Convert a checkpoint of SAM-DiffSR or SRDiff; nothing in it is run.
+
+    Its settings are those that the reference writes beside it. They are compared with every shape.
+
+    Example: samsr models convert model_ckpt_steps_400000.ckpt -o sam-diffsr.safetensors
+    """
+    from sam_diffsr_cli.checkpoints import conversion
+    from sam_diffsr_cli.cli.console import note, print_result
+    from sam_diffsr_cli.device import DTYPES
+
+    _check_output(output, overwrite=overwrite)
+    model_config = _model_config(checkpoint, config, settings or [], is_published=published)
+    done = conversion.convert(checkpoint, encoder, model_config, output, DTYPES[dtype])
+    note(done.source)
+    print_result(str(output))
+
+
+def _check_output(output: Path, *, overwrite: bool) -> None:
+    from sam_diffsr_cli.errors import InputError
+
+    if output.suffix != ".safetensors":
+        raise InputError(f"{output}: weights files end in .safetensors")
+    if output.exists() and not overwrite:
+        raise InputError(f"{output}: already there", hint="add --overwrite, or choose another name")
+
+
+def _model_config(
+    checkpoint: Path, config: Path | None, given: list[str], *, is_published: bool
+) -> "ModelConfig":
+    """Lay the options over the file of settings, or over the published ones."""
+    from sam_diffsr_cli.checkpoints.official_config import (
+        PUBLISHED,
+        find_settings,
+        read_settings,
+        to_model_config,
+    )
+    from sam_diffsr_cli.cli.console import note
+    from sam_diffsr_cli.errors import ConfigError, InputError
+
+    if is_published and config is not None:
+        raise InputError("--published and --config exclude each other")
+    place = config or (None if is_published else find_settings(checkpoint))
+    values: dict[str, Any] = dict(PUBLISHED) if is_published else {}
+    if place is not None:
+        values = read_settings(place)
+        note(f"settings: {place}")
+    values |= dict(map(_setting, given))
+    if not values:
+        raise ConfigError(
+            f"{checkpoint}: no config.yaml or config.json beside it says how it is built",
+            hint="give it with --config, take --published, or give each setting with --set",
+        )
+    return to_model_config(values)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    import yaml
+
+    from sam_diffsr_cli.errors import ConfigError
+
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise ConfigError(f"--set {text}: not NAME=VALUE", hint="such as --set hidden_size=64")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value cannot be read") from error
