@@ -38,6 +38,10 @@ FEATURE_STRIDE = 3
 """Every third encoder feature conditions the U-Net (``features[2::3]`` in the reference)."""
 
 
+MOST_FEATURES, MOST_BLOCKS, MOST_LEVELS, MOST_TIMESTEPS = 4096, 512, 8, 10_000
+"""Far above any network that was trained, so that a hostile file asks for no absurd one."""
+
+
 def require(holds: bool, name: str, value: object, allowed: str) -> None:  # noqa: FBT001
     """Raise ``ConfigError`` with the field, its value and what is allowed, unless ``holds``."""
     if not holds:
@@ -56,8 +60,11 @@ class EncoderConfig:
     num_block: int = 17
 
     def __post_init__(self) -> None:
-        require(self.num_feat >= 2 and self.num_feat % 2 == 0, "num_feat", self.num_feat, "even")
-        require(self.num_block >= FEATURE_STRIDE - 1, "num_block", self.num_block, ">= 2")
+        good = 2 <= self.num_feat <= MOST_FEATURES and self.num_feat % 2 == 0
+        require(good, "num_feat", self.num_feat, f"even, 2..{MOST_FEATURES}")
+        least = FEATURE_STRIDE - 1
+        good = least <= self.num_block <= MOST_BLOCKS
+        require(good, "num_block", self.num_block, f"{least}..{MOST_BLOCKS}")
 
     @property
     def num_condition_features(self) -> int:
@@ -76,8 +83,10 @@ class UNetConfig:
     widths: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        good = bool(self.widths) and all(w > 0 and w % 4 == 0 for w in self.widths)
-        require(good, "widths", self.widths, "one or more multiples of 4")
+        good = 1 <= len(self.widths) <= MOST_LEVELS
+        require(good, "widths", self.widths, f"1 to {MOST_LEVELS} of them")
+        good = all(0 < w <= MOST_FEATURES and w % 4 == 0 for w in self.widths)
+        require(good, "widths", self.widths, f"multiples of 4 up to {MOST_FEATURES}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +110,8 @@ class DiffusionConfig:
     sampling_sigma: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self.num_timesteps >= 2, "num_timesteps", self.num_timesteps, ">= 2")
+        good = 2 <= self.num_timesteps <= MOST_TIMESTEPS
+        require(good, "num_timesteps", self.num_timesteps, f"2..{MOST_TIMESTEPS}")
         require(0 <= self.beta_s < 1, "beta_s", self.beta_s, "[0, 1)")
         require(0 < self.beta_end < 1, "beta_end", self.beta_end, "(0, 1)")
         require(0 < self.residual_scale < math.inf, "residual_scale", self.residual_scale, "> 0")

@@ -19,7 +19,7 @@ from sam_diffsr_cli.checkpoints.references import HUB_FILE, HubReference
 from sam_diffsr_cli.download import cache_folder
 from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError, WeightsError
 
-__all__ = ["Failure", "HubFile", "explain", "fetch_hub_file", "local_place"]
+__all__ = ["Failure", "HubFile", "explain", "fetch_hub_file", "local_place", "quiet"]
 
 LOCAL_COMMIT = "local"
 """In the place of a commit, for a file that was put there by hand."""
@@ -74,7 +74,7 @@ def fetch_hub_file(reference: HubReference) -> HubFile:
 def _download(reference: HubReference) -> Path:
     from huggingface_hub import hf_hub_download  # noqa: PLC0415 - only where it is needed
 
-    with _quiet():
+    with quiet():
         return Path(
             hf_hub_download(
                 reference.repo,
@@ -86,7 +86,7 @@ def _download(reference: HubReference) -> Path:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the library's log to itself, and its bar from what is no terminal.
 
     What it ends with is told in our words.
@@ -258,7 +258,7 @@ def _other_files(reference: HubReference) -> list[str]:
     from huggingface_hub import HfApi  # noqa: PLC0415 - only where it is needed
 
     ask: Callable[..., list[str]] = HfApi(library_name="samsr").list_repo_files
-    with _quiet(), contextlib.suppress(Exception):
+    with quiet(), contextlib.suppress(Exception):
         names = ask(reference.repo, revision=reference.revision)
         return sorted(name for name in names if name.endswith(".safetensors"))
     return []

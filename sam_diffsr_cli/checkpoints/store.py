@@ -6,9 +6,10 @@ Loading is strict: names, shapes and number formats must be those of the configu
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,10 +23,12 @@ from sam_diffsr_cli.errors import ConfigError, WeightsError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 
 __all__ = [
+    "Entry",
     "LoadedWeights",
     "load_strict",
     "load_weights",
     "read_config",
+    "read_head",
     "read_metadata",
     "read_tensors",
     "save_weights",
@@ -39,6 +42,15 @@ HEAD_BYTES = 8
 """Of the length that a safetensors file begins with; the tensors are aligned to as many."""
 
 STORED_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
+STORED_NAMES = ("F16", "BF16", "F32")
+"""By what safetensors calls them."""
+
+
+class Entry(NamedTuple):
+    """What a file says of a tensor: its shape, and its number format as safetensors calls it."""
+
+    shape: tuple[int, ...]
+    dtype: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,9 @@ def read_metadata(path: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
+        if path.exists() and not path.is_file():
+            # A pipe would be waited for, for ever.
+            raise WeightsError(f"{path}: not a file")
         with safe_open(path, framework="pt") as file:
             yield file
     except FileNotFoundError as error:
@@ -102,6 +117,47 @@ def _opened(path: Path) -> Iterator[Any]:
         ) from error
 
 
+def read_head(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+    """Read what a safetensors file says it holds, and its metadata; none of its tensors.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or of another kind.
+    """
+    with _opened(path) as file:
+        return _head(file), file.metadata() or {}
+
+
+def _head(file: Any) -> dict[str, Entry]:  # noqa: ANN401 - as safetensors has it
+    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+    return {n: Entry(tuple(part.get_shape()), part.get_dtype()) for n, part in slices.items()}
+
+
+def _check_head(head: Mapping[str, Entry], config: ModelConfig, path: Path) -> None:
+    """Compare names, shapes and number formats with those of the configuration's networks.
+
+    Raises:
+        WeightsError: They differ.
+    """
+    with torch.device("meta"):
+        expected = SuperResolver(config).state_dict()
+    _check_names(head.keys(), expected.keys(), path)
+    for name, entry in head.items():
+        wanted = tuple(expected[name].shape)
+        if entry.shape != wanted or entry.dtype not in STORED_NAMES:
+            raise WeightsError(
+                f"{path}: {name} is {entry.dtype} {entry.shape}, expected float {wanted}"
+            )
+
+
+def _check_names(found: AbstractSet[str], expected: AbstractSet[str], path: Path) -> None:
+    missing, unknown = sorted(expected - found), sorted(found - expected)
+    if missing or unknown:
+        raise WeightsError(
+            f"{path}: {len(missing)} tensors missing {missing[:3]}, "
+            f"{len(unknown)} unknown {unknown[:3]}"
+        )
+
+
 def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Copy ``tensors`` into ``module``; nothing may be missing, unknown, misshapen or not finite.
 
@@ -109,13 +165,7 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
         WeightsError: Something does not fit.
     """
     expected = module.state_dict()
-    missing = sorted(expected.keys() - tensors.keys())
-    unknown = sorted(tensors.keys() - expected.keys())
-    if missing or unknown:
-        raise WeightsError(
-            f"{path}: {len(missing)} tensors missing {missing[:3]}, "
-            f"{len(unknown)} unknown {unknown[:3]}"
-        )
+    _check_names(tensors.keys(), expected.keys(), path)
     for name, tensor in tensors.items():
         if tensor.layout != torch.strided or tensor.is_meta:
             raise WeightsError(f"{path}: {name} is not a plain dense tensor")
@@ -171,8 +221,13 @@ def load_weights(path: Path) -> LoadedWeights:
     Raises:
         WeightsError: The file is missing, damaged, without our metadata, or does not fit itself.
     """
-    tensors, metadata = read_tensors(path)
-    model = build_model(_config(path, metadata))
+    with _opened(path) as file:
+        metadata = file.metadata() or {}
+        config = _config(path, metadata)
+        # Before anything is allocated: what a file claims must be what it holds.
+        _check_head(_head(file), config, path)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    model = build_model(config)
     load_strict(model, tensors, path)
     return LoadedWeights(model.eval(), metadata.get(SOURCE_KEY, ""))
 

@@ -11,6 +11,7 @@ from sam_diffsr_cli.cli.compare import compare
 from sam_diffsr_cli.cli.doctor import doctor
 from sam_diffsr_cli.cli.evaluate import evaluate
 from sam_diffsr_cli.cli.masks import masks_app
+from sam_diffsr_cli.cli.models import models_app
 from sam_diffsr_cli.cli.train import train_app
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InterruptedRun, SamsrError
@@ -88,6 +89,7 @@ def _root(
 app.command()(upscale)
 app.add_typer(train_app, name="train")
 app.add_typer(masks_app, name="masks")
+app.add_typer(models_app, name="models")
 app.command()(evaluate)
 app.command()(compare)
 app.command()(bench)

@@ -1,0 +1,123 @@
+"""The model card of a weights file: what its metadata tell, and what its maker must fill in."""
+
+import json
+import re
+from pathlib import Path
+
+from sam_diffsr_cli.checkpoints.inspection import FileFacts
+from sam_diffsr_cli.config import ModelConfig, to_json
+from sam_diffsr_cli.errors import InputError
+
+__all__ = ["card_beside", "describe", "front_matter", "make_card", "with_front_matter"]
+
+UNKNOWN = "(fill in)"
+LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+FENCE = "---"
+
+
+def describe(config: ModelConfig) -> list[str]:
+    """Say in words how a model is built and run, a line a part."""
+    diffusion = config.diffusion
+    encoder = {"rrdb": "RRDB", "residual": "plain residual"}[config.encoder.kind]
+    unet = {"full": "at the resolution of the result", "folded": "at that of the input"}
+    widths = ", ".join(map(str, config.unet.widths))
+    base = {"bicubic": "bicubic", "encoder": "the encoder's image"}[diffusion.base]
+    steps = (
+        f"{diffusion.sampling_steps} steps by default"
+        if diffusion.sampling_steps
+        else "none by default: the encoder's own answer"
+    )
+    return [
+        f"scale: {config.scale}",
+        f"encoder: {encoder}, {config.encoder.num_block} blocks of {config.encoder.num_feat}",
+        f"noise predictor: U-Net {unet[config.unet.kind]}, widths {widths}",
+        f"residual: against {base}, times {diffusion.residual_scale:g}",
+        f"chain: {diffusion.num_timesteps} {diffusion.beta_schedule} steps, {steps}",
+    ]
+
+
+def front_matter(licence: str) -> str:
+    """Write what the Hub files a model under.
+
+    Raises:
+        InputError: ``licence`` is not an identifier, such as ``apache-2.0``.
+    """
+    if licence and not LICENCE.fullmatch(licence):
+        raise InputError(f"--licence {licence}: not an identifier", hint="such as apache-2.0")
+    lines = [
+        FENCE,
+        f"license: {licence.lower() or 'other'}",
+        "library_name: samsr",
+        "pipeline_tag: image-to-image",
+        "tags:",
+        "- super-resolution",
+        "- image-upscaling",
+        "- diffusion",
+        FENCE,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def with_front_matter(card: str, licence: str) -> str:
+    """Put it before a card that has none."""
+    if card.lstrip("\ufeff").startswith(f"{FENCE}\n"):
+        return card
+    return f"{front_matter(licence)}\n{card}"
+
+
+def make_card(facts: FileFacts, model: str, licence: str = "") -> str:
+    """Write a card.
+
+    Args:
+        facts: Of the weights file.
+        model: What ``--model`` is given to use it.
+        licence: An identifier, or empty: its maker fills it in.
+
+    Raises:
+        InputError: ``licence`` is not an identifier.
+    """
+    parameters = sum(facts.parameters.values())
+    lines = [
+        f"# {_plain(model)}",
+        "",
+        f"Enlarges photos {facts.config.scale} times:",
+        "",
+        "```sh",
+        f"samsr upscale in/ out/ --model {model}",
+        "```",
+        "",
+        *(f"- {line}" for line in describe(facts.config)),
+        f"- {parameters / 1e6:.2f} million parameters, {' and '.join(sorted(facts.formats))}",
+        f"- sha256 of the weights: `{facts.sha256}`",
+        "",
+        f"Source: {_plain(facts.source) or UNKNOWN}",
+        "",
+        f"- Licence: {licence or UNKNOWN}",
+        f"- Terms of the photos: {UNKNOWN}",
+        f"- Limits: {UNKNOWN}",
+        "",
+        "## Configuration",
+        "",
+        *_fenced("json", json.dumps(json.loads(to_json(facts.config)), indent=2)),
+    ]
+    if facts.recipe:
+        lines += ["", "## Recipe", "", *_fenced("toml", facts.recipe.rstrip())]
+    return front_matter(licence) + "\n" + "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Write a text of the file on one line, none of it as Markdown or HTML."""
+    line = " ".join(text.split())
+    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", line)
+
+
+def _fenced(kind: str, text: str) -> list[str]:
+    """Put a text of the file between fences that it cannot end."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}{kind}", text, fence]
+
+
+def card_beside(path: Path) -> Path:
+    """Name the card that ``samsr train export`` writes beside a weights file."""
+    return path.with_suffix(".md")

@@ -1,0 +1,153 @@
+"""Whether a weights file is what it should be: loaded strictly, hashed, and run."""
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam_diffsr_cli.diagnosis.selftest import draw_picture
+from sam_diffsr_cli.errors import InputError, WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sam_diffsr_cli.upscaling.model import Upscaler
+
+__all__ = ["LEAST_LR_PSNR", "Check", "check_against", "check_digest", "check_runs"]
+
+LEAST_LR_PSNR = 30.0
+"""Decibels of a drawn picture that was enlarged and shrunk again. The bundled model has 43.6,
+bicubic 33.7; the paper's network with random weights has 25 to 26."""
+
+REFERENCE_ATOL = 1e-3
+"""Of the result of a whole chain in float32, in [-1, 1], against another implementation's."""
+
+MOST_REFERENCE_BYTES = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was checked, and what was found."""
+
+    name: str
+    found: str
+
+
+def check_digest(digest: str, expected: str, path: Path) -> Check:
+    """Compare SHA-256 digests, in hexadecimal.
+
+    Raises:
+        WeightsError: They differ.
+    """
+    if digest != expected.lower():
+        raise WeightsError(f"{path}: its SHA-256 is {digest}, expected {expected.lower()}")
+    return Check("digest", f"sha256 {digest}")
+
+
+def check_runs(upscaler: "Upscaler", path: Path) -> Iterator[Check]:
+    """Enlarge a drawn picture, by the encoder alone and by the default number of steps.
+
+    Each twice, for the same bits; the result must be of the right size, and look like the picture
+    when it is shrunk again.
+
+    Raises:
+        WeightsError: One of these does not hold.
+    """
+    import numpy as np
+
+    from sam_diffsr_cli.config import SamplingConfig
+    from sam_diffsr_cli.metrics import lr_psnr
+    from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+
+    config, picture = upscaler.config, draw_picture()
+    # An encoder that only conditions the chain was not trained to be looked at.
+    least = 0 if config.diffusion.base == "encoder" else config.diffusion.sampling_steps
+    for steps in sorted({least, config.diffusion.sampling_steps}):
+        run = Run(
+            upscaler=upscaler, sampling=SamplingConfig(steps=steps, tile=0), scale=config.scale
+        )
+        first, second = (enlarge_frame(run, picture) for _ in range(2))
+        if not np.array_equal(first, second):
+            raise WeightsError(f"{path}: {steps} steps give another result the second time")
+        likeness = lr_psnr(first, picture, config.scale)
+        if not likeness >= LEAST_LR_PSNR:
+            raise WeightsError(
+                f"{path}: the result of {steps} steps does not look like the picture "
+                f"(LR-PSNR {likeness:.1f} dB, {LEAST_LR_PSNR:.0f} are the least)",
+                hint="its weights are not those of a trained model, or its configuration is not",
+            )
+        yield Check(f"{steps} steps", f"LR-PSNR {likeness:.1f} dB, the same bits twice")
+
+
+def check_against(upscaler: "Upscaler", reference: Path) -> Check:
+    """Run a recorded chain with its own noise, and compare the result.
+
+    Args:
+        upscaler: The model, in float32.
+        reference: A ``.npz`` with ``lr`` ``(1, 3, h, w)`` in [-1, 1]; ``noises``
+            ``(T + 1, 1, 3, H, W)``, first x_T and then the noise of each step; ``sr``
+            ``(1, 3, H, W)``; and ``sr_uint8`` ``(H, W, 3)``.
+
+    Raises:
+        InputError: The file cannot be read, or does not fit the model.
+        WeightsError: The results differ by more than ``REFERENCE_ATOL``.
+    """
+    import numpy as np
+
+    arrays = _read_reference(reference)
+    found = _run_chain(upscaler, arrays, reference)
+    largest = float(np.abs(found - arrays["sr"]).max())
+    levels = ((found[0] + 1) / 2 * 255).round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+    differing = int((levels != arrays["sr_uint8"]).sum())
+    told = f"largest difference {largest:.2e}, {differing} of {levels.size} levels differ"
+    if not largest <= REFERENCE_ATOL:
+        raise WeightsError(f"{reference}: the recorded result is another one ({told})")
+    return Check("reference", told)
+
+
+def _read_reference(path: Path) -> "dict[str, np.ndarray]":
+    import numpy as np
+
+    names = ("lr", "noises", "sr", "sr_uint8")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MOST_REFERENCE_BYTES:
+                raise InputError(f"{path}: larger than 2 GiB unpacked")
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in names if name not in file.files]
+            if missing:
+                raise InputError(f"{path}: holds no {', '.join(missing)}")
+            return {name: file[name] for name in names}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as .npz ({error})") from error
+
+
+def _run_chain(upscaler: "Upscaler", arrays: "dict[str, np.ndarray]", path: Path) -> "np.ndarray":
+    import torch
+
+    from sam_diffsr_cli.diffusion.residual import residual_to_image
+    from sam_diffsr_cli.diffusion.schedule import make_schedule
+    from sam_diffsr_cli.sampling import reverse_process
+
+    config, model, device = upscaler.config, upscaler.model, upscaler.device
+    lr, noises = (torch.as_tensor(arrays[name]).float() for name in ("lr", "noises"))
+    schedule = make_schedule(config.diffusion)
+    larger = (1, 3, *(config.scale * side for side in lr.shape[-2:]))
+    shapes = (tuple(noises.shape), tuple(arrays["sr"].shape), tuple(arrays["sr_uint8"].shape))
+    if lr.ndim != 4 or shapes != ((len(schedule) + 1, *larger), larger, (*larger[2:], 3)):
+        raise InputError(
+            f"{path}: its arrays are {shapes} for an input of {tuple(lr.shape)}",
+            hint=f"this model enlarges {config.scale} times in {len(schedule)} steps",
+        )
+    with torch.inference_mode():
+        condition = model.condition(lr.to(device))
+        steps = reverse_process(
+            lambda x_t, t: model.predict_eps(x_t, t, condition, schedule),
+            noises[0].to(device),
+            schedule,
+            lambda t: noises[len(schedule) - t].to(device),
+        )
+        *_, last = steps
+        image = residual_to_image(last.x, condition.base, config.diffusion.residual_scale)
+    return image.cpu().numpy()
