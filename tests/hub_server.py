@@ -17,7 +17,7 @@ from typing import Any
 
 __all__ = ["HubServer", "Repository", "serve_hub"]
 
-LARGE = 1000
+LARGE = 20_000
 """Files of more bytes are kept beside git, as ``.safetensors`` always are."""
 
 
@@ -249,6 +249,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.create(json.loads(data))
         elif path == "/api/validate-yaml":
             self.tell({"errors": [], "warnings": []})
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/branch/([^/]+)", path):
+            self.branch(match[1], match[2].replace("%2F", "/"))
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/preupload/([^/]+)", path):
             self.sort_files(match[1], json.loads(data))
         elif path.endswith(".git/info/lfs/objects/batch"):
@@ -272,6 +274,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         new.commit({})
         self.server.repositories[name] = new
         self.tell({"url": f"{self.server.url}/{name}", "name": name})
+
+    def branch(self, repo: str, name: str) -> None:
+        refs = self.server.repositories[repo].refs
+        if name in refs:
+            self.fail(409)
+            return
+        refs[name] = refs["main"]
+        self.tell({})
 
     def sort_files(self, repo: str, asked: dict[str, Any]) -> None:
         if repo not in self.server.repositories:

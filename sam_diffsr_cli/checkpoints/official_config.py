@@ -94,24 +94,7 @@ def to_model_config(settings: Mapping[str, Any]) -> ModelConfig:
     Raises:
         ConfigError: A setting is missing, is not of its kind, or makes another network.
     """
-    missing = [name for name in NEEDED if name not in settings]
-    if missing:
-        raise ConfigError(
-            f"the settings lack {', '.join(missing)}",
-            hint="give them with --set name=value, or the file with --config",
-        )
-    for name, only in FIXED.items():
-        if settings.get(name, only) != only:
-            raise ConfigError(
-                f"{name} is {settings[name]!r}, which makes a network that samsr does not have",
-                hint=f"only {only!r} can be converted",
-            )
-    sam = settings.get("sam_config")
-    if isinstance(sam, dict) and sam.get("cond_sam"):
-        raise ConfigError(
-            "sam_config.cond_sam is set: this network needs masks when it is run",
-            hint="only checkpoints without it can be converted",
-        )
+    _refuse_others(settings)
     dim = _whole(settings, "hidden_size")
     steps = _whole(settings, "timesteps")
     betas = {**USUAL, **settings}
@@ -137,6 +120,32 @@ def to_model_config(settings: Mapping[str, Any]) -> ModelConfig:
         # What they divide a photo by before they enlarge it; their networks have learnt it.
         lr_divisor=256,
     )
+
+
+def _refuse_others(settings: Mapping[str, Any]) -> None:
+    """Refuse settings that lack something, or make another network than ours.
+
+    Raises:
+        ConfigError: They do.
+    """
+    missing = [name for name in NEEDED if name not in settings]
+    if missing:
+        raise ConfigError(
+            f"the settings lack {', '.join(missing)}",
+            hint="give them with --set name=value, or the file with --config",
+        )
+    for name, only in FIXED.items():
+        if settings.get(name, only) != only:
+            raise ConfigError(
+                f"{name} is {settings[name]!r}, which makes a network that samsr does not have",
+                hint=f"only {only!r} can be converted",
+            )
+    sam = settings.get("sam_config")
+    if isinstance(sam, dict) and sam.get("cond_sam"):
+        raise ConfigError(
+            "sam_config.cond_sam is set: this network needs masks when it is run",
+            hint="only checkpoints without it can be converted",
+        )
 
 
 def _whole(settings: Mapping[str, Any], name: str) -> int:

@@ -87,8 +87,18 @@ def _commit(publication: Publication, message: str) -> str:
     return str(done.oid)
 
 
+def _status(error: BaseException | None) -> int | None:
+    """Find what the Hub answered with; the library wraps it in errors of its own."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return status
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def _failure(error: Exception, target: HubReference) -> WeightsError:
-    status = getattr(getattr(error, "response", None), "status_code", None)
+    status = _status(error)
     told = {
         None: ("the Hub cannot be reached", "see HF_ENDPOINT, HF_HUB_OFFLINE and the network"),
         401: ("the Hub does not know who asks (401)", "put a token that may write into HF_TOKEN"),

@@ -1,5 +1,9 @@
 """The authors' checkpoints: what is read, and what is refused."""
 
+import io
+import os
+import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -247,3 +251,75 @@ def test_tensor_that_is_not_dense_is_refused(path: Path, tensor: Tensor) -> None
     tensors = {**diffusion_tensors(), WEIGHT: tensor}
     with pytest.raises(WeightsError):
         load_official(write(path, tensors), CONFIG)
+
+
+# Archives that are larger, or other, than they look.
+
+
+def zip_checkpoint(path: Path, compression: int = zipfile.ZIP_STORED) -> None:
+    """Write a checkpoint of torch's newer kind again, entry by entry."""
+    write(path, diffusion_tensors(), is_legacy=False)
+    with zipfile.ZipFile(path) as archive:
+        entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+
+
+def test_entries_stored_as_torch_stores_them_are_read(path: Path) -> None:
+    zip_checkpoint(path)
+    assert read_official(path).keys() == diffusion_tensors().keys()
+
+
+def test_a_compressed_archive_is_refused(path: Path) -> None:
+    zip_checkpoint(path, zipfile.ZIP_DEFLATED)
+    with pytest.raises(WeightsError, match="compressed inside"):
+        read_official(path)
+
+
+def test_a_zip_bomb_is_refused_without_being_unpacked(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(200 << 20))
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(WeightsError, match="compressed inside"):
+            read_official(path)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_of_very_many_entries_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sam_diffsr_cli.checkpoints.official.MOST_ENTRIES", 3)
+    zip_checkpoint(path)
+    with pytest.raises(WeightsError, match="entries is no checkpoint"):
+        read_official(path)
+
+
+def test_a_tar_archive_is_refused(path: Path) -> None:
+    with tarfile.open(path, "w") as archive:
+        member = tarfile.TarInfo("../../escaped")
+        member.size = 3
+        archive.addfile(member, io.BytesIO(b"abc"))
+    with pytest.raises(WeightsError, match="a tar archive"):
+        read_official(path)
+    assert not (path.parents[1] / "escaped").exists()
+
+
+@pytest.mark.parametrize("is_legacy", [True, False], ids=["legacy", "zip"])
+def test_a_tensor_that_claims_far_more_than_it_has_is_refused(path: Path, is_legacy: bool) -> None:
+    tensors = diffusion_tensors()
+    tensors[WEIGHT] = torch.zeros(1).expand(1 << 20, 1 << 20)
+    write(path, tensors, is_legacy=is_legacy)
+    assert path.stat().st_size < 10 << 20
+    with pytest.raises(WeightsError, match=WEIGHT):
+        load_official(path, CONFIG)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(WeightsError, match="not a file"):
+        read_official(path)
