@@ -38,6 +38,9 @@ FEATURE_STRIDE = 3
 """Every third encoder feature conditions the U-Net (``features[2::3]`` in the reference)."""
 
 
+MOST_TOLD = 200
+"""Characters of a value that errors tell."""
+
 MOST_FEATURES, MOST_BLOCKS, MOST_LEVELS, MOST_TIMESTEPS = 4096, 512, 8, 10_000
 """Far above any network that was trained, so that a hostile file asks for no absurd one."""
 
@@ -45,7 +48,13 @@ MOST_FEATURES, MOST_BLOCKS, MOST_LEVELS, MOST_TIMESTEPS = 4096, 512, 8, 10_000
 def require(holds: bool, name: str, value: object, allowed: str) -> None:  # noqa: FBT001
     """Raise ``ConfigError`` with the field, its value and what is allowed, unless ``holds``."""
     if not holds:
-        raise ConfigError(f"{name} is {value!r}, allowed: {allowed}")
+        raise ConfigError(f"{name} is {_short(value)}, allowed: {allowed}")
+
+
+def _short(value: object) -> str:
+    """Write a value, of which hostile files may have endless ones, in a line."""
+    text = repr(value)
+    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}..."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -257,7 +266,7 @@ def parse(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON 
         return _to_float(value, where)
     elif kind in (int, str, bool) and type(value) is kind:
         return value
-    raise ConfigError(f"{where} is {value!r}, allowed: {_allowed(kind)}")
+    raise ConfigError(f"{where} is {_short(value)}, allowed: {_allowed(kind)}")
 
 
 def _allowed(kind: Any) -> str:  # noqa: ANN401 - the JSON edge
@@ -279,9 +288,9 @@ def _to_float(value: float, where: str) -> float:
 
 def _parse_record(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
     if not isinstance(value, dict):
-        raise ConfigError(f"{where}: expected an object, got {value!r}")
+        raise ConfigError(f"{where}: expected an object, got {_short(value)}")
     hints = typing.get_type_hints(kind)
     unknown, missing = sorted(value.keys() - hints.keys()), sorted(hints.keys() - value.keys())
     if unknown or missing:
-        raise ConfigError(f"{where}: unknown keys {unknown}, missing keys {missing}")
+        raise ConfigError(f"{where}: unknown keys {_short(unknown)}, missing keys {missing}")
     return kind(**{name: parse(hint, value[name], name) for name, hint in hints.items()})
