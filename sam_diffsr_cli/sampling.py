@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sam_diffsr_cli.diffusion.gaussian import p_mean
 from sam_diffsr_cli.diffusion.schedule import Schedule
+from sam_diffsr_cli.diffusion.solvers import Sampler, make_solver
 
 __all__ = ["Denoiser", "SampleStep", "reverse_process"]
 
@@ -31,26 +32,38 @@ class SampleStep:
 
 
 def reverse_process(
-    denoise: Denoiser, x_t: Tensor, schedule: Schedule, draw_noise: Callable[[int], Tensor]
+    denoise: Denoiser,
+    x_t: Tensor,
+    schedule: Schedule,
+    draw_noise: Callable[[int], Tensor],
+    sampler: Sampler = "ancestral",
 ) -> Iterator[SampleStep]:
-    """Run ancestral sampling from pure noise to the clean residual (Ho et al. 2020, algorithm 2).
+    """Run a sampler from pure noise to the clean residual.
 
-    x_{t-1} = p_mean(x_t) + sqrt(posterior_variance[t]) * noise, without noise at t = 0;
+    x_{t-1} = p_mean(x_t) + sqrt(posterior_variance[t]) * noise, without noise at t = 0
+    (``ancestral``: Ho et al. 2020, algorithm 2; the others: ``diffusion.solvers``);
     the predicted clean residual is clipped to [-1, 1] at each step.
 
     Args:
-        denoise: The noise predictor.
+        denoise: The noise predictor, called once a step.
         x_t: Standard normal, ``(B, 3, H, W)``; not changed.
         schedule: The chain to run, whole or respaced.
-        draw_noise: Called with each row ``t`` > 0, gives standard normal noise like ``x_t``.
+        draw_noise: Called with each row ``t`` > 0, gives standard normal noise like ``x_t``; never
+            called by ``ddim`` and ``dpmpp_2m``.
+        sampler: How a step follows from the prediction.
 
     Yields:
         The state after each step, from t = T-1 to 0.
     """
-    x = x_t
-    for t in range(len(schedule) - 1, -1, -1):
+    chain, correction = make_solver(schedule, sampler)
+    deviations, weights = chain.posterior_variance.sqrt().tolist(), correction.tolist()
+    x, before = x_t, None
+    for t in range(len(chain) - 1, -1, -1):
         rows = torch.full((x.shape[0],), t, dtype=torch.int64)
-        x, x_start = p_mean(x, rows, denoise(x, rows), schedule)
-        if t > 0:
-            x = x + float(schedule.posterior_variance[t].sqrt()) * draw_noise(t)
+        x, x_start = p_mean(x, rows, denoise(x, rows), chain)
+        if before is not None and weights[t]:
+            x = x + weights[t] * (x_start - before)
+        if t > 0 and deviations[t]:
+            x = x + deviations[t] * draw_noise(t)
+        before = x_start
         yield SampleStep(t, x, x_start)

@@ -57,9 +57,8 @@ def predict_x_start(x_t: Tensor, t: Tensor, eps: Tensor, schedule: Schedule) -> 
         ShapeError: ``x_t`` and ``eps`` differ in shape.
     """
     _require_same_shape(x_t, eps, "x_t and eps")
-    recip = extract(schedule.alphas_cumprod.rsqrt(), t, x_t)
-    recipm1 = extract((1 / schedule.alphas_cumprod - 1).sqrt(), t, x_t)
-    return recip * x_t - recipm1 * eps
+    recip = extract(schedule.sqrt_recip_alphas_cumprod, t, x_t)
+    return recip * x_t - extract(schedule.sqrt_recipm1_alphas_cumprod, t, x_t) * eps
 
 
 def q_posterior_mean(x_start: Tensor, x_t: Tensor, t: Tensor, schedule: Schedule) -> Tensor:

@@ -54,6 +54,8 @@ class Schedule:
     alphas_cumprod_prev: Tensor
     sqrt_alphas_cumprod: Tensor
     sqrt_one_minus_alphas_cumprod: Tensor
+    sqrt_recip_alphas_cumprod: Tensor
+    sqrt_recipm1_alphas_cumprod: Tensor
     posterior_variance: Tensor
     posterior_log_variance_clipped: Tensor
     posterior_mean_coef1: Tensor
@@ -128,6 +130,8 @@ def schedule_from_betas(betas: Tensor, timesteps: Tensor | None = None) -> Sched
         alphas_cumprod_prev=alphas_cumprod_prev,
         sqrt_alphas_cumprod=alphas_cumprod.sqrt(),
         sqrt_one_minus_alphas_cumprod=one_minus.sqrt(),
+        sqrt_recip_alphas_cumprod=alphas_cumprod.rsqrt(),
+        sqrt_recipm1_alphas_cumprod=(1 / alphas_cumprod - 1).sqrt(),
         posterior_variance=posterior_variance,
         posterior_log_variance_clipped=posterior_variance.clamp_min(MIN_POSTERIOR_VARIANCE).log(),
         posterior_mean_coef1=betas * alphas_cumprod_prev.sqrt() / one_minus,
