@@ -6,6 +6,7 @@ data and training, is left alone.
 """
 
 import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,14 @@ import yaml
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError
 
-__all__ = ["NEEDED", "PUBLISHED", "find_settings", "read_settings", "to_model_config"]
+__all__ = [
+    "NEEDED",
+    "PUBLISHED",
+    "find_settings",
+    "parse_setting",
+    "read_settings",
+    "to_model_config",
+]
 
 NEEDED = (
     "sr_scale",
@@ -57,8 +65,12 @@ FIXED: Mapping[str, Any] = {
 USUAL: Mapping[str, Any] = {"beta_s": 0.008, "beta_end": 0.02}
 """What the reference takes where nothing is said."""
 
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 2
+
 SETTINGS_NAMES = ("config.yaml", "config.json")
 MOST_BYTES = 1 << 20
+MOST_DIGITS, MOST_BITS = 9, 30
 
 
 def find_settings(checkpoint: Path) -> Path | None:
@@ -79,13 +91,42 @@ def read_settings(path: Path) -> dict[str, Any]:
         if len(data) > MOST_BYTES:
             raise ConfigError(f"{path}: larger than settings are")
         text = data.decode()
-        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        first = str(error).partition("\n")[0]
-        raise ConfigError(f"{path}: cannot be read as settings ({first})") from error
+        values = json.loads(text) if path.suffix == ".json" else _read_yaml(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: cannot be read as settings ({error})") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected names and values")
     return {str(name): value for name, value in values.items()}
+
+
+def _read_yaml(text: str) -> Any:  # noqa: ANN401 - the edge
+    """Read YAML.
+
+    Raises:
+        ValueError: It is none, or more than plain values.
+    """
+    try:
+        return yaml.safe_load(text)
+    except Exception as error:  # on values of a wrong form it fails in many ways
+        raise ValueError(str(error).partition("\n")[0]) from error
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Read ``name=value``, the value as YAML.
+
+    Raises:
+        ConfigError: It is not of this form, or no setting that decides the network.
+    """
+    name, sign, value = (part.strip() for part in text.partition("="))
+    if not sign or not name:
+        raise ConfigError(f"--set {text}: not NAME=VALUE", hint="such as --set hidden_size=64")
+    known = (*NEEDED, *USUAL, *FIXED)
+    if name not in known:
+        raise ConfigError(f"--set {text}: decides no network", hint=f"known: {', '.join(known)}")
+    try:
+        return name, _read_yaml(value)
+    except ValueError as error:
+        raise ConfigError(f"--set {text}: the value cannot be read ({error})") from error
 
 
 def to_model_config(settings: Mapping[str, Any]) -> ModelConfig:
@@ -100,7 +141,7 @@ def to_model_config(settings: Mapping[str, Any]) -> ModelConfig:
     betas = {**USUAL, **settings}
     schedule = settings["beta_schedule"]
     if schedule not in ("cosine", "linear"):
-        raise ConfigError(f"beta_schedule is {schedule!r}, allowed: cosine, linear")
+        raise ConfigError(f"beta_schedule is {_short(schedule)}, allowed: cosine, linear")
     return ModelConfig(
         scale=_whole(settings, "sr_scale"),
         encoder=EncoderConfig(
@@ -137,7 +178,7 @@ def _refuse_others(settings: Mapping[str, Any]) -> None:
     for name, only in FIXED.items():
         if settings.get(name, only) != only:
             raise ConfigError(
-                f"{name} is {settings[name]!r}, which makes a network that samsr does not have",
+                f"{name} is {_short(settings[name])}: a network that samsr does not have",
                 hint=f"only {only!r} can be converted",
             )
     sam = settings.get("sam_config")
@@ -150,11 +191,11 @@ def _refuse_others(settings: Mapping[str, Any]) -> None:
 
 def _whole(settings: Mapping[str, Any], name: str) -> int:
     value = settings[name]
-    if type(value) is int:
+    if type(value) is int and value.bit_length() <= MOST_BITS:
         return value
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) <= MOST_DIGITS:
         return int(value)
-    raise ConfigError(f"{name} is {value!r}, allowed: a whole number")
+    raise ConfigError(f"{name} is {_short(value)}, allowed: a whole number")
 
 
 def _number(settings: Mapping[str, Any], name: str) -> float:
@@ -164,16 +205,24 @@ def _number(settings: Mapping[str, Any], name: str) -> float:
             return float(value)
     except (TypeError, ValueError, OverflowError):
         pass
-    raise ConfigError(f"{name} is {value!r}, allowed: a number")
+    raise ConfigError(f"{name} is {_short(value)}, allowed: a number")
 
 
 def _mults(settings: Mapping[str, Any]) -> tuple[int, ...]:
     """Read the widths of the U-Net's levels, in multiples of the first: ``1|2|3|4``."""
     value = settings["unet_dim_mults"]
-    parts = str(value).split("|")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise ConfigError(f"unet_dim_mults is {value!r}, allowed: numbers such as 1|2|3|4")
+    text = value if isinstance(value, str) else "1" if type(value) is int and value == 1 else ""
+    parts = [part.strip() for part in text.split("|")]
+    if not all(part.isdecimal() and len(part) <= MOST_DIGITS for part in parts):
+        raise ConfigError(f"unet_dim_mults is {_short(value)}, allowed: numbers such as 1|2|3|4")
     mults = tuple(int(part) for part in parts)
     if mults[0] != 1:
-        raise ConfigError(f"unet_dim_mults is {value!r}: the first level is 1 in the reference")
+        raise ConfigError(f"unet_dim_mults is {_short(value)}: the reference's first level is 1")
     return mults
+
+
+def _short(value: object) -> str:
+    """Write a value in a line; lists of the same lists again may have no end, written out."""
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return "a number of many digits"
+    return _REPR.repr(value)

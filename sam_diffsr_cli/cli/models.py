@@ -72,7 +72,7 @@ def info(model: Named, as_json: Json = False) -> None:  # noqa: FBT002
     if as_json:
         print_result(json.dumps({"samsr": 1, "name": found.name, **_document(facts)}, indent=2))
         return
-    print_result(found.name)
+    print_result(_short(found.name))
     for name, value in _rows(facts):
         print_result(f"  {name:<17}{value}")
 
@@ -136,7 +136,7 @@ def verify(
     found = find_model(model)
     upscaler = load_upscaler(found.path, resolve_device(device))
     print_result(f"loaded: strictly, all of it, {upscaler.precision} on {upscaler.device}")
-    expected = sha256 or DIGESTS.get(found.name) or upscaler.digest
+    expected = DIGESTS.get(found.name, upscaler.digest) if sha256 is None else sha256
     checks = [check_digest(upscaler.digest, expected, found.path)]
     print_result(f"{checks[0].name}: {checks[0].found}")
     run = [check_against(upscaler, reference)] if reference else check_runs(upscaler, found.path)

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from sam_diffsr_cli.config import ModelConfig
 
-__all__ = ["convert"]
+__all__ = ["check_output", "convert"]
 
 
 def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -53,14 +53,19 @@ def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
     from sam_diffsr_cli.cli.console import note, print_result
     from sam_diffsr_cli.device import DTYPES
 
-    _check_output(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite)
     model_config = _model_config(checkpoint, config, settings or [], is_published=published)
     done = conversion.convert(checkpoint, encoder, model_config, output, DTYPES[dtype])
     note(done.source)
     print_result(str(output))
 
 
-def _check_output(output: Path, *, overwrite: bool) -> None:
+def check_output(output: Path, *, overwrite: bool) -> None:
+    """Refuse a file that may not be replaced, or that ``--model`` would not take.
+
+    Raises:
+        InputError: It is one.
+    """
     from sam_diffsr_cli.errors import InputError
 
     if output.suffix != ".safetensors":
@@ -76,6 +81,7 @@ def _model_config(
     from sam_diffsr_cli.checkpoints.official_config import (
         PUBLISHED,
         find_settings,
+        parse_setting,
         read_settings,
         to_model_config,
     )
@@ -89,24 +95,10 @@ def _model_config(
     if place is not None:
         values = read_settings(place)
         note(f"settings: {place}")
-    values |= dict(map(_setting, given))
+    values |= dict(map(parse_setting, given))
     if not values:
         raise ConfigError(
             f"{checkpoint}: no config.yaml or config.json beside it says how it is built",
             hint="give it with --config, take --published, or give each setting with --set",
         )
     return to_model_config(values)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    import yaml
-
-    from sam_diffsr_cli.errors import ConfigError
-
-    name, sign, value = text.partition("=")
-    if not sign or not name.strip():
-        raise ConfigError(f"--set {text}: not NAME=VALUE", hint="such as --set hidden_size=64")
-    try:
-        return name.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {text}: the value cannot be read") from error

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sam_diffsr_cli.cli.models_convert import check_output
+
 if TYPE_CHECKING:
     from sam_diffsr_cli.checkpoints.finding import FoundModel
 
@@ -31,10 +33,9 @@ def download(
     from sam_diffsr_cli.checkpoints.finding import find_model
     from sam_diffsr_cli.checkpoints.store import read_config
     from sam_diffsr_cli.cli.console import note, print_result
-    from sam_diffsr_cli.errors import InputError
 
-    if output is not None and output.exists() and not overwrite:
-        raise InputError(f"{output}: already there", hint="add --overwrite, or choose another name")
+    if output is not None:
+        check_output(output, overwrite=overwrite)
     found = find_model(model)
     if sha256 is not None:
         _check(found, sha256)
@@ -95,14 +96,14 @@ def push(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     from sam_diffsr_cli.checkpoints import publishing
     from sam_diffsr_cli.checkpoints.references import parse_hub_reference
-    from sam_diffsr_cli.cli.console import note, print_result
+    from sam_diffsr_cli.cli.console import note, print_result, printable
 
     target = parse_hub_reference(repository)
     publication = publishing.prepare(path, target, licence=licence, card=card)
     publication = replace(publication, is_private=private)
     if dry_run:
         note(f"{path} would become {target.file} in {target.repo}, with this card:")
-        print_result(publication.card.rstrip("\n"))
+        print_result(printable(publication.card.rstrip("\n")))
         return
     place = publishing.push(publication, message)
     note("uploaded; use it as --model with:")

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST_LR_PSNR", "Check", "check_against", "check_digest", "check_runs"]
 
-LEAST_LR_PSNR = 30.0
+LEAST_LR_PSNR = 33.0
 """Decibels of a drawn picture that was enlarged and shrunk again. The bundled model has 43.6,
-bicubic 33.7; the paper's network with random weights has 25 to 26."""
+bicubic 33.7; the bundled model with its numbers in another order has 29 to 32.6, the paper's
+network with random weights 25 to 26."""
 
 REFERENCE_ATOL = 1e-3
 """Of the result of a whole chain in float32, in [-1, 1], against another implementation's."""
@@ -109,21 +110,34 @@ def check_against(upscaler: "Upscaler", reference: Path) -> Check:
 def _read_reference(path: Path) -> "dict[str, np.ndarray]":
     import numpy as np
 
-    names = ("lr", "noises", "sr", "sr_uint8")
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MOST_REFERENCE_BYTES:
-                raise InputError(f"{path}: larger than 2 GiB unpacked")
-        with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in names if name not in file.files]
-            if missing:
-                raise InputError(f"{path}: holds no {', '.join(missing)}")
-            return {name: file[name] for name in names}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        arrays = _load_arrays(path)
+    except InputError:
+        raise
+    except Exception as error:  # archives and arrays fail in many ways on bytes that are none
         raise InputError(f"{path}: cannot be read as .npz ({error})") from error
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise InputError(f"{path}: {name} holds other than finite numbers ({array.dtype})")
+    return arrays
+
+
+def _load_arrays(path: Path) -> "dict[str, np.ndarray]":
+    import numpy as np
+
+    names = ("lr", "noises", "sr", "sr_uint8")
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MOST_REFERENCE_BYTES:
+            raise InputError(f"{path}: larger than 2 GiB unpacked")
+    with np.load(path, allow_pickle=False) as file:
+        missing = [name for name in names if name not in file.files]
+        if missing:
+            raise InputError(f"{path}: holds no {', '.join(missing)}")
+        return {name: np.asarray(file[name]) for name in names}
 
 
 def _run_chain(upscaler: "Upscaler", arrays: "dict[str, np.ndarray]", path: Path) -> "np.ndarray":
+    import numpy as np
     import torch
 
     from sam_diffsr_cli.diffusion.residual import residual_to_image
@@ -131,14 +145,21 @@ def _run_chain(upscaler: "Upscaler", arrays: "dict[str, np.ndarray]", path: Path
     from sam_diffsr_cli.sampling import reverse_process
 
     config, model, device = upscaler.config, upscaler.model, upscaler.device
-    lr, noises = (torch.as_tensor(arrays[name]).float() for name in ("lr", "noises"))
+    lr, noises = (torch.from_numpy(arrays[n].astype(np.float32)) for n in ("lr", "noises"))
     schedule = make_schedule(config.diffusion)
     larger = (1, 3, *(config.scale * side for side in lr.shape[-2:]))
     shapes = (tuple(noises.shape), tuple(arrays["sr"].shape), tuple(arrays["sr_uint8"].shape))
-    if lr.ndim != 4 or shapes != ((len(schedule) + 1, *larger), larger, (*larger[2:], 3)):
+    is_input = lr.ndim == 4 and lr.shape[:2] == (1, 3)
+    if not is_input or shapes != ((len(schedule) + 1, *larger), larger, (*larger[2:], 3)):
         raise InputError(
             f"{path}: its arrays are {shapes} for an input of {tuple(lr.shape)}",
             hint=f"this model enlarges {config.scale} times in {len(schedule)} steps",
+        )
+    sides, multiple, least = lr.shape[2:], config.size_multiple, config.least_size
+    if any(side < least or side % multiple for side in sides):
+        raise InputError(
+            f"{path}: its input is {tuple(sides)}, this model takes multiples of {multiple} "
+            f"from {least} on"
         )
     with torch.inference_mode():
         condition = model.condition(lr.to(device))

@@ -1,14 +1,23 @@
-"""The weights that come with samsr are there, whole, small, and of the default preset."""
+"""The weights that come with samsr are there, whole, small, and what their record and card say."""
 
+import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
 from sam_diffsr_cli.checkpoints import registry
-from sam_diffsr_cli.checkpoints.registry import bundled_weights
+from sam_diffsr_cli.checkpoints.inspection import inspect_file
+from sam_diffsr_cli.checkpoints.registry import BUNDLED, Bundled, Measured, bundled_weights
 from sam_diffsr_cli.checkpoints.store import load_weights
-from sam_diffsr_cli.config import LITE
+from sam_diffsr_cli.config import LITE, PRESETS
 from sam_diffsr_cli.errors import WeightsError
+
+CARD = Path(__file__).resolve().parents[2] / "weights" / "README.md"
+ROWS = {"`--steps 0`": "steps 0", "default, 6 steps": "default"}
+"""How the table of the card calls the ways in which a model is run."""
+
+by_model = pytest.mark.parametrize("model", BUNDLED, ids=lambda each: each.name)
 
 
 def test_the_bundled_model_is_the_lite_preset() -> None:
@@ -33,3 +42,84 @@ def test_a_missing_bundled_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(registry, "__file__", str(tmp_path / "a" / "b" / "registry.py"))
     with pytest.raises(WeightsError, match="missing"):
         bundled_weights()
+
+
+# ------------------------------------------------------------------------------- the records
+
+
+def test_the_default_is_one_of_those_that_come_along() -> None:
+    names = [each.name for each in BUNDLED]
+    assert registry.DEFAULT_MODEL in names
+    assert len(set(names)) == len(names)
+    assert list(registry.DIGESTS) == names
+
+
+@by_model
+def test_size_and_digest_of_a_record_are_the_files(model: Bundled) -> None:
+    content = bundled_weights(model.name).read_bytes()
+    assert model.bytes == len(content)
+    assert model.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@by_model
+def test_preset_and_scale_of_a_record_are_the_files(model: Bundled) -> None:
+    config = inspect_file(bundled_weights(model.name)).config
+    assert config == PRESETS[model.preset]
+    assert model.scale == config.scale
+
+
+@by_model
+def test_the_licence_of_a_record_is_the_cards_and_the_files(model: Bundled) -> None:
+    assert f"Licence: {model.licence}" in CARD.read_text(encoding="utf-8")
+    assert model.licence in inspect_file(bundled_weights(model.name)).source
+
+
+@by_model
+def test_the_source_of_a_record_counts_the_photos_as_the_card_does(model: Bundled) -> None:
+    (count,) = re.findall(r"(\d+) \w+ licensed photographs", model.source)
+    assert f"{count} photographs" in CARD.read_text(encoding="utf-8")
+    assert f"{count} photos" in inspect_file(bundled_weights(model.name)).source
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def told_by_the_card() -> dict[tuple[str, str], tuple[float, ...]]:
+    """Read its table of PSNR-Y, SSIM-Y and LPIPS, by the set and by how the model was run."""
+    lines = CARD.read_text(encoding="utf-8").splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("| PSNR-Y / SSIM-Y / LPIPS"))
+    sets = cells(lines[first])[1:]
+    told = {}
+    for line in lines[first + 2 :]:
+        if not line.startswith("|"):
+            break
+        name, *values = cells(line)
+        for data, value in zip(sets, values, strict=True):
+            told[data, ROWS.get(name, name)] = tuple(map(float, value.split(" / ")))
+    return told
+
+
+def test_the_table_of_the_card_is_found() -> None:
+    told = told_by_the_card()
+    assert {method for _, method in told} == {"bicubic", *ROWS.values()}
+    assert {"Set5", "Set14"} <= {data for data, _ in told}
+    assert all(len(values) == 3 for values in told.values())
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [pytest.param(m, id=f"{b.name}-{m.data}-{m.method}") for b in BUNDLED for m in b.measured],
+)
+def test_what_a_model_was_measured_at_is_what_the_card_says(measured: Measured) -> None:
+    told = told_by_the_card()[measured.data, measured.method]
+    assert told == (measured.psnr_y, measured.ssim_y, measured.lpips)
+
+
+@by_model
+def test_a_model_was_measured_as_it_is_run_and_by_its_encoder_alone(model: Bundled) -> None:
+    runs = {(each.data, each.method) for each in model.measured}
+    assert len(runs) == len(model.measured)
+    assert {(data, method) for data in ("Set5", "Set14") for method in ROWS.values()} <= runs
+    steps = PRESETS[model.preset].diffusion.sampling_steps
+    assert f"default, {steps} steps" in ROWS
