@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
 
-__all__ = ["DISK_FULL", "atomic_path", "remove_leftovers"]
+__all__ = ["DISK_FULL", "atomic_path", "remove_leftovers", "try_lock"]
 
 PREFIX, PART = ".samsr-", ".part"
 MOST_SUFFIX = 40
@@ -38,7 +38,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise _told(path, error, "cannot write here") from error
     temporary = Path(name)
     try:
-        _try_lock(handle)
+        try_lock(handle)
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises on a name that is too long
             raise InputError(f"{path}: is a folder")
         yield temporary
@@ -81,14 +81,14 @@ def remove_leftovers(folder: Path) -> int:
     for left in folder.glob(f"{PREFIX}*{PART}*"):
         with contextlib.suppress(OSError):
             with left.open("rb") as file:
-                is_stale = _try_lock(file.fileno())
+                is_stale = try_lock(file.fileno())
             if is_stale:
                 left.unlink()
                 removed += 1
     return removed
 
 
-def _try_lock(handle: int) -> bool:
+def try_lock(handle: int) -> bool:
     """Lock an open file for this process; whether it could be."""
     if sys.platform == "win32":
         # A file that is open cannot be removed there anyway.

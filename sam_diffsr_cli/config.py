@@ -1,19 +1,17 @@
-"""Frozen configuration records, the presets, and their strict JSON form.
+"""Frozen configuration records, and the presets.
 
 ``ModelConfig`` says how networks and diffusion are built and run, and travels inside every weights
-file. ``SamplingConfig`` is per run. Training has ``recipes``. Standard library only.
+file. ``sampling_config`` is per run. Training has ``recipes``. Standard library only.
 """
 
 import dataclasses
-import json
 import math
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-from sam_diffsr_cli.errors import ConfigError
+from sam_diffsr_cli.strict import LATER, require
 
 __all__ = [
     "FEATURE_STRIDE",
@@ -21,40 +19,32 @@ __all__ = [
     "OFFICIAL",
     "PAPER",
     "PRESETS",
+    "QUALITIES",
+    "SAMPLERS",
     "DiffusionConfig",
     "EncoderConfig",
     "ModelConfig",
-    "SamplingConfig",
+    "Quality",
+    "Sampler",
     "UNetConfig",
-    "from_json",
-    "parse",
-    "require",
-    "to_json",
 ]
 
-Record = TypeVar("Record")
+Sampler = Literal["ancestral", "ddim", "ddim_eta1", "dpmpp_2m", "sde_dpmpp_2m"]
+"""Ways down the chain (``diffusion.solvers``)."""
+
+Quality = Literal["fast", "balanced", "best", "plain"]
+"""Levels of quality; ``plain`` is the whole chain as it was published."""
+
+SAMPLERS: tuple[Sampler, ...] = typing.get_args(Sampler)
+QUALITIES: tuple[Quality, ...] = typing.get_args(Quality)
+
 
 FEATURE_STRIDE = 3
 """Every third encoder feature conditions the U-Net (``features[2::3]`` in the reference)."""
 
 
-MOST_TOLD = 200
-"""Characters of a value that errors tell."""
-
 MOST_FEATURES, MOST_BLOCKS, MOST_LEVELS, MOST_TIMESTEPS = 4096, 512, 8, 10_000
 """Far above any network that was trained, so that a hostile file asks for no absurd one."""
-
-
-def require(holds: bool, name: str, value: object, allowed: str) -> None:  # noqa: FBT001
-    """Raise ``ConfigError`` with the field, its value and what is allowed, unless ``holds``."""
-    if not holds:
-        raise ConfigError(f"{name} is {_short(value)}, allowed: {allowed}")
-
-
-def _short(value: object) -> str:
-    """Write a value, of which hostile files may have endless ones, in a line."""
-    text = repr(value)
-    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}..."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +94,9 @@ class DiffusionConfig:
 
     ``sigma_data`` is the residual's standard deviation (``precondition``), null without
     preconditioning. ``sampling_sigma`` is what of it remains uncertain once the photo is known
-    (``widen_posterior``), 0 for the plain variance.
+    (``widen_posterior``), 0 for the plain variance. ``sampling_steps`` and ``sampling_sampler`` are
+    the balance of quality and time; ``fast`` has less of both, and ``best`` more, or the same where
+    its steps are 0.
     """
 
     num_timesteps: int = 100
@@ -117,6 +109,11 @@ class DiffusionConfig:
     sampling_steps: int = 100
     sampling_spacing: Literal["trailing", "quadratic"] = "trailing"
     sampling_sigma: float = 0.0
+    sampling_sampler: Sampler = field(default="ancestral", metadata=LATER)
+    fast_steps: int = field(default=0, metadata=LATER)
+    fast_sampler: Sampler = field(default="ancestral", metadata=LATER)
+    best_steps: int = field(default=0, metadata=LATER)
+    best_sampler: Sampler = field(default="ancestral", metadata=LATER)
 
     def __post_init__(self) -> None:
         good = 2 <= self.num_timesteps <= MOST_TIMESTEPS
@@ -128,8 +125,20 @@ class DiffusionConfig:
         require(good, "sigma_data", self.sigma_data, "null or > 0")
         sigma = self.sampling_sigma
         require(0 <= sigma < math.inf, "sampling_sigma", sigma, ">= 0")
-        good = 0 <= self.sampling_steps <= self.num_timesteps
-        require(good, "sampling_steps", self.sampling_steps, f"0..{self.num_timesteps}")
+        for name in ("sampling_steps", "fast_steps", "best_steps"):
+            good = 0 <= getattr(self, name) <= self.num_timesteps
+            require(good, name, getattr(self, name), f"0..{self.num_timesteps}")
+
+    def level(self, quality: Quality) -> tuple[int, Sampler]:
+        """Return the steps and the sampler of a level of quality."""
+        if quality == "fast":
+            return self.fast_steps, self.fast_sampler
+        if quality == "plain" and self.sampling_steps:
+            # With eta 1 it is the ancestral sampler without a widened variance.
+            return self.num_timesteps, "ddim_eta1" if self.sampling_sigma else "ancestral"
+        if quality == "best" and self.best_steps:
+            return self.best_steps, self.best_sampler
+        return self.sampling_steps, self.sampling_sampler
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,9 +165,14 @@ class ModelConfig:
     @property
     def networks(self) -> "ModelConfig":
         """This configuration without how it is sampled: equal for weights that are exchangeable."""
-        plain = dataclasses.replace(
-            self.diffusion, sampling_steps=0, sampling_spacing="trailing", sampling_sigma=0.0
-        )
+        default, chain = DiffusionConfig(), self.diffusion
+        sampled = {
+            each.name: getattr(default, each.name)
+            for each in dataclasses.fields(chain)
+            if each.name.startswith(("sampling_", "fast_", "best_"))
+        }
+        # Not the default's steps: a shorter chain would have too few for them.
+        plain = dataclasses.replace(chain, **(sampled | {"sampling_steps": 0}))
         return dataclasses.replace(self, diffusion=plain)
 
     @property
@@ -179,24 +193,6 @@ class ModelConfig:
             return self.size_multiple
         lowest = 2 << (len(self.unet.widths) - 1)
         return max(self.size_multiple, -(-lowest // self.scale))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SamplingConfig:
-    """One run of the reverse process.
-
-    ``tile`` is the longest side of a tile in low-resolution pixels, 0 for one piece. It bounds
-    memory and does not show in the result.
-    """
-
-    steps: int
-    seed: int = 0
-    tile: int = 256
-
-    def __post_init__(self) -> None:
-        require(self.steps >= 0, "steps", self.steps, ">= 0")
-        require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
-        require(self.tile == 0 or self.tile >= 16, "tile", self.tile, "0 or >= 16")
 
 
 PAPER = ModelConfig(
@@ -223,74 +219,3 @@ LITE = ModelConfig(
 """The default: folded U-Net, residual against the encoder, preconditioned, few steps."""
 
 PRESETS: Mapping[str, ModelConfig] = {"lite": LITE, "paper": PAPER}
-
-
-def to_json(config: object) -> str:
-    """Write a configuration record as JSON text with sorted keys."""
-    if not dataclasses.is_dataclass(config) or isinstance(config, type):
-        raise TypeError(f"not a configuration record: {config!r}")
-    return json.dumps(dataclasses.asdict(config), sort_keys=True)
-
-
-def from_json(cls: type[Record], text: str) -> Record:
-    """Read what ``to_json`` wrote; unknown and missing keys are refused.
-
-    Raises:
-        ConfigError: The text is not JSON, or a key or value does not fit ``cls``.
-    """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"configuration is not JSON: {error}") from error
-    return typing.cast("Record", parse(cls, value, "configuration"))
-
-
-def parse(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
-    """Check ``value`` against the type ``kind`` and convert lists to tuples.
-
-    Raises:
-        ConfigError: It does not fit; ``where`` says which one it was.
-    """
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _parse_record(kind, value, where)
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        if any(value == a and type(value) is type(a) for a in args):
-            return value
-    elif origin in (typing.Union, types.UnionType):
-        rest = next(a for a in args if a is not type(None))
-        return None if value is None else parse(rest, value, where)
-    elif origin is tuple and isinstance(value, list):
-        return tuple(parse(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return _to_float(value, where)
-    elif kind in (int, str, bool) and type(value) is kind:
-        return value
-    raise ConfigError(f"{where} is {_short(value)}, allowed: {_allowed(kind)}")
-
-
-def _allowed(kind: Any) -> str:  # noqa: ANN401 - the JSON edge
-    """Say in words which values a type has."""
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        return ", ".join(map(str, args))
-    if origin is tuple:
-        return f"a list, each {_allowed(args[0])}"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
-
-
-def _to_float(value: float, where: str) -> float:
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise ConfigError(f"{where}: the number is too large") from error
-
-
-def _parse_record(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
-    if not isinstance(value, dict):
-        raise ConfigError(f"{where}: expected an object, got {_short(value)}")
-    hints = typing.get_type_hints(kind)
-    unknown, missing = sorted(value.keys() - hints.keys()), sorted(hints.keys() - value.keys())
-    if unknown or missing:
-        raise ConfigError(f"{where}: unknown keys {_short(unknown)}, missing keys {missing}")
-    return kind(**{name: parse(hint, value[name], name) for name, hint in hints.items()})

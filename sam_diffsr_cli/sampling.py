@@ -7,9 +7,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from sam_diffsr_cli.config import Sampler
 from sam_diffsr_cli.diffusion.gaussian import p_mean
 from sam_diffsr_cli.diffusion.schedule import Schedule
-from sam_diffsr_cli.diffusion.solvers import Sampler, make_solver
+from sam_diffsr_cli.diffusion.solvers import make_solver
 
 __all__ = ["Denoiser", "SampleStep", "reverse_process"]
 

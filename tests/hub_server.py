@@ -82,7 +82,7 @@ class HubServer(http.server.ThreadingHTTPServer):
 def serve_hub() -> Iterator[HubServer]:
     """Run a server until the context is left."""
     with HubServer() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield server
         server.shutdown()

@@ -17,7 +17,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Lower never imports higher; members of one set do not import each other.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", ""}),
+    frozenset({"strict"}),
     frozenset({"config", "atomic"}),
+    frozenset({"sampling_config"}),
     frozenset(
         {
             "charts",

@@ -18,12 +18,11 @@ from sam_diffsr_cli.config import (
     DiffusionConfig,
     EncoderConfig,
     ModelConfig,
-    SamplingConfig,
     UNetConfig,
-    from_json,
-    to_json,
 )
 from sam_diffsr_cli.errors import ConfigError
+from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.strict import from_json, to_json
 
 Json = dict[str, Any]
 Build = Callable[..., object]
@@ -321,3 +320,37 @@ def test_paper_preset_is_the_published_network() -> None:
 def test_records_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         LITE.scale = 2  # type: ignore[misc]  # the point of the test
+
+
+def test_a_file_of_an_earlier_version_means_the_defaults() -> None:
+    values = json.loads(to_json(LITE))
+    for name in ("sampling_sampler", "fast_steps", "fast_sampler", "best_steps", "best_sampler"):
+        del values["diffusion"][name]
+    found = from_json(ModelConfig, json.dumps(values)).diffusion
+    assert (found.sampling_sampler, found.best_steps) == ("ancestral", 0)
+    assert found.level("best") == (LITE.diffusion.sampling_steps, "ancestral")
+
+
+def test_an_older_field_must_not_be_missing() -> None:
+    values = json.loads(to_json(LITE))
+    del values["diffusion"]["sampling_sigma"]
+    with pytest.raises(ConfigError, match="sampling_sigma"):
+        from_json(ModelConfig, json.dumps(values))
+
+
+def test_how_a_model_is_sampled_does_not_tell_networks_apart() -> None:
+    other = replace(
+        LITE,
+        diffusion=replace(
+            LITE.diffusion, sampling_sampler="ddim", fast_steps=2, best_steps=50, sampling_sigma=0.1
+        ),
+    )
+    assert other != LITE
+    assert other.networks == LITE.networks
+
+
+@pytest.mark.parametrize("name", ["sampling_steps", "fast_steps", "best_steps"])
+def test_a_level_has_no_more_steps_than_the_chain(name: str) -> None:
+    changes: Json = {name: 101}
+    with pytest.raises(ConfigError, match=f"{name} is 101"):
+        replace(LITE.diffusion, **changes)

@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from sam_diffsr_cli.config import DiffusionConfig
+from sam_diffsr_cli.config import DiffusionConfig, Sampler
 from sam_diffsr_cli.diffusion.gaussian import predict_x_start, q_posterior_mean
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
@@ -21,7 +21,6 @@ from sam_diffsr_cli.diffusion.schedule import (
     schedule_from_betas,
     widen_posterior,
 )
-from sam_diffsr_cli.diffusion.solvers import Sampler
 from sam_diffsr_cli.sampling import Denoiser, SampleStep, reverse_process
 
 SHAPE = (2, 3, 4, 5)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sam_diffsr_cli.atomic import remove_leftovers
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.plan import Job
+from sam_diffsr_cli.batch.plan import Job, local_folders
 from sam_diffsr_cli.errors import DiskFullError, ResourceError, SamsrError
 
 __all__ = ["Crew", "Done", "Event", "Idle", "Lost", "Refused", "Task", "run_crew"]
@@ -24,6 +24,9 @@ SHARE_AT_ONCE = 4
 
 MOST_DEATHS = 3
 """Workers that die of one picture, or at their start, before it is given up."""
+
+ADVICE = "use a smaller --tile, or fewer workers"
+"""Where workers die of a picture, as when memory runs out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ Event = Idle | Done | Lost | Refused
 
 
 class Crew(Protocol):
-    """Workers that are numbered from 0, each with the model loaded once.
+    """Workers that are numbered from 0, each with what it needs loaded once.
 
     ``names`` says for each what it runs on.
     """
@@ -105,6 +108,7 @@ class _Roster:
 
     jobs: Sequence[Job]
     crew: Crew
+    advice: str
     waiting: deque[int] = field(default_factory=deque)
     alone: deque[int] = field(default_factory=deque)
     busy: dict[int, deque[int]] = field(default_factory=dict)
@@ -162,7 +166,17 @@ class _Roster:
             self.deaths.setdefault(index, 0)
             self.alone.append(index)
         self._replace(lost)
-        return None if given_up is None else _give_up(self.jobs[given_up], lost.reason)
+        return None if given_up is None else self._give_up(self.jobs[given_up], lost.reason)
+
+    def _give_up(self, job: Job, reason: str) -> Outcome:
+        outcome = Outcome(job)
+        outcome.fail(
+            ResourceError(
+                f"{job.source.name}: {MOST_DEATHS} workers died of it ({reason})",
+                hint=f"as when memory runs out: {self.advice}",
+            )
+        )
+        return outcome
 
     def _replace(self, lost: Lost) -> None:
         worker = lost.worker
@@ -178,22 +192,12 @@ class _Roster:
             )
 
 
-def _give_up(job: Job, reason: str) -> Outcome:
-    outcome = Outcome(job)
-    outcome.fail(
-        ResourceError(
-            f"{job.source.name}: {MOST_DEATHS} workers died of it ({reason})",
-            hint="as when memory runs out: use a smaller --tile, or fewer workers",
-        )
-    )
-    return outcome
-
-
 def run_crew(
     jobs: Sequence[Job],
     crew: Crew,
     late: list[Outcome] | None = None,
     notify: Callable[[str], None] = lambda _: None,
+    advice: str = ADVICE,
 ) -> Generator[Outcome, None, None]:
     """Do every job with a crew, which is closed at the end.
 
@@ -202,6 +206,7 @@ def run_crew(
         crew: Who does it; none of its workers has anything to do yet.
         late: Filled with the outcomes of what was still written when the run was stopped.
         notify: Told of workers that die.
+        advice: What to do about a picture that workers die of.
 
     Yields:
         The outcome of each job, as they come. A job whose worker died is given to another, alone;
@@ -212,7 +217,7 @@ def run_crew(
         ResourceError: Workers die as they start.
         SamsrError: What a worker refused to start with.
     """
-    roster = _Roster(jobs, crew)
+    roster = _Roster(jobs, crew, advice)
     try:
         for index, job in enumerate(jobs):
             if job.is_done:
@@ -241,7 +246,7 @@ def run_crew(
 
 def _clear(jobs: Sequence[Job]) -> None:
     """Remove what dead workers left half written."""
-    for folder in {job.target.parent for job in jobs if job.target is not None}:
+    for folder in local_folders(jobs):
         remove_leftovers(folder)
 
 

@@ -1,19 +1,29 @@
 """The plan of a batch: each picture's output, decided before any work, and about how much it is."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, is_remote_there, list_names
 from sam_diffsr_cli.batch.sources import Source, is_there
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.formats import Format, is_picture_name
-from sam_diffsr_cli.pictures.reading import read_head
+from sam_diffsr_cli.pictures.reading import PictureHead, read_head
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.upscaling.passes import final_size
 
-__all__ = ["Estimate", "Job", "Naming", "OnExists", "estimate_work", "plan_jobs"]
+__all__ = [
+    "Estimate",
+    "Job",
+    "Naming",
+    "OnExists",
+    "Past",
+    "estimate_work",
+    "local_folders",
+    "plan_jobs",
+]
 
 OnExists = Literal["skip", "overwrite", "rename", "error"]
 
@@ -22,6 +32,9 @@ UNNAMED_SUFFIX = ".png"
 
 MOST_HEADERS = 2000
 """More pictures than this are not all opened for the estimate; these many are, evenly spread."""
+
+MOST_REMOTE_HEADERS = 8
+"""As ``MOST_HEADERS``, of pictures in a store, which are fetched for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +45,8 @@ class Naming:
     standard output. ``format`` is None to keep each picture's own.
     """
 
-    folder: Path | None = None
-    file: Path | None = None
+    folder: Place | None = None
+    file: Place | None = None
     format: Format | None = None
     suffix: str = ""
     on_exists: OnExists = "error"
@@ -43,14 +56,25 @@ class Naming:
 class Job:
     """One picture and its output (None: standard output).
 
-    ``is_done`` when the output is there already; ``is_input`` when it is, and is a picture of the
-    plan, its own or another's, which must not be lost.
+    ``is_occupied`` when something of the output's name is there already; ``is_done`` when that is
+    taken for the output; ``is_input`` when it is a picture of the plan, its own or another's, which
+    must not be lost; ``is_own`` when it was written for this job, and may be written again.
     """
 
     source: Source
-    target: Path | None
+    target: Place | None
+    is_occupied: bool = False
     is_done: bool = False
     is_input: bool = False
+    is_own: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """What an earlier run of the same batch left: its outputs by source, and which are finished."""
+
+    targets: dict[str, str] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +95,12 @@ class Estimate:
     problems: tuple[tuple[int, InputError], ...]
 
 
-def plan_jobs(sources: Sequence[Source], naming: Naming) -> list[Job]:
+def plan_jobs(sources: Sequence[Source], naming: Naming, past: Past | None = None) -> list[Job]:
     """Give every picture an output of its own.
 
     Where two pictures would get the same name, those whose suffix changes keep the old one inside
     (``a.jpg.png``), and what still clashes is numbered. Names that differ only in case clash, since
-    some disks do not tell them apart.
+    some disks do not tell them apart. A picture of an earlier run keeps the output that it had.
 
     Raises:
         InputError: Several pictures for one output file.
@@ -90,15 +114,44 @@ def plan_jobs(sources: Sequence[Source], naming: Naming) -> list[Job]:
         jobs = [Job(source, naming.file) for source in sources]
     else:
         jobs = _name_all(sources, naming, naming.folder)
+    past = past or Past()
+    is_present = _presence(naming)
+    jobs = [_remember(job, past, is_present) for job in jobs]
     taken = {_key(job.target) for job in jobs if job.target is not None}
     if naming.suffix:
         # What an earlier run wrote beside its inputs is not taken for input.
         jobs = [j for j in jobs if j.source.path is None or _key(j.source.path) not in taken]
     inputs = {_identity(job.source.path) for job in jobs} - {None}
-    return [_look(job, naming.on_exists, taken, inputs) for job in jobs]
+    look = _Look(naming.on_exists, taken, inputs, is_present)
+    return [job if job.is_done or job.is_own else look(job) for job in jobs]
 
 
-def _name_all(sources: Sequence[Source], naming: Naming, folder: Path) -> list[Job]:
+def _remember(job: Job, past: Past, is_present: "Presence") -> Job:
+    """Take the output that a job had before; it is done, or was begun, if that is there."""
+    known = past.targets.get(job.source.name)
+    if known is None or job.target is None:
+        return job
+    target: Place = RemotePath(known) if isinstance(job.target, RemotePath) else Path(known)
+    if not is_present(target):
+        return replace(job, target=target)
+    is_done = job.source.name in past.done
+    return replace(job, target=target, is_done=is_done, is_own=not is_done)
+
+
+Presence = Callable[[Place], bool]
+
+
+def _presence(naming: Naming) -> Presence:
+    """Return what tells whether an output is there; a store is asked once for a whole folder."""
+    if not isinstance(naming.folder, RemotePath):
+        return lambda place: (
+            is_remote_there(place) if isinstance(place, RemotePath) else is_there(place)
+        )
+    there = list_names(naming.folder)
+    return lambda place: str(place) in there
+
+
+def _name_all(sources: Sequence[Source], naming: Naming, folder: Place) -> list[Job]:
     targets = [folder / _output_name(source, naming) for source in sources]
     counts = Counter(_key(target) for target in targets)
     for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
@@ -121,11 +174,11 @@ def _output_name(source: Source, naming: Naming) -> Path:
     return inside.with_name(f"{inside.stem}{naming.suffix}{ending}")
 
 
-def _key(path: Path) -> str:
+def _key(path: Place) -> str:
     return str(path).casefold()
 
 
-def _free_name(target: Path, used: Iterable[str]) -> Path:
+def _free_name(target: Place, used: Container[str]) -> Place:
     """Number a name until it is not among ``used``."""
     candidate, number = target, 1
     while _key(candidate) in used:
@@ -134,23 +187,37 @@ def _free_name(target: Path, used: Iterable[str]) -> Path:
     return candidate
 
 
-def _look(job: Job, on_exists: OnExists, taken: set[str], inputs: Container[object]) -> Job:
-    """Apply ``--on-exists`` to a job whose output is there already."""
-    if job.target is None or not is_there(job.target):
-        return job
-    if on_exists != "rename":
-        is_input = _identity(job.target) in inputs
-        return replace(job, is_done=on_exists == "skip" and not is_input, is_input=is_input)
-    number, candidate = 1, job.target
-    while is_there(candidate) or (_key(candidate) in taken and candidate != job.target):
-        number += 1
-        candidate = job.target.with_name(f"{job.target.stem} ({number}){job.target.suffix}")
-    taken.add(_key(candidate))
-    return replace(job, target=candidate)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Applies ``--on-exists`` to a job whose output is there already."""
+
+    on_exists: OnExists
+    taken: set[str]
+    inputs: Container[object]
+    is_present: Presence
+
+    def __call__(self, job: Job) -> Job:
+        if job.target is None or not self.is_present(job.target):
+            return job
+        if self.on_exists != "rename":
+            is_input = _identity(job.target) in self.inputs
+            is_done = self.on_exists == "skip" and not is_input
+            return replace(job, is_occupied=True, is_done=is_done, is_input=is_input)
+        return replace(job, target=self._rename(job.target))
+
+    def _rename(self, target: Place) -> Place:
+        number, candidate = 1, target
+        while self.is_present(candidate) or (_key(candidate) in self.taken and candidate != target):
+            number += 1
+            candidate = target.with_name(f"{target.stem} ({number}){target.suffix}")
+        self.taken.add(_key(candidate))
+        return candidate
 
 
-def _identity(path: Path | None) -> tuple[int, int] | None:
+def _identity(path: Place | None) -> object:
     """Tell which file a name leads to, through links and other spellings; None for none."""
+    if isinstance(path, RemotePath):
+        return path.text
     try:
         found = None if path is None else path.stat()
     except (OSError, ValueError):
@@ -158,10 +225,16 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
     return None if found is None else (found.st_dev, found.st_ino)
 
 
+def local_folders(jobs: Iterable[Job]) -> set[Path]:
+    """Return the folders of this machine that jobs write to."""
+    return {job.target.parent for job in jobs if isinstance(job.target, Path)}
+
+
 def estimate_work(jobs: Sequence[Job], scale: float, limits: Limits) -> Estimate:
     """Open the headers of the pictures to be done, or of a sample, and add up their pixels."""
     open_jobs = [index for index, job in enumerate(jobs) if not job.is_done]
-    step = max(1, -(-len(open_jobs) // MOST_HEADERS))
+    is_far = any(isinstance(job.source.path, RemotePath) for job in jobs)
+    step = max(1, -(-len(open_jobs) // (MOST_REMOTE_HEADERS if is_far else MOST_HEADERS)))
     looked, pixels_in = 0, 0
     known: dict[int, float] = {}
     problems: list[tuple[int, InputError]] = []
@@ -171,7 +244,7 @@ def estimate_work(jobs: Sequence[Job], scale: float, limits: Limits) -> Estimate
             continue
         looked += 1
         try:
-            head = read_head(path, limits)
+            head = _read_head(path, limits)
         except InputError as error:
             problems.append((index, error))
             known[index] = 0.0
@@ -191,3 +264,10 @@ def estimate_work(jobs: Sequence[Job], scale: float, limits: Limits) -> Estimate
         work=tuple(0.0 if j.is_done else known.get(i, usual) for i, j in enumerate(jobs)),
         problems=tuple(problems),
     )
+
+
+def _read_head(path: Place, limits: Limits) -> PictureHead:
+    if isinstance(path, RemotePath):
+        with fetch(path) as fetched:
+            return read_head(fetched, limits)
+    return read_head(path, limits)

@@ -2,15 +2,17 @@
 
 import multiprocessing
 import os
+import signal
+import sys
 import time
 from collections import deque
-from collections.abc import Sequence
-from multiprocessing import connection
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from multiprocessing import connection, resource_tracker
 from typing import TYPE_CHECKING
 
 from sam_diffsr_cli.batch.crew import Done, Event, Idle, Lost, Refused, Task
-from sam_diffsr_cli.batch.orders import Order
-from sam_diffsr_cli.batch.worker import serve
+from sam_diffsr_cli.batch.worker import WorkOrder, serve
 from sam_diffsr_cli.errors import SamsrError
 
 if TYPE_CHECKING:
@@ -23,13 +25,39 @@ PATIENCE_S = 60.0
 """For the files that are being written when all is stopped."""
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Start a process whole, and deaf to Ctrl-C, which reaches all processes of a terminal.
+
+    A signal that comes meanwhile counts afterwards.
+    """
+    came: list[int] = []
+
+    def keep(number: int, _: object) -> None:
+        came.append(number)
+
+    before = {each: signal.signal(each, keep) for each in (signal.SIGINT, signal.SIGTERM)}
+    # With the first process this one is started too, and would lift the mask.
+    resource_tracker.ensure_running()
+    # The mask is handed down, as handlers are not.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
 class LocalCrew:
     """A process for each device that is named; a device may be named several times.
 
     They are started afresh rather than forked: a fork of a process with threads may hang.
     """
 
-    def __init__(self, order: Order, devices: Sequence[str]) -> None:
+    def __init__(self, order: WorkOrder, devices: Sequence[str]) -> None:
         """Start the processes; each says when it is ready."""
         self.size = len(devices)
         self.names: Sequence[str] = tuple(devices)
@@ -97,10 +125,15 @@ class LocalCrew:
             target=serve,
             args=(theirs, self._order, self._devices[worker], threads),
             name=f"samsr-worker-{worker}",
+            # Where it is not closed, its processes are stopped rather than waited for.
+            daemon=True,
         )
-        process.start()
+        with _undisturbed() if sys.platform != "win32" else nullcontext():
+            process.start()
         theirs.close()
         self._pipes[worker], self._processes[worker] = ours, process
+        # Starting takes as long as some pictures do.
+        self._busy.add(worker)
 
     def close(self) -> list[Done]:
         """Stop all; files that are being written are finished, and told."""

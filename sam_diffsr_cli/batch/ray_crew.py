@@ -112,11 +112,18 @@ class RayCrew:
         self._watched: list[Any] = [None] * self.size
         self._is_starting = [True] * self.size
         self._began, self._has_started = time.monotonic(), False
+        self._head = str(ray.get_runtime_context().gcs_address)
+        self._is_gone = False
         for worker in range(self.size):
             self.restart(worker)
 
     def restart(self, worker: int) -> None:
-        """Start an actor where there is none."""
+        """Start an actor where there is none.
+
+        Raises:
+            ResourceError: The cluster's head is gone.
+        """
+        self._check_head()
         # Two at a time, so that it can be told to stop while it works.
         actor_class: Any = ray.remote(RayHand)
         actor = actor_class.options(
@@ -137,7 +144,7 @@ class RayCrew:
         """Wait for the next thing that happens.
 
         Raises:
-            ResourceError: The cluster has no room for a single worker.
+            ResourceError: The cluster has no room for a single worker, or its head is gone.
         """
         while True:
             watched = [each for each in self._watched if each is not None]
@@ -145,11 +152,23 @@ class RayCrew:
             if ready:
                 worker = next(n for n, each in enumerate(self._watched) if each is ready[0])
                 return self._receive(worker)
+            self._check_head()
             if not self._has_started and time.monotonic() - self._began > START_PATIENCE_S:
                 raise ResourceError(
                     f"no worker could start in {START_PATIENCE_S:.0f} s",
                     hint=f"each needs {self._cpus} CPUs and {self._gpus:g} GPUs: see ray status",
                 )
+
+    def _check_head(self) -> None:
+        """See that the head is there: Ray itself ends the process a minute after it is not."""
+        try:
+            _knock(self._head)
+        except OSError as error:
+            self._is_gone = True
+            raise ResourceError(
+                f"the Ray cluster at {self._head} is gone",
+                hint="what is written is whole; --manifest or --on-exists skip goes on from it",
+            ) from error
 
     def _receive(self, worker: int) -> Event:
         watched = self._watched[worker]
@@ -169,6 +188,8 @@ class RayCrew:
 
     def close(self) -> list[Done]:
         """Stop all; files that are being written are finished, and told."""
+        if self._is_gone:
+            return []
         busy = [n for n in range(self.size) if self._watched[n] is not None]
         late: list[Done] = []
         for worker in busy:
@@ -205,8 +226,9 @@ def _knock(address: str) -> None:
 def _absolute(task: Task) -> Task:
     """Name files so that they are found from any folder."""
     job = task.job
-    path = None if job.source.path is None else job.source.path.absolute()
-    target = None if job.target is None else job.target.absolute()
+    path, target = job.source.path, job.target
+    path = path.absolute() if isinstance(path, Path) else path
+    target = target.absolute() if isinstance(target, Path) else target
     return replace(task, job=replace(job, source=replace(job.source, path=path), target=target))
 
 

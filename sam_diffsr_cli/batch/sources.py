@@ -1,7 +1,8 @@
 """From what was named on the command line to the pictures that are meant.
 
 A name is a file, a folder, a pattern with * ? or [, ``@FILE`` for a list of names, or ``-`` for
-standard input. A file that exists under a name is that file, whatever its name looks like.
+standard input. A file that exists under a name is that file, whatever its name looks like. All but
+the last may be in a store, by a URL.
 """
 
 import glob
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, find_remote, parse_place
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.formats import is_picture_name
@@ -27,7 +29,7 @@ class Source:
     ``path`` is None for standard input.
     """
 
-    path: Path | None
+    path: Place | None
     inside: Path
 
     @property
@@ -37,7 +39,7 @@ class Source:
 
 
 def gather_sources(
-    names: Iterable[str], *, recursive: bool, leave_out: Path | None
+    names: Iterable[str], *, recursive: bool, leave_out: Place | None
 ) -> list[Source]:
     """List the pictures that ``names`` mean, each once, in the order of the names.
 
@@ -49,29 +51,63 @@ def gather_sources(
     Raises:
         InputError: A folder holds no picture, a pattern matches none, or a list cannot be read.
     """
-    found: dict[object, Source] = {}
+    found: dict[str, Source] = {}
     for name in names:
         for source in _expand(name, recursive=recursive, leave_out=leave_out):
-            found.setdefault(source.path and source.path.absolute(), source)
+            found.setdefault(_whole_name(source.path), source)
     return list(found.values())
 
 
-def _expand(name: str, *, recursive: bool, leave_out: Path | None) -> Iterator[Source]:
-    path = Path(name)
+def _whole_name(path: Place | None) -> str:
+    """Name a file the same from wherever it is named; nothing names standard input."""
+    if path is None:
+        return ""
+    return path.text if isinstance(path, RemotePath) else str(path.absolute())
+
+
+def _expand(name: str, *, recursive: bool, leave_out: Place | None) -> Iterator[Source]:
+    path = parse_place(name)
     if name == STANDARD:
         yield Source(None, Path("stdin"))
+    elif isinstance(path, RemotePath):
+        yield from _expand_remote(path, recursive=recursive, leave_out=leave_out)
     elif is_there(path):
         yield from _expand_path(path, recursive=recursive, leave_out=leave_out)
     elif name.startswith("@"):
         for line in _read_list(name[1:]):
-            for source in _expand_path(Path(line), recursive=recursive, leave_out=leave_out):
-                inside = _mirrored(Path(line)) if recursive else None
-                is_file = inside is not None and source.path == Path(line)
-                yield Source(source.path, inside) if is_file and inside else source
+            yield from _expand_line(line, recursive=recursive, leave_out=leave_out)
     elif glob.has_magic(name):
-        yield from _expand_pattern(name, leave_out)
+        yield from _expand_pattern(str(path), leave_out)
     else:
         yield Source(path, Path(path.name))
+
+
+def _expand_line(line: str, *, recursive: bool, leave_out: Place | None) -> Iterator[Source]:
+    """Expand a line of a list; a URL in it is a file, unless it ends in a slash."""
+    path = parse_place(line)
+    if isinstance(path, RemotePath):
+        if line.endswith("/"):
+            yield from _expand_remote(path, recursive=recursive, leave_out=leave_out)
+        else:
+            yield Source(path, Path(path.name))
+        return
+    for source in _expand_path(path, recursive=recursive, leave_out=leave_out):
+        inside = _mirrored(path) if recursive else None
+        is_file = inside is not None and source.path == path
+        yield Source(source.path, inside) if is_file and inside else source
+
+
+def _expand_remote(
+    place: RemotePath, *, recursive: bool, leave_out: Place | None
+) -> Iterator[Source]:
+    found = find_remote(place, recursive=recursive, leave_out=leave_out)
+    is_itself = [each for each, _ in found] == [place]
+    pictures = [each for each in found if is_itself or is_picture_name(each[0])]
+    if not pictures:
+        deeper = "" if recursive else "; --recursive also looks below it"
+        raise InputError(f"{place}: no pictures in this folder", hint=f"by their suffix{deeper}")
+    for path, inside in pictures:
+        yield Source(path, inside)
 
 
 def is_there(path: Path) -> bool:
@@ -82,20 +118,23 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def is_folder(path: Path) -> bool:
-    """Whether it is a folder; a name that no disk could hold is none."""
+def is_folder(path: Place) -> bool:
+    """Whether it is a folder; a name that no disk could hold is none, one in a store by its end."""
+    if isinstance(path, RemotePath):
+        return path.text.endswith("/")
     try:
         return path.is_dir()
     except (OSError, ValueError):
         return False
 
 
-def _expand_path(path: Path, *, recursive: bool, leave_out: Path | None) -> Iterator[Source]:
+def _expand_path(path: Path, *, recursive: bool, leave_out: Place | None) -> Iterator[Source]:
+    skipped = None if isinstance(leave_out, RemotePath) else leave_out
     if not is_folder(path):
         yield Source(path, Path(path.name))
         return
     count = 0
-    for picture in find_pictures(path, recursive=recursive, leave_out=leave_out):
+    for picture in find_pictures(path, recursive=recursive, leave_out=skipped):
         count += 1
         yield Source(picture, picture.relative_to(path))
     if not count:
@@ -103,8 +142,8 @@ def _expand_path(path: Path, *, recursive: bool, leave_out: Path | None) -> Iter
         raise InputError(f"{path}: no pictures in this folder", hint=f"by their suffix{deeper}")
 
 
-def _expand_pattern(pattern: str, leave_out: Path | None) -> Iterator[Source]:
-    skipped = None if leave_out is None else leave_out.resolve()
+def _expand_pattern(pattern: str, leave_out: Place | None) -> Iterator[Source]:
+    skipped = leave_out.resolve() if isinstance(leave_out, Path) else None
     matches = map(Path, sorted(glob.iglob(pattern, recursive=True)))  # noqa: PTH207 - absolute ones
     pictures = [
         path
@@ -122,7 +161,7 @@ def _expand_pattern(pattern: str, leave_out: Path | None) -> Iterator[Source]:
 def _read_list(name: str) -> list[str]:
     """Read one name a line; empty lines and those that start with # are left out."""
     try:
-        text = sys.stdin.read() if name == STANDARD else Path(name).read_text(encoding="utf-8-sig")
+        text = sys.stdin.read() if name == STANDARD else _read_text(parse_place(name))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InputError(f"@{name}: the list cannot be read ({reason})") from error
@@ -131,6 +170,13 @@ def _read_list(name: str) -> list[str]:
     if not names:
         raise InputError(f"@{name}: the list is empty", hint="one path a line")
     return names
+
+
+def _read_text(place: Place) -> str:
+    if isinstance(place, RemotePath):
+        with fetch(place) as path:
+            return path.read_text(encoding="utf-8-sig")
+    return place.read_text(encoding="utf-8-sig")
 
 
 def _mirrored(path: Path) -> Path | None:

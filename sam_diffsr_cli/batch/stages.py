@@ -1,21 +1,21 @@
 """What is done to each picture: read it whole, enlarge its frames, write it with its record."""
 
+import contextlib
 import io
 import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import DISK_FULL, atomic_path
 from sam_diffsr_cli.batch.pipeline import Stages
 from sam_diffsr_cli.batch.plan import Job, Naming
-from sam_diffsr_cli.config import SamplingConfig
+from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, is_remote_there, put
 from sam_diffsr_cli.errors import DiskFullError, InputError
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_named, format_of
@@ -26,11 +26,12 @@ from sam_diffsr_cli.pictures.writing import (
     encode_picture,
     prepare_metadata,
 )
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.passes import final_size
 
-__all__ = ["Settings", "check_job", "make_record", "make_stages"]
+__all__ = ["Settings", "check_job", "describe_making", "make_record", "make_stages"]
 
 Report = Callable[[Job, float], None]
 
@@ -49,18 +50,29 @@ class Settings:
 
 def make_record(settings: Settings) -> str:
     """Say in JSON how a picture was made, so that it can be made again."""
+    return json.dumps(_record(settings), separators=(",", ":"))
+
+
+def describe_making(settings: Settings) -> dict[str, Any]:
+    """Name everything that decides what is in the outputs."""
+    written = settings.naming.format
+    options = {"format": None if written is None else written.name, **asdict(settings.options)}
+    return _record(settings) | options
+
+
+def _record(settings: Settings) -> dict[str, Any]:
     upscaler = settings.upscaler
-    record = {
+    return {
         "tool": f"samsr {__version__}",
         "model": upscaler.name,
         "sha256": upscaler.digest,
         "scale": settings.scale,
         "steps": settings.sampling.steps,
+        "sampler": settings.sampling.sampler,
         "seed": settings.sampling.seed,
         "precision": upscaler.precision,
         "device": upscaler.device.type,
     }
-    return json.dumps(record, separators=(",", ":"))
 
 
 def make_stages(settings: Settings, report: Report, standard_input: bytes = b"") -> Stages:
@@ -96,23 +108,33 @@ def check_job(job: Job, naming: Naming) -> None:
             f"{job.target}: is the input itself, or another of this run",
             hint="choose another OUT, or add --suffix",
         )
-    if job.target is None:
-        return
-    target = job.target
+    must_be_new = naming.on_exists == "error" and not job.is_own
+    if job.target is not None and _is_occupied(job.target, must_be_new) and must_be_new:
+        raise InputError(
+            f"{job.target}: exists already", hint="--on-exists skip, overwrite or rename"
+        )
+
+
+def _is_occupied(target: Place, must_be_new: bool) -> bool:  # noqa: FBT001 - one caller
+    """Whether there is something of this name; a store is asked only where it matters."""
+    if isinstance(target, RemotePath):
+        return must_be_new and is_remote_there(target)
     try:
         target.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        return
+        return False
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror})") from error
-    if naming.on_exists == "error":
-        raise InputError(f"{target}: exists already", hint="--on-exists skip, overwrite or rename")
+    return True
 
 
 def _read(job: Job, settings: Settings, standard_input: bytes) -> Picture:
     check_job(job, settings.naming)
     if job.source.path is None:
         return decode_picture(io.BytesIO(standard_input), "standard input", settings.limits)
+    if isinstance(job.source.path, RemotePath):
+        with fetch(job.source.path) as path, path.open("rb") as file:
+            return decode_picture(file, job.source.name, settings.limits)
     return read_picture(job.source.path, settings.limits)
 
 
@@ -155,9 +177,9 @@ def _enlarge(
     return picture.with_frames(tuple(frames))
 
 
-def _make_folder(target: Path | None) -> Path:
+def _make_folder(target: Place | None) -> Path:
     """Make the folder of an output; where results too large for memory go meanwhile."""
-    if target is None:
+    if not isinstance(target, Path):
         return Path(tempfile.gettempdir())
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -190,14 +212,17 @@ def _copy_to_stdout(file: BinaryIO) -> None:
         raise kind(f"standard output: cannot be written ({error.strerror})") from error
 
 
-@contextmanager
+@contextlib.contextmanager
 def _open_target(job: Job) -> Iterator[Path]:
-    """Give the file to encode into: beside the output, or on its way to standard output."""
-    if job.target is not None:
+    """Give the file to encode into: beside the output, or on its way to a store or stdout."""
+    if isinstance(job.target, Path):
         with atomic_path(job.target) as temporary:
             yield temporary
         return
     with tempfile.TemporaryDirectory(prefix="samsr-") as folder:
-        path = Path(folder) / "stdout"
+        suffix = "" if job.target is None else job.target.suffix
+        path = Path(folder) / f"result{suffix}"
         path.touch()
         yield path
+        if job.target is not None:
+            put(path, job.target)

@@ -1,4 +1,4 @@
-"""A worker: it loads the model once, and does the tasks that come through its pipe."""
+"""A worker: it loads what it needs once, and does the tasks that come through its pipe."""
 
 import contextlib
 import multiprocessing
@@ -10,19 +10,59 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import connection
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import torch
 
 from sam_diffsr_cli.batch.crew import Task
-from sam_diffsr_cli.batch.orders import Order, settle
 from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.stages import Settings, make_stages
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import DiskFullError, SamsrError
+from sam_diffsr_cli.masks.build import MaskJob, build_mask
+from sam_diffsr_cli.masks.segmenters import Segmenter
+from sam_diffsr_cli.pictures.records import Limits
 
-__all__ = ["Hand", "WorkerTrace", "serve"]
+__all__ = [
+    "Hand",
+    "MaskHand",
+    "MaskOutcome",
+    "WorkOrder",
+    "Worker",
+    "WorkerTrace",
+    "serve",
+]
+
+
+class Worker(Protocol):
+    """Does tasks with what it has loaded.
+
+    ``late`` are the outcomes of what was still written when it was stopped.
+    """
+
+    @property
+    def late(self) -> Sequence[tuple[int, Outcome]]:
+        """The index and the outcome of each."""
+        ...
+
+    def do(self, tasks: Sequence[Task]) -> Generator[tuple[int, Outcome], None, None]:
+        """Do tasks in order, and yield the index and the outcome of each."""
+        ...
+
+
+class WorkOrder(Protocol):
+    """What workers are told to do, which is sent to their processes."""
+
+    def start(self, device: torch.device) -> Worker:
+        """Load what the work needs.
+
+        Raises:
+            SamsrError: No worker can start.
+        """
+        ...
 
 
 class WorkerTrace(Exception):  # noqa: N818 - it stands for an error of another process
@@ -65,6 +105,46 @@ class Hand:
             self.late += [(index_of[id(o.job)], _portable(o)) for o in late]
 
 
+@dataclass(slots=True)
+class MaskOutcome(Outcome):
+    """What became of a photo that was cut into ``regions``, in ``enlarge_s``."""
+
+    regions: int = 0
+
+
+@dataclass(slots=True)
+class MaskHand:
+    """Cuts photos into regions with a segmenter that is loaded; nothing of it is ever late."""
+
+    segmenter: Segmenter
+    limits: Limits
+    late: tuple[tuple[int, Outcome], ...] = ()
+
+    def do(self, tasks: Sequence[Task]) -> Generator[tuple[int, Outcome], None, None]:
+        """Write the masks of each task's picture into its target.
+
+        Yields:
+            The index and the outcome of each.
+        """
+        for task in tasks:
+            yield task.index, self._cut(task.job)
+
+    def _cut(self, job: Job) -> MaskOutcome:
+        outcome = MaskOutcome(job)
+        assert isinstance(job.source.path, Path)  # noqa: S101 - photos are files
+        assert isinstance(job.target, Path)  # noqa: S101 - and so are masks
+        try:
+            step = build_mask(MaskJob(job.source.path, job.target), self.segmenter, self.limits)
+        except DiskFullError as error:
+            outcome.fail(error)
+            return outcome
+        if step.error is not None:
+            outcome.fail(step.error)
+        outcome.regions, outcome.enlarge_s = step.regions, step.seconds
+        outcome.size_in = outcome.size_out = step.size
+        return outcome
+
+
 def _ignore(_job: Job, _share: float) -> None:
     """Take no note of the share of a picture that is done."""
 
@@ -79,35 +159,35 @@ def _portable(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def serve(pipe: Connection, order: Order, device: str, threads: int | None) -> None:
+def serve(pipe: Connection, order: WorkOrder, device: str, threads: int | None) -> None:
     """Work until the pipe is closed, or ``None`` comes through it: a process's main function.
 
     What it sends: an error when it cannot start; ``None`` when it has nothing to do; the index and
     the outcome of a task.
     """
-    # Ctrl-C reaches all processes of a terminal: the main one decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    if threads is not None:
-        torch.set_num_threads(threads)
     with contextlib.suppress(KeyboardInterrupt, EOFError, OSError):
+        # Ctrl-C reaches all processes of a terminal: the main one decides what it means.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _stop)
+        threading.Thread(target=_follow_parent, daemon=True).start()
+        if threads is not None:
+            torch.set_num_threads(threads)
         try:
-            hand = Hand(settle(order, resolve_device(device)))
+            worker = order.start(resolve_device(device))
         except SamsrError as error:
             pipe.send(error)
             return
         try:
-            _work(pipe, hand)
+            _work(pipe, worker)
         finally:
-            for each in hand.late:
+            for each in worker.late:
                 pipe.send(each)
 
 
-def _work(pipe: Connection, hand: Hand) -> None:
+def _work(pipe: Connection, worker: Worker) -> None:
     pipe.send(None)
     while (tasks := pipe.recv()) is not None:
-        with contextlib.closing(hand.do(tasks)) as done:
+        with contextlib.closing(worker.do(tasks)) as done:
             for each in done:
                 pipe.send(each)
         pipe.send(None)

@@ -13,7 +13,7 @@ from sam_diffsr_cli.benchmark.memory import process_peak
 from sam_diffsr_cli.benchmark.models import open_model
 from sam_diffsr_cli.benchmark.records import Case, Effort, Measured, Work
 from sam_diffsr_cli.benchmark.timing import Ran, Report, time_work
-from sam_diffsr_cli.config import SamplingConfig
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import Tile, plan_tiles
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler

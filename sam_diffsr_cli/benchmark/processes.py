@@ -17,8 +17,8 @@ from PIL import Image
 from sam_diffsr_cli import errors
 from sam_diffsr_cli.benchmark.records import CaseTask, Measured, Peaks, PeaksTask, StartUp
 from sam_diffsr_cli.benchmark.timing import Report
-from sam_diffsr_cli.config import parse, to_json
 from sam_diffsr_cli.errors import InputError, ResourceError, SamsrError, WeightsError
+from sam_diffsr_cli.strict import parse, to_json
 
 __all__ = ["load_now", "run_case", "run_peaks", "time_start"]
 

@@ -1,15 +1,15 @@
 """What is measured, and what comes of it.
 
 Seconds, bytes, and FLOPs at 2 per multiply-add. Records that travel to a process of their own and
-back are read strictly, by ``config.from_json``.
+back are read strictly, by ``strict.from_json``.
 """
 
 import statistics
 from dataclasses import dataclass, replace
 
-from sam_diffsr_cli.config import require
 from sam_diffsr_cli.device import Precision
 from sam_diffsr_cli.errors import SamsrError
+from sam_diffsr_cli.strict import require
 
 __all__ = [
     "Case",

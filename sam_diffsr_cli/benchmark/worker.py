@@ -18,8 +18,8 @@ from sam_diffsr_cli.benchmark.measuring import measure_case
 from sam_diffsr_cli.benchmark.peaks import measure_peaks
 from sam_diffsr_cli.benchmark.records import CaseTask, PeaksTask
 from sam_diffsr_cli.benchmark.timing import Report
-from sam_diffsr_cli.config import from_json, to_json
 from sam_diffsr_cli.errors import SamsrError
+from sam_diffsr_cli.strict import from_json, to_json
 
 __all__ = ["do_task", "main"]
 

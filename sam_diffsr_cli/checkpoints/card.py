@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 from sam_diffsr_cli.checkpoints.inspection import FileFacts
-from sam_diffsr_cli.config import ModelConfig, to_json
+from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.strict import to_json
 
 __all__ = ["card_beside", "describe", "front_matter", "make_card", "with_front_matter"]
 
@@ -23,7 +24,7 @@ def describe(config: ModelConfig) -> list[str]:
     widths = ", ".join(map(str, config.unet.widths))
     base = {"bicubic": "bicubic", "encoder": "the encoder's image"}[diffusion.base]
     steps = (
-        f"{diffusion.sampling_steps} steps by default"
+        f"{diffusion.sampling_steps} {diffusion.sampling_sampler} steps by default"
         if diffusion.sampling_steps
         else "none by default: the encoder's own answer"
     )

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path
-from sam_diffsr_cli.config import ModelConfig, from_json, to_json
+from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.errors import ConfigError, WeightsError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.strict import from_json, to_json
 
 __all__ = [
     "Entry",

@@ -1,41 +1,45 @@
 """How a batch shows itself: the plan, two bars, a line per output, failures, and the summary."""
 
 import sys
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
+from sam_diffsr_cli.cli.batch_report import failure_of, print_document, print_failure, tell
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
+    from sam_diffsr_cli.batch.manifest import Manifest
     from sam_diffsr_cli.batch.pipeline import Outcome
-    from sam_diffsr_cli.batch.plan import Estimate, Job
+    from sam_diffsr_cli.batch.plan import Estimate, Job, Past
     from sam_diffsr_cli.batch.stages import Settings
     from sam_diffsr_cli.cli.console import BatchReporter
     from sam_diffsr_cli.cli.workers import CrewPlan
-    from sam_diffsr_cli.errors import SamsrError
 
 __all__ = ["Manner", "run_settings"]
-
-INTERRUPTED = 130
-"""128 + SIGINT, what a shell expects after Ctrl-C."""
 
 LEAST_TIMED_MEGAPIXELS = 4.0
 """A batch of less than this is done before its time could be measured."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Manner:
     """How a batch is run, which does not change its results.
 
-    ``crew`` are the workers, None to do all of it in this process.
+    ``crew`` are the workers, None to do all of it in this process. ``manifest`` is the file that is
+    kept of what is done, and ``past`` what an earlier run left in it.
     """
 
     dry_run: bool
     fail_fast: bool
     as_json: bool
     crew: "CrewPlan | None" = None
+    manifest: "tuple[Path, Past] | None" = None
 
 
 def run_settings(settings: "Settings", jobs: "Sequence[Job]", manner: Manner) -> None:
@@ -58,14 +62,15 @@ def run_settings(settings: "Settings", jobs: "Sequence[Job]", manner: Manner) ->
             outcomes += _dry_run(settings, jobs, plan, as_json=as_json)
         else:
             work = _Work(settings, jobs, plan, manner.crew if len(jobs) > 1 else None)
-            _run(work, outcomes, fail_fast=manner.fail_fast, as_json=as_json)
+            with _open_manifest(work, manner) as manifest:
+                _run(work, outcomes, manner, manifest)
     except KeyboardInterrupt as interrupt:
         error = interrupt
-    failure = _failure(outcomes, len(jobs), error)
+    failure = failure_of(outcomes, len(jobs), error)
     if as_json:
-        _print_document(settings, (jobs, plan), outcomes, failure, is_plan=dry_run)
+        print_document(settings, (jobs, plan), outcomes, failure, is_plan=dry_run)
         if failure is not None:
-            _print_failure(failure)
+            print_failure(failure)
             raise typer.Exit(failure.exit_code)
     if failure is not None:
         raise failure
@@ -113,12 +118,25 @@ def _dry_run(
         outcomes[index].fail(problem)
     for outcome in outcomes:
         if outcome.error is not None:
-            _tell(outcome, len(jobs), as_json=as_json)
+            tell(outcome, len(jobs), as_json=as_json)
         elif not as_json:
             target = outcome.job.target or "-"
             mark = " (there already)" if outcome.job.is_done else ""
             print_result(f"{outcome.job.source.name} -> {target}{mark}")
     return outcomes
+
+
+def _open_manifest(work: "_Work", manner: Manner) -> "AbstractContextManager[Manifest | None]":
+    """Open the manifest, if there is to be one, and note the plan in it."""
+    from sam_diffsr_cli.batch.manifest import Manifest
+    from sam_diffsr_cli.batch.stages import describe_making
+
+    if manner.manifest is None:
+        return nullcontext()
+    path, past = manner.manifest
+    manifest = Manifest(path, describe_making(work.settings))
+    manifest.add_plan(work.jobs, past)
+    return manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +175,6 @@ def _start(
 def _start_crew(
     work: _Work, plan: "CrewPlan", bars: "BatchReporter", late: "list[Outcome]"
 ) -> "Generator[Outcome, None, None]":
-    from contextlib import closing
-
     from sam_diffsr_cli.batch.crew import run_crew
     from sam_diffsr_cli.batch.orders import order_of
     from sam_diffsr_cli.cli.console import note
@@ -178,105 +194,44 @@ def _start_crew(
         note(line)
 
 
-def _run(work: _Work, outcomes: "list[Outcome]", *, fail_fast: bool, as_json: bool) -> None:
+def _run(
+    work: _Work, outcomes: "list[Outcome]", manner: Manner, manifest: "Manifest | None"
+) -> None:
     """Do the jobs, telling each outcome as it comes; ``outcomes`` is filled as it goes."""
-    from contextlib import closing
-
     from sam_diffsr_cli.cli.console import batch_progress
     from sam_diffsr_cli.errors import DiskFullError
 
-    jobs = work.jobs
+    jobs, as_json = work.jobs, manner.as_json
+
+    def take(outcome: "Outcome") -> None:
+        outcomes.append(outcome)
+        if manifest is not None:
+            manifest.add(outcome)
+
     _clear_leftovers(jobs)
     with batch_progress(sum(work.plan.work)) as bars:
         late: list[Outcome] = []
         try:
             with closing(_start(work, bars, late)) as results:
                 for outcome in results:
-                    outcomes.append(outcome)
-                    _tell(outcome, len(jobs), as_json=as_json)
-                    if fail_fast and outcome.status == "failed":
+                    take(outcome)
+                    tell(outcome, len(jobs), as_json=as_json)
+                    if manner.fail_fast and outcome.status == "failed":
                         return
         except DiskFullError:
             return
         finally:
             # Written while the run was being stopped.
             for outcome in late:
-                outcomes.append(outcome)
+                take(outcome)
                 if not isinstance(outcome.error, DiskFullError):
-                    _tell(outcome, len(jobs), as_json=as_json)
+                    tell(outcome, len(jobs), as_json=as_json)
 
 
 def _clear_leftovers(jobs: "Sequence[Job]") -> None:
     """Remove what killed runs left in the folders that this one writes to."""
     from sam_diffsr_cli.atomic import remove_leftovers
+    from sam_diffsr_cli.batch.plan import local_folders
 
-    for folder in {job.target.parent for job in jobs if job.target is not None}:
+    for folder in local_folders(jobs):
         remove_leftovers(folder)
-
-
-def _tell(outcome: "Outcome", count: int, *, as_json: bool) -> None:
-    """Print an output's path on stdout; notes and, in a batch, failures on stderr."""
-    from sam_diffsr_cli.cli.console import note, print_result
-
-    for text in outcome.notes:
-        note(f"note: {outcome.job.source.name}: {text}")
-    if outcome.error is not None:
-        if count > 1:
-            _print_failure(outcome.error)
-    elif outcome.status == "done" and outcome.job.target is not None and not as_json:
-        print_result(str(outcome.job.target))
-
-
-def _print_failure(error: "SamsrError") -> None:
-    from sam_diffsr_cli.cli.console import print_error
-
-    print_error(str(error), error.hint, cause=error.__cause__ if error.exit_code == 1 else None)
-
-
-def _failure(
-    outcomes: "Sequence[Outcome]", count: int, stopped: BaseException | None
-) -> "SamsrError | None":
-    """Decide what the process ends with; None when all is well."""
-    from sam_diffsr_cli.errors import DiskFullError, InterruptedRun, PartialFailure
-
-    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
-    done = sum(outcome.status == "done" for outcome in outcomes)
-    skipped = sum(outcome.status == "skipped" for outcome in outcomes)
-    there = f", {skipped} were there already" if skipped else ""
-    summary = f"{done} of {count} pictures done{there}"
-    if stopped is not None:
-        return InterruptedRun(f"interrupted; {summary}; what is written is whole")
-    if count == 1 and failed:
-        return failed[0]
-    full = next((error for error in failed if isinstance(error, DiskFullError)), None)
-    if full is not None:
-        return DiskFullError(f"no space left; {summary}", hint=full.hint)
-    if failed:
-        return PartialFailure(f"{len(failed)} of {count} pictures failed; {summary}")
-    return None
-
-
-def _print_document(
-    settings: "Settings",
-    work: "tuple[Sequence[Job], Estimate]",
-    outcomes: "Sequence[Outcome]",
-    failure: "SamsrError | None",
-    *,
-    is_plan: bool,
-) -> None:
-    from sam_diffsr_cli.batch.report import make_document, to_text
-    from sam_diffsr_cli.batch.stages import make_record
-
-    if any(outcome.worker is not None for outcome in outcomes):
-        # Workers finish in any order; the document is in that of the plan.
-        place = {id(job): index for index, job in enumerate(work[0])}
-        outcomes = sorted(outcomes, key=lambda outcome: place[id(outcome.job)])
-
-    _, plan = work
-    status = STATUSES.get(0 if failure is None else failure.exit_code, "failed")
-    if failure is None and is_plan:
-        status = "planned"
-    typer.echo(to_text(make_document(status, failure, make_record(settings), plan, outcomes)))
-
-
-STATUSES = {0: "ok", 6: "partial", INTERRUPTED: "interrupted"}

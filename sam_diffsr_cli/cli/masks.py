@@ -80,8 +80,16 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
         int | None,
         typer.Option(
             min=1,
-            help="Processes on this machine.",
-            show_default="one per GPU",
+            help="Processes that share the pictures.",
+            show_default="one on each GPU with SAM, else 1",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    gpus: Annotated[
+        str | None,
+        typer.Option(
+            help="A process on each GPU: all, or numbers such as 0,1.",
+            show_default="all with SAM",
             rich_help_panel=WORK,
         ),
     ] = None,
@@ -118,6 +126,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
             options=options,
             shard=Shard.parse(shard),
             workers=workers,
+            gpus=gpus,
             device=device,
             as_json=as_json,
         )

@@ -1,7 +1,7 @@
-"""How ``samsr masks build`` runs: one process or several, progress, and the summary."""
+"""How ``samsr masks build`` runs: in this process or by workers, progress, and the summary."""
 
-import subprocess
-import sys
+import signal
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
+    from sam_diffsr_cli.batch.pipeline import Outcome
     from sam_diffsr_cli.masks.build import BuildStep, MaskJob, Shard
+    from sam_diffsr_cli.masks.choice import Choice
     from sam_diffsr_cli.masks.sam import SamOptions, SamType
-    from sam_diffsr_cli.masks.segmenters import Felzenszwalb, Segmenter
+    from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 
 __all__ = ["BuildRequest", "finish", "run_build"]
+
+ADVICE = "use fewer workers, or with SAM a smaller --max-side"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,55 +34,70 @@ class BuildRequest:
     options: "SamOptions"
     shard: "Shard"
     workers: int | None
+    gpus: str | None
     device: str
     as_json: bool
 
 
 def run_build(request: BuildRequest) -> None:
-    """Build the masks of this process's shard, or have several processes do it.
+    """Build the masks of this process's shard that are not there yet.
 
     Raises:
         PartialFailure: Some photos have no masks now.
     """
     from sam_diffsr_cli.masks.build import plan_masks
 
-    jobs = plan_masks(request.data, request.out)
-    workers = _count_workers(request)
-    if workers > 1:
-        there = sum(job.target.exists() for job in jobs)
-        _report_workers(request, jobs, there, _run_workers(request, workers))
-        return
-    mine = jobs[request.shard.index - 1 :: request.shard.count]
-    segmenter = _load_segmenter(request)
-    _build(request, mine, segmenter)
+    devices = _devices(request)
+    jobs = plan_masks(request.data, request.out)[request.shard.index - 1 :: request.shard.count]
+    waiting = [job for job in jobs if not job.target.exists()]
+    choice = _choose(request)
+    if devices and waiting:
+        steps = _share(choice, request.out, waiting, devices)
+    else:
+        here = request.device if request.segmenter is None else "cpu"
+        steps = _do_here(choice, request.out, waiting, devices[0] if devices else here)
+    _follow(request, jobs, waiting, steps)
 
 
-def _count_workers(request: BuildRequest) -> int:
-    """One process per GPU when the device is left open, else one; a shard is one by itself."""
-    from sam_diffsr_cli.errors import InputError
+def _devices(request: BuildRequest) -> list[str]:
+    """Name a device for each worker; empty where this process does the work itself.
 
-    if request.shard.count > 1:
-        if request.workers is not None:
-            raise InputError("--workers and --shard exclude each other")
-        return 1
-    if request.workers is not None:
-        return request.workers
-    if request.segmenter is not None or request.device not in {"auto", "cuda"}:
-        return 1
+    With SAM there is a worker on each GPU when the device is left open; a shard is one process's.
+
+    Raises:
+        InputError: The options exclude each other, or a GPU is not there.
+    """
     import torch
 
-    return max(1, torch.cuda.device_count())
+    from sam_diffsr_cli.cli.workers import worker_devices
+    from sam_diffsr_cli.errors import InputError
+
+    workers, gpus = request.workers, request.gpus
+    if request.shard.count > 1:
+        if workers is not None or gpus is not None:
+            name = "--gpus" if workers is None else "--workers"
+            raise InputError(f"{name} and --shard exclude each other")
+        return []
+    if request.segmenter is not None:
+        if gpus is not None:
+            raise InputError(
+                "--gpus and --segmenter felzenszwalb exclude each other",
+                hint="it runs on the processor: --workers N",
+            )
+        return worker_devices(workers, None, "cpu")
+    count = torch.cuda.device_count() if request.device in {"auto", "cuda"} else 0
+    if gpus is None and count > 1 and workers != 1:
+        return [f"cuda:{number % count}" for number in range(workers or count)]
+    return worker_devices(workers, gpus, request.device)
 
 
-def _load_segmenter(request: BuildRequest) -> "Segmenter":
-    from sam_diffsr_cli.device import resolve_device
-    from sam_diffsr_cli.masks.sam import SamSegmenter, load_sam
+def _choose(request: BuildRequest) -> "Choice":
+    """Return the segmenter that is to be loaded; SAM's checkpoint is there after it."""
+    from sam_diffsr_cli.masks.choice import SamChoice
 
     if request.segmenter is not None:
         return request.segmenter
-    path = _checkpoint(request)
-    model, digest = load_sam(path, request.sam, resolve_device(request.device))
-    return SamSegmenter(model=model, sam_type=request.sam, digest=digest, options=request.options)
+    return SamChoice(checkpoint=_checkpoint(request), sam_type=request.sam, options=request.options)
 
 
 def _checkpoint(request: BuildRequest) -> Path:
@@ -96,30 +115,110 @@ def _checkpoint(request: BuildRequest) -> Path:
         return fetch_checkpoint(wanted, lambda done: report(done, f"{done:.0f} MB"))
 
 
-def _build(request: BuildRequest, jobs: "Sequence[MaskJob]", segmenter: "Segmenter") -> None:
-    """Do what is not done, with the time to go."""
-    from sam_diffsr_cli.atomic import remove_leftovers
-    from sam_diffsr_cli.cli.console import note, print_error, progress
-    from sam_diffsr_cli.masks.build import build_masks, open_manifest, write_failures
+def _do_here(
+    choice: "Choice", out: Path, jobs: "Sequence[MaskJob]", device: str
+) -> "Generator[BuildStep, None, None]":
+    """Load the segmenter, and return the steps of this process."""
+    from sam_diffsr_cli.device import resolve_device
+    from sam_diffsr_cli.masks.build import build_masks, open_manifest
+    from sam_diffsr_cli.masks.choice import load_segmenter
     from sam_diffsr_cli.pictures.records import Limits
 
-    open_manifest(request.out, segmenter.description)
-    for folder in {request.out, *(job.target.parent for job in jobs)}:
-        remove_leftovers(folder)
-    waiting = [job for job in jobs if not job.target.exists()]
+    segmenter = load_segmenter(choice, resolve_device(device))
+    open_manifest(out, segmenter.description)
+    return build_masks(jobs, segmenter, Limits())
+
+
+def _share(
+    choice: "Choice", out: Path, jobs: "Sequence[MaskJob]", devices: "Sequence[str]"
+) -> "Generator[BuildStep, None, None]":
+    """Have workers do the jobs, one on each of the devices or as many as there are jobs."""
+    from sam_diffsr_cli.batch.crew import run_crew
+    from sam_diffsr_cli.batch.orders import MaskOrder
+    from sam_diffsr_cli.batch.plan import Job
+    from sam_diffsr_cli.batch.processes import LocalCrew
+    from sam_diffsr_cli.batch.sources import Source
+    from sam_diffsr_cli.cli.console import note
+    from sam_diffsr_cli.cli.workers import tell_workers
+    from sam_diffsr_cli.errors import DiskFullError
+    from sam_diffsr_cli.pictures.records import Limits
+
+    tasks = [Job(Source(job.photo, Path(job.photo.name)), job.target) for job in jobs]
+    mask_jobs = dict(zip(map(id, tasks), jobs, strict=True))
+    crew = LocalCrew(MaskOrder(choice=choice, out=out, limits=Limits()), devices[: len(jobs)])
+    seen: list[Outcome] = []
+    with closing(run_crew(tasks, crew, notify=note, advice=ADVICE)) as outcomes:
+        for outcome in outcomes:
+            seen.append(outcome)
+            # With a full disk comes the error that ends the work.
+            if not isinstance(outcome.error, DiskFullError):
+                yield _step(outcome, mask_jobs[id(outcome.job)])
+    for line in tell_workers(seen, crew.names):
+        note(line)
+
+
+def _step(outcome: "Outcome", job: "MaskJob") -> "BuildStep":
+    from sam_diffsr_cli.batch.worker import MaskOutcome
+    from sam_diffsr_cli.masks.build import BuildStep
+
+    # What was given up has no regions.
+    regions = outcome.regions if isinstance(outcome, MaskOutcome) else 0
+    return BuildStep(job, regions, outcome.size_out, outcome.enlarge_s, outcome.error)
+
+
+def _follow(
+    request: BuildRequest,
+    jobs: "Sequence[MaskJob]",
+    waiting: "Sequence[MaskJob]",
+    steps: "Generator[BuildStep, None, None]",
+) -> None:
+    """Show the steps as they come, with the time to go, and tell what was done."""
+    from sam_diffsr_cli.cli.console import note, print_error, progress
+    from sam_diffsr_cli.masks.build import write_failures
+
+    folders = {request.out, *(job.target.parent for job in jobs)}
     there = len(jobs) - len(waiting)
+    _clear(folders)
     note(f"{len(waiting)} photos to segment, {there} are there already")
-    steps: list[BuildStep] = []
+    done: list[BuildStep] = []
+    place = {job: index for index, job in enumerate(jobs)}
     try:
-        with progress("masks", len(waiting)) as report:
-            for step in build_masks(waiting, segmenter, Limits()):
-                steps.append(step)
+        with _terminable(), progress("masks", len(waiting)) as report, closing(steps):
+            for step in steps:
+                done.append(step)
                 if step.error is not None:
                     print_error(str(step.error), step.error.hint)
-                report(len(steps), step.job.photo.name)
+                report(len(done), step.job.photo.name)
     finally:
-        write_failures(request.out, request.shard, steps)
-    finish(steps, len(jobs), there, "photos", as_json=request.as_json)
+        _clear(folders)
+        # Workers finish in any order; what is told is in that of the plan.
+        done.sort(key=lambda step: place[step.job])
+        if done or not waiting:
+            write_failures(request.out, request.shard, done)
+    finish(done, len(jobs), there, "photos", as_json=request.as_json)
+
+
+def _clear(folders: "Iterable[Path]") -> None:
+    """Remove what was left half written."""
+    from sam_diffsr_cli.atomic import remove_leftovers
+
+    for folder in folders:
+        remove_leftovers(folder)
+
+
+@contextmanager
+def _terminable() -> "Iterator[None]":
+    """Let SIGTERM stop the work as Ctrl-C does: workers end, and nothing is left half written."""
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def finish(
@@ -163,70 +262,3 @@ def _tell(summary: dict[str, Any], noun: str, *, as_json: bool) -> None:
         # The document is out; raised, the error would be a second one.
         print_error(str(failure))
         raise typer.Exit(failure.exit_code)
-
-
-def _run_workers(request: BuildRequest, workers: int) -> list[dict[str, Any]]:
-    """Run one process a shard, on a GPU each where there are GPUs; wait for all of them.
-
-    Returns:
-        The document of each that came to its end.
-    """
-    import json
-
-    import torch
-
-    if request.segmenter is None:
-        # Once, before the workers would all fetch it.
-        _checkpoint(request)
-    gpus = torch.cuda.device_count() if request.device in {"auto", "cuda"} else 0
-    arguments = [a for a in sys.argv[1:] if not a.startswith("--workers=")]
-    if "--workers" in arguments:
-        place = arguments.index("--workers")
-        del arguments[place : place + 2]
-    running = []
-    for index in range(workers):
-        own = ["--shard", f"{index + 1}/{workers}", "--json"]
-        own += ["--device", f"cuda:{index % gpus}"] if gpus else []
-        command = [sys.executable, "-m", "sam_diffsr_cli", *arguments, *own]
-        running.append(subprocess.Popen(command, stdout=subprocess.PIPE))  # noqa: S603 - ourselves
-    try:
-        printed = [process.communicate()[0] for process in running]
-    finally:
-        for process in running:
-            process.terminate()
-    return [json.loads(text) for text in printed if text]
-
-
-def _report_workers(
-    request: BuildRequest, jobs: "Sequence[MaskJob]", there: int, documents: list[dict[str, Any]]
-) -> None:
-    """Tell what the processes did together; what stopped one at its start stops this one."""
-    import json
-
-    for document in documents:
-        if "error" in document:
-            if request.as_json:
-                typer.echo(json.dumps(document, indent=2))
-            # It has told people already.
-            raise typer.Exit(document["exit_code"])
-    failed = [entry for document in documents for entry in document["failed"]]
-    told = {entry["photo"] for entry in failed}
-    lost = [str(job.photo) for job in jobs if not job.target.exists()]
-    failed += [{"photo": p, "error": "its process ended early"} for p in lost if p not in told]
-    _write_failures(request, failed)
-    keys = ("regions", "megapixels", "seconds")
-    sums = {key: round(sum(document[key] for document in documents), 3) for key in keys}
-    summary = {"samsr": 1, "count": len(jobs), "already_there": there, "failed": failed, **sums}
-    _tell(summary, "photos", as_json=request.as_json)
-
-
-def _write_failures(request: BuildRequest, failed: list[dict[str, Any]]) -> None:
-    """Write one list of failures in the place of those of the processes."""
-    from sam_diffsr_cli.errors import SamsrError
-    from sam_diffsr_cli.masks.build import BuildStep, MaskJob, Shard, write_failures
-
-    steps = [
-        BuildStep(MaskJob(Path(entry["photo"]), Path()), error=SamsrError(entry["error"]))
-        for entry in failed
-    ]
-    write_failures(request.out, Shard(), steps)

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
+from sam_diffsr_cli.cli.upscale_plan import STANDARD, open_past, plan_batch
 
 if TYPE_CHECKING:
-    from sam_diffsr_cli.batch.plan import Job, Naming
-    from sam_diffsr_cli.config import SamplingConfig
-    from sam_diffsr_cli.pictures.formats import Format
+    from sam_diffsr_cli.config import Quality, Sampler
+    from sam_diffsr_cli.sampling_config import SamplingConfig
     from sam_diffsr_cli.upscaling.model import Upscaler
 
 __all__ = ["upscale"]
 
 RESULT, FILES, MACHINE = "Result", "Files", "Machine"
-STANDARD = "-"
 
 
 def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -25,12 +24,12 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         list[str],
         typer.Argument(
             metavar="IN...",
-            help="Pictures, folders, quoted patterns, @LIST (a file of paths), or - for stdin.",
+            help="Pictures, folders, quoted patterns, URLs, @LIST (a file of these), - for stdin.",
         ),
     ],
     target: Annotated[
         str,
-        typer.Argument(metavar="OUT", help="A folder; for one picture a file, or - for stdout."),
+        typer.Argument(metavar="OUT", help="A folder or its URL; for one picture a file, or -."),
     ],
     scale: Annotated[
         float | None,
@@ -45,8 +44,21 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         typer.Option(
             min=0,
             help="Diffusion steps; 0 is the fast, smooth answer.",
-            show_default="the model's",
+            show_default="that of --quality",
             rich_help_panel=RESULT,
+        ),
+    ] = None,
+    quality: Annotated[
+        Literal["fast", "balanced", "best", "plain"],
+        typer.Option(
+            help="Steps and sampler by the model's own measure; plain: the whole published chain.",
+            rich_help_panel=RESULT,
+        ),
+    ] = "balanced",
+    sampler: Annotated[
+        Literal["ancestral", "ddim", "ddim_eta1", "dpmpp_2m", "sde_dpmpp_2m"] | None,
+        typer.Option(
+            help="Way down the chain.", show_default="that of --quality", rich_help_panel=RESULT
         ),
     ] = None,
     seed: Annotated[
@@ -64,7 +76,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
             rich_help_panel=RESULT,
         ),
     ] = None,
-    quality: Annotated[
+    file_quality: Annotated[
         int,
         typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=RESULT),
     ] = 95,
@@ -94,6 +106,13 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
             help="When an output is there already; skip resumes a run.", rich_help_panel=FILES
         ),
     ] = "error",
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep in this file what is done, and go on where a run of it ended.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     dry_run: Annotated[  # noqa: FBT002
         bool, typer.Option("--dry-run", help="Tell the plan and stop.", rich_help_panel=FILES)
     ] = False,
@@ -177,69 +196,24 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     if not math.isfinite(max_megapixels):
         raise InputError(f"--max-megapixels {max_megapixels}: must be a number")
     written = None if image_format is None else format_named(image_format)
-    naming, jobs = _plan(sources, target, (written, suffix, on_exists), recursive=recursive)
+    kept = open_past(manifest, target)
+    names = (written, suffix, on_exists)
+    naming, jobs = plan_batch(sources, target, names, kept, recursive=recursive)
     crew = plan_crew(workers, gpus, device, (engine, ray_address))
     first = crew.devices[0] if crew is not None and crew.devices else device
+    sharing = 1 if crew is None else crew.sharing
     upscaler = _load(weights, first, precision)
     settings = Settings(
         upscaler=upscaler,
-        sampling=_sampling(upscaler, (steps, seed, tile), 1 if crew is None else crew.sharing),
+        sampling=_sampling(upscaler, (quality, sampler), (steps, seed, tile), sharing),
         scale=float(upscaler.config.scale) if scale is None else scale,
         naming=naming,
         limits=Limits(max_pixels=int(max_megapixels * 1e6)),
-        options=WriteOptions(quality=quality, lossless=lossless, strip_metadata=strip_metadata),
+        options=WriteOptions(
+            quality=file_quality, lossless=lossless, strip_metadata=strip_metadata
+        ),
     )
-    manner = Manner(dry_run=dry_run, fail_fast=fail_fast, as_json=as_json, crew=crew)
-    run_settings(settings, jobs, manner)
-
-
-def _plan(
-    sources: list[str], target: str, names: "tuple[Format | None, str, str]", *, recursive: bool
-) -> "tuple[Naming, list[Job]]":
-    """Find the pictures and give each its output."""
-    from sam_diffsr_cli.batch.plan import plan_jobs
-    from sam_diffsr_cli.batch.sources import gather_sources, is_folder, is_there
-    from sam_diffsr_cli.errors import InputError
-
-    out = Path(target)
-    found = gather_sources(sources, recursive=recursive, leave_out=out)
-    # A folder given as IN means a folder as OUT, whatever it is called.
-    single = len(found) == 1 and not any(
-        name != STANDARD and is_folder(Path(name)) for name in sources
-    )
-    naming = _naming(target, names, single=single)
-    if naming.folder is not None and is_there(out) and not is_folder(out):
-        raise InputError(f"{out}: cannot be a folder (it is a file)")
-    return naming, plan_jobs(found, naming)
-
-
-def _naming(target: str, names: "tuple[Format | None, str, str]", *, single: bool) -> "Naming":
-    """Decide whether OUT is standard output, one file, or a folder."""
-    from sam_diffsr_cli.batch.plan import Naming
-    from sam_diffsr_cli.batch.sources import is_folder
-    from sam_diffsr_cli.errors import InputError
-    from sam_diffsr_cli.pictures.formats import FOREIGN_SUFFIXES, format_of, is_picture_name
-
-    written, suffix, on_exists = names
-    if "/" in suffix or "\\" in suffix:
-        raise InputError(f"--suffix {suffix}: must not hold a slash")
-    common = {"format": written, "suffix": suffix, "on_exists": on_exists}
-    if target == STANDARD:
-        return Naming(**common)  # type: ignore[arg-type]  # as typer checked it
-    out = Path(target)
-    is_file = single and not is_folder(out) and not target.endswith(("/", "\\"))
-    if is_file and is_picture_name(out):
-        if written is not None and format_of(out) is not written:
-            raise InputError(f"{out}: is not --format {written.name.lower()}", hint="drop one")
-        return Naming(file=out, **common)  # type: ignore[arg-type]  # as typer checked it
-    if is_picture_name(out) and not is_folder(out) and not target.endswith(("/", "\\")):
-        raise InputError(
-            f"{out}: one file for several pictures, or for a folder",
-            hint="name a folder; a slash at its end makes any name one",
-        )
-    if is_file and out.suffix.lower() in FOREIGN_SUFFIXES:
-        format_of(out)
-    return Naming(folder=out, **common)  # type: ignore[arg-type]  # as typer checked it
+    run_settings(settings, jobs, Manner(dry_run, fail_fast, as_json, crew, kept))
 
 
 def _load(weights: str | None, device: str, precision: str) -> "Upscaler":
@@ -251,19 +225,22 @@ def _load(weights: str | None, device: str, precision: str) -> "Upscaler":
 
 
 def _sampling(
-    upscaler: "Upscaler", given: "tuple[int | None, int | None, int | None]", workers: int
+    upscaler: "Upscaler",
+    manner: "tuple[Quality, Sampler | None]",
+    given: "tuple[int | None, int | None, int | None]",
+    workers: int,
 ) -> "SamplingConfig":
     """Resolve what was not given of steps, seed and tile: by the model, and by the free memory."""
-    from sam_diffsr_cli.config import SamplingConfig
     from sam_diffsr_cli.errors import ConfigError, InputError
+    from sam_diffsr_cli.sampling_config import SamplingConfig
     from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
 
     steps, seed, tile = given
-    count = upscaler.config.diffusion.sampling_steps if steps is None else steps
+    usual, own = upscaler.config.diffusion.level(manner[0])
+    count, sampler = usual if steps is None else steps, manner[1] or own
     check_steps(upscaler.config, count)
-    seeded = {} if seed is None else {"seed": seed}
     side = choose_tile(upscaler, count, workers) if tile is None else tile
     try:
-        return SamplingConfig(steps=count, tile=side, **seeded)
+        return SamplingConfig(steps=count, sampler=sampler, tile=side, seed=seed or 0)
     except ConfigError as error:
         raise InputError(f"--{error}") from error

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sam_diffsr_cli.batch.orders import Order
     from sam_diffsr_cli.batch.pipeline import Outcome
 
-__all__ = ["CrewPlan", "open_crew", "plan_crew", "tell_workers"]
+__all__ = ["CrewPlan", "open_crew", "plan_crew", "tell_workers", "worker_devices"]
 
 Engine = Literal["local", "ray"]
 

@@ -76,8 +76,8 @@ def _enlarge(device: Device) -> "tuple[np.ndarray, float]":
     """Enlarge the drawn picture with the bundled model: the result, and the seconds it took."""
     import torch
 
-    from sam_diffsr_cli.config import SamplingConfig
     from sam_diffsr_cli.device import memory_errors, resolve_precision
+    from sam_diffsr_cli.sampling_config import SamplingConfig
     from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
     from sam_diffsr_cli.upscaling.model import load_upscaler
 

@@ -57,17 +57,17 @@ def check_runs(upscaler: "Upscaler", path: Path) -> Iterator[Check]:
     """
     import numpy as np
 
-    from sam_diffsr_cli.config import SamplingConfig
     from sam_diffsr_cli.metrics import lr_psnr
+    from sam_diffsr_cli.sampling_config import SamplingConfig
     from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 
     config, picture = upscaler.config, draw_picture()
     # An encoder that only conditions the chain was not trained to be looked at.
-    least = 0 if config.diffusion.base == "encoder" else config.diffusion.sampling_steps
-    for steps in sorted({least, config.diffusion.sampling_steps}):
-        run = Run(
-            upscaler=upscaler, sampling=SamplingConfig(steps=steps, tile=0), scale=config.scale
-        )
+    usual, sampler = config.diffusion.level("balanced")
+    least = 0 if config.diffusion.base == "encoder" else usual
+    for steps in sorted({least, usual}):
+        sampling = SamplingConfig(steps=steps, sampler=sampler, tile=0)
+        run = Run(upscaler=upscaler, sampling=sampling, scale=config.scale)
         first, second = (enlarge_frame(run, picture) for _ in range(2))
         if not np.array_equal(first, second):
             raise WeightsError(f"{path}: {steps} steps give another result the second time")

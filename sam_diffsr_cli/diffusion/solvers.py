@@ -12,11 +12,10 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from sam_diffsr_cli.config import Sampler
 from sam_diffsr_cli.diffusion.schedule import MIN_POSTERIOR_VARIANCE, Schedule
 
-__all__ = ["Sampler", "Solver", "ddim_posterior", "make_solver", "multistep_weights"]
-
-Sampler = Literal["ancestral", "ddim", "ddim_eta1", "dpmpp_2m", "sde_dpmpp_2m"]
+__all__ = ["Solver", "ddim_posterior", "make_solver", "multistep_weights"]
 
 
 class Method(NamedTuple):

@@ -1,18 +1,21 @@
 """Ways to enlarge a picture: filters, the model at some number of steps, and finished results."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from PIL import Image
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import SamplingConfig
+from sam_diffsr_cli.config import SAMPLERS, Quality, Sampler
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, Truth
 from sam_diffsr_cli.pictures.reading import read_levels
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
@@ -22,6 +25,13 @@ __all__ = ["Enlarge", "Method", "make_method"]
 Enlarge = Callable[[Case, Truth, int], np.ndarray]
 
 FILTERS = ("bicubic", "lanczos")
+LEVELS: Mapping[str, Quality] = {
+    "default": "balanced",
+    "fast": "fast",
+    "best": "best",
+    "plain": "plain",
+}
+STEPS = re.compile(r"steps:(?P<steps>\d+)(?::(?P<sampler>\w*))?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,9 +57,9 @@ def make_method(text: str, upscaler: Upscaler, tile: int | None = None) -> Metho
     """Make the method that ``text`` names.
 
     Args:
-        text: ``bicubic``, ``lanczos``, ``default``, ``steps:N``, or a folder of finished results,
-            also as ``name=folder``.
-        upscaler: The model, for ``default`` and ``steps:N``; its scale is everybody's.
+        text: ``bicubic``, ``lanczos``, ``default``, ``fast``, ``best``, ``plain``, ``steps:N``,
+            ``steps:N:SAMPLER``, or a folder of finished results, also as ``name=folder``.
+        upscaler: The model, for those with steps; its scale is everybody's.
         tile: As in ``SamplingConfig``; None is chosen by free memory.
 
     Raises:
@@ -57,18 +67,25 @@ def make_method(text: str, upscaler: Upscaler, tile: int | None = None) -> Metho
     """
     if text in FILTERS:
         return Method(name=text, steps=None, is_random=False, enlarge=_filter(text, upscaler))
-    if text == "default":
-        return _model(text, upscaler, upscaler.config.diffusion.sampling_steps, tile)
-    head, colon, tail = text.partition(":")
-    if head == "steps" and colon and tail.isdigit():
-        check_steps(upscaler.config, int(tail))
-        return _model(text.replace(":", " "), upscaler, int(tail), tile)
+    if text in LEVELS:
+        count, own = upscaler.config.diffusion.level(LEVELS[text])
+        return _model(text, upscaler, SamplingConfig(steps=count, sampler=own), tile)
+    if match := STEPS.fullmatch(text):
+        steps = int(match["steps"])
+        sampler = match["sampler"] or upscaler.config.diffusion.sampling_sampler
+        check_steps(upscaler.config, steps)
+        if sampler not in SAMPLERS:
+            raise InputError(
+                f"--method {text}: unknown sampler {sampler}", hint=f"one of {', '.join(SAMPLERS)}"
+            )
+        sampling = SamplingConfig(steps=steps, sampler=cast("Sampler", sampler))
+        return _model(text.replace(":", " "), upscaler, sampling, tile)
     name, equals, place = ("", "", text) if Path(text).is_dir() else text.partition("=")
     folder = Path(place if equals else text)
     if not folder.is_dir():
         raise InputError(
             f"--method {text}: unknown",
-            hint="bicubic, lanczos, default, steps:N, or a folder of results",
+            hint="bicubic, lanczos, default, fast, best, plain, steps:N[:SAMPLER], or a folder",
         )
     if name in (".", "..") or "/" in name or "\\" in name:
         raise InputError(f"--method {text}: {name} cannot be the name of a folder")
@@ -91,9 +108,9 @@ def _filter(name: str, upscaler: Upscaler) -> Enlarge:
     return bicubic if name == "bicubic" else lanczos
 
 
-def _model(name: str, upscaler: Upscaler, steps: int, tile: int | None) -> Method:
-    side = choose_tile(upscaler, steps) if tile is None else tile
-    sampling = SamplingConfig(steps=steps, tile=side)
+def _model(name: str, upscaler: Upscaler, sampling: SamplingConfig, tile: int | None) -> Method:
+    steps = sampling.steps
+    sampling = replace(sampling, tile=choose_tile(upscaler, steps) if tile is None else tile)
     run = Run(upscaler=upscaler, sampling=sampling, scale=upscaler.config.scale)
 
     def enlarge(case: Case, _truth: Truth, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Building the masks of a folder of photos: resumable, shared between processes, with a manifest.
+"""Building the masks of a folder of photos: resumable, divided into shards, with a manifest.
 
 A mask file is there whole or not at all, so what is there is done. Processes with different shards
 of one folder never meet; the manifest says how all of it was made, and refuses to be mixed.
@@ -7,7 +7,7 @@ of one folder never meet; the manifest says how all of it was made, and refuses 
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ __all__ = [
     "BuildStep",
     "MaskJob",
     "Shard",
+    "build_mask",
     "build_masks",
     "make_parent",
     "open_manifest",
@@ -72,13 +73,21 @@ class MaskJob:
 
 @dataclass(frozen=True, slots=True)
 class BuildStep:
-    """What became of a job: ``regions`` found, or the ``error``; ``seconds`` for its megapixels."""
+    """What became of a job: ``regions`` found in so many ``seconds``, or the ``error``.
+
+    ``size`` is the photo's, None where it was not segmented.
+    """
 
     job: MaskJob
     regions: int = 0
-    megapixels: float = 0.0
+    size: tuple[int, int] | None = None
     seconds: float = 0.0
     error: SamsrError | None = None
+
+    @property
+    def megapixels(self) -> float:
+        """Of the photo, 0 where it was not segmented."""
+        return 0.0 if self.size is None else self.size[0] * self.size[1] / 1e6
 
 
 def plan_masks(folder: Path, out: Path) -> list[MaskJob]:
@@ -162,7 +171,7 @@ def read_manifest(out: Path) -> dict[str, Any]:
 
 def build_masks(
     jobs: Sequence[MaskJob], segmenter: Segmenter, limits: Limits
-) -> Iterator[BuildStep]:
+) -> Generator[BuildStep, None, None]:
     """Segment each photo and write its masks; one that fails does not stop the others.
 
     Args:
@@ -177,24 +186,31 @@ def build_masks(
         DiskFullError: No space is left; the photos after it would fail too.
     """
     for job in jobs:
-        began = time.perf_counter()
-        try:
-            with memory_errors("a smaller --max-side needs less"):
-                pixels = read_levels(job.photo, limits)
-                records = segmenter.segment(pixels)
-            make_parent(job.target)
-            write_records(job.target, records)
-        except DiskFullError:
-            raise
-        except SamsrError as error:
-            yield BuildStep(job, error=error)
-            continue
-        except Exception as error:  # noqa: BLE001 - one photo must not end the work
-            bug = SamsrError(f"{job.photo}: {type(error).__name__}: {error}")
-            yield BuildStep(job, error=bug)
-            continue
-        megapixels = pixels.shape[0] * pixels.shape[1] / 1e6
-        yield BuildStep(job, len(records), megapixels, time.perf_counter() - began)
+        yield build_mask(job, segmenter, limits)
+
+
+def build_mask(job: MaskJob, segmenter: Segmenter, limits: Limits) -> BuildStep:
+    """Segment one photo and write its masks; its failure is a step too.
+
+    Raises:
+        DiskFullError: No space is left.
+    """
+    began = time.perf_counter()
+    try:
+        with memory_errors("a smaller --max-side needs less"):
+            pixels = read_levels(job.photo, limits)
+            records = segmenter.segment(pixels)
+        make_parent(job.target)
+        write_records(job.target, records)
+    except DiskFullError:
+        raise
+    except SamsrError as error:
+        return BuildStep(job, error=error)
+    except Exception as error:  # noqa: BLE001 - one photo must not end the work
+        bug = SamsrError(f"{job.photo}: {type(error).__name__}: {error}")
+        return BuildStep(job, error=bug)
+    size = pixels.shape[0], pixels.shape[1]
+    return BuildStep(job, len(records), size, time.perf_counter() - began)
 
 
 def make_parent(path: Path) -> None:

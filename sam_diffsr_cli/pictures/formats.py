@@ -1,12 +1,29 @@
 """The table of picture formats: their names, and what each can hold. No codec is imported here."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from sam_diffsr_cli.errors import InputError
 
-__all__ = ["FOREIGN_SUFFIXES", "FORMATS", "Format", "format_named", "format_of", "is_picture_name"]
+__all__ = [
+    "FOREIGN_SUFFIXES",
+    "FORMATS",
+    "Format",
+    "Named",
+    "format_named",
+    "format_of",
+    "is_picture_name",
+]
+
+
+class Named(Protocol):
+    """What has a suffix: a path of this machine, or of a store."""
+
+    @property
+    def suffix(self) -> str:
+        """The end of the name, from its last dot."""
+        ...
+
 
 Kept = Literal["icc", "exif", "xmp", "dpi", "comment", "text", "iptc"]
 
@@ -100,12 +117,12 @@ FOREIGN_SUFFIXES = frozenset(
 _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 
 
-def is_picture_name(path: Path) -> bool:
+def is_picture_name(path: Named) -> bool:
     """Whether the suffix is that of a format in the table."""
     return path.suffix.lower() in _BY_SUFFIX
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Named) -> Format:
     """Return the format that a file's suffix names.
 
     Raises:

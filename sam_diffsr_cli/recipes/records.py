@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sam_diffsr_cli.config import LITE, PAPER, ModelConfig, require
+from sam_diffsr_cli.config import LITE, PAPER, ModelConfig
 from sam_diffsr_cli.errors import ConfigError
+from sam_diffsr_cli.strict import require
 
 __all__ = ["RECIPES", "STAGES", "DataConfig", "Recipe", "Stage", "TrainConfig", "recipe_for"]
 

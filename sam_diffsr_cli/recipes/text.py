@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sam_diffsr_cli.config import parse
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.recipes.records import RECIPES, STAGES, Recipe
+from sam_diffsr_cli.strict import parse
 
 __all__ = ["differences", "from_toml", "overlay", "parse_setting", "read_toml", "to_toml"]
 

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from sam_diffsr_cli.checkpoints.store import load_strict, read_tensors, write_tensors
-from sam_diffsr_cli.config import ModelConfig, from_json, to_json
+from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.errors import ConfigError, WeightsError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
+from sam_diffsr_cli.strict import from_json, to_json
 
 __all__ = ["TrainState", "load_state", "network_of", "new_state", "save_state", "trained_model"]
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import SamplingConfig
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto, cut
 from sam_diffsr_cli.device import Precision, derive_seed
 from sam_diffsr_cli.metrics import psnr_y
 from sam_diffsr_cli.models.model import SuperResolver
 from sam_diffsr_cli.recipes.records import TrainConfig
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.training.objective import Objective, draw
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
@@ -81,8 +81,10 @@ def validate(
     precision: Precision = "fp32" if config.precision == "auto" else config.precision
     model = model.to(device).to(memory_format=torch.channels_last).eval()
     upscaler = Upscaler(model=model, device=device, precision=precision)
-    steps = 0 if config.stage == "encoder" else model.config.diffusion.sampling_steps
-    sampling = SamplingConfig(steps=steps, tile=choose_tile(upscaler, steps))
+    steps, sampler = model.config.diffusion.level("balanced")
+    if config.stage == "encoder":
+        steps = 0
+    sampling = SamplingConfig(steps=steps, sampler=sampler, tile=choose_tile(upscaler, steps))
     run = Run(upscaler=upscaler, sampling=sampling, scale=model.config.scale)
     values, shown = [], []
     for number in range(len(photos)):

@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import ModelConfig, SamplingConfig
+from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.device import derive_seed, memory_errors
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.pictures.colour import ColourPath, colour_path
 from sam_diffsr_cli.pictures.records import has_alpha
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import Tile
 from sam_diffsr_cli.upscaling.canvas import new_canvas
 from sam_diffsr_cli.upscaling.model import Upscaler

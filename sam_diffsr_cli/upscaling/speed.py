@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from sam_diffsr_cli.config import SamplingConfig
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import plan_tiles
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler

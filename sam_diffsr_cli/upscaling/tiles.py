@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import ModelConfig, SamplingConfig
+from sam_diffsr_cli.config import ModelConfig, Sampler
 from sam_diffsr_cli.device import Precision, free_memory, memory_errors, number_format
 from sam_diffsr_cli.diffusion.residual import residual_to_image
 from sam_diffsr_cli.diffusion.schedule import (
@@ -24,6 +24,7 @@ from sam_diffsr_cli.errors import InputError, ResourceError, WeightsError
 from sam_diffsr_cli.models.model import Condition
 from sam_diffsr_cli.noise import noise_window
 from sam_diffsr_cli.sampling import reverse_process
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import Tile, halve_tile, plan_tiles
 from sam_diffsr_cli.upscaling.model import Upscaler
 
@@ -56,6 +57,7 @@ class _Chain:
 
     schedule: Schedule | None
     seed: int
+    sampler: Sampler
 
 
 def context_margin(steps: int) -> int:
@@ -115,11 +117,12 @@ def check_steps(config: ModelConfig, steps: int) -> None:
 def _make_chain(config: ModelConfig, sampling: SamplingConfig) -> _Chain:
     check_steps(config, sampling.steps)
     if sampling.steps == 0:
-        return _Chain(None, sampling.seed)
+        return _Chain(None, sampling.seed, sampling.sampler)
     longest = config.diffusion.num_timesteps
     timesteps = sampling_timesteps(longest, sampling.steps, config.diffusion.sampling_spacing)
     schedule = respace(make_schedule(config.diffusion), timesteps)
-    return _Chain(widen_posterior(schedule, config.diffusion.sampling_sigma), sampling.seed)
+    schedule = widen_posterior(schedule, config.diffusion.sampling_sigma)
+    return _Chain(schedule, sampling.seed, sampling.sampler)
 
 
 def enlarge_tiles(
@@ -216,7 +219,7 @@ def _tile_image(
         if chain.schedule is None:
             progress(1.0)
             return condition.sr
-        return _run_chain(upscaler, condition, tile, (chain.schedule, chain.seed), progress)
+        return _run_chain(upscaler, condition, tile, (chain.schedule, chain), progress)
 
 
 def _check_finite(values: Tensor) -> None:
@@ -228,16 +231,16 @@ def _run_chain(
     upscaler: Upscaler,
     condition: Condition,
     tile: Tile,
-    run: tuple[Schedule, int],
+    run: tuple[Schedule, _Chain],
     progress: Progress,
 ) -> Tensor:
     """Run the reverse process on one tile and return its image, ``(1, 3, H, W)``."""
-    (schedule, seed), model = run, upscaler.model
+    (schedule, chain), model = run, upscaler.model
     scale = model.config.scale
     rows, columns = ((scale * span.first, scale * span.last) for span in tile)
 
     def draw_noise(field: int) -> Tensor:
-        return noise_window(seed, field, rows, columns).to(upscaler.device)
+        return noise_window(chain.seed, field, rows, columns).to(upscaler.device)
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
         eps = model.predict_eps(x_t, t, condition, schedule)
@@ -247,7 +250,7 @@ def _run_chain(
 
     # Field len(schedule) is where the chain starts; each step t > 0 adds field t.
     residual = draw_noise(len(schedule))
-    for step in reverse_process(denoise, residual, schedule, draw_noise):
+    for step in reverse_process(denoise, residual, schedule, draw_noise, chain.sampler):
         residual = step.x
         progress(1 - step.t / len(schedule))
     return residual_to_image(residual, condition.base, model.config.diffusion.residual_scale)

@@ -29,7 +29,7 @@ from sam_diffsr_cli.errors import DiskFullError, InputError, ResourceError, Weig
 
 def plan(count: int, done: Sequence[int] = ()) -> list[Job]:
     names = [Path(f"{number}.png") for number in range(count)]
-    return [Job(Source(n, n), Path("out") / n, i in done) for i, n in enumerate(names)]
+    return [Job(Source(n, n), Path("out") / n, is_done=i in done) for i, n in enumerate(names)]
 
 
 @dataclass
@@ -152,6 +152,13 @@ def test_a_picture_that_workers_die_of_is_given_up_and_the_others_are_done() -> 
     assert len(outcomes) == 50
     alone = [tasks for _, tasks in crew.given if [t.index for t in tasks] == [7]]
     assert len(alone) == MOST_DEATHS
+
+
+def test_what_to_do_about_a_deadly_picture_depends_on_the_work() -> None:
+    crew = FakeCrew(2, dies=lambda task: task.index == 0)
+    outcomes = list(run_crew(plan(2), crew, advice="take it out"))
+    (error,) = [o.error for o in outcomes if o.error is not None]
+    assert error.hint == "as when memory runs out: take it out"
 
 
 @given(deadly=st.sets(st.integers(0, 29), max_size=12), size=st.integers(1, 4))

@@ -20,10 +20,10 @@ from sam_diffsr_cli.batch.plan import Job, Naming, plan_jobs
 from sam_diffsr_cli.batch.processes import LocalCrew
 from sam_diffsr_cli.batch.sources import gather_sources
 from sam_diffsr_cli.batch.stages import Settings, make_stages
-from sam_diffsr_cli.config import SamplingConfig
 from sam_diffsr_cli.errors import SamsrError, WeightsError
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.model import load_upscaler
 from tests.batch.test_kill import tool
 

@@ -13,8 +13,8 @@ import pytest
 from sam_diffsr_cli.benchmark import processes
 from sam_diffsr_cli.benchmark.processes import run_case, run_peaks, time_start
 from sam_diffsr_cli.benchmark.records import CaseTask, Effort, Peaks, PeaksTask, Work
-from sam_diffsr_cli.config import to_json
 from sam_diffsr_cli.errors import ResourceError, SamsrError, WeightsError
+from sam_diffsr_cli.strict import to_json
 from tests.benchmark.samples import case, write_tiny
 
 PEAKS_JSON = to_json(

@@ -17,13 +17,13 @@ from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.cli.masks import build
 from sam_diffsr_cli.cli.train import train
 from sam_diffsr_cli.cli.upscale import upscale
-from sam_diffsr_cli.config import SamplingConfig
 from sam_diffsr_cli.errors import SamsrError
 from sam_diffsr_cli.masks.sam import SamOptions
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.recipes.records import RECIPES
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.training.recorder import Habits
 
 README = Path(__file__).resolve().parents[2] / "README.md"

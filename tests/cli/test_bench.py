@@ -19,8 +19,8 @@ from sam_diffsr_cli.checkpoints.registry import bundled_weights
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.cli.bench import _print_table
 from sam_diffsr_cli.cli.bench import bench as command
-from sam_diffsr_cli.config import SamplingConfig
 from sam_diffsr_cli.errors import ResourceError
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from tests.benchmark.samples import PEAKS, measured, row, write_tiny
 
 PAIR = ("--device", "cpu", "--precision", "fp32")

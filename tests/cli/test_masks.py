@@ -287,16 +287,9 @@ def test_two_workers_equal_one_process(folder: Path) -> None:
     assert "6 photos done" in told
 
 
-def build_with_workers(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Result:
-    """As ``build``, with what the workers take their arguments from."""
-    named = ["--data", str(folder / "photos"), "--out", str(folder / "masks"), *LIGHT, *more]
-    monkeypatch.setattr(sys, "argv", ["samsr", "masks", "build", *named])
-    return CliRunner().invoke(app, sys.argv[1:])
-
-
-def test_workers_tell_together_what_failed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_tell_together_what_failed(folder: Path) -> None:
     (folder / "photos/b.png").write_bytes(b"no picture")
-    result = build_with_workers(folder, monkeypatch, "--workers=2", "--json")
+    result = build(folder, "--workers=2", "--json")
     assert result.exit_code == 6
     document = json.loads(result.stdout)
     assert (document["count"], document["already_there"]) == (6, 0)
@@ -305,14 +298,16 @@ def test_workers_tell_together_what_failed(folder: Path, monkeypatch: pytest.Mon
     assert mask_names(folder / "masks") == [name for name in MASK_NAMES if name != "b.json"]
 
 
-def test_workers_refuse_other_options(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("missing", [(), ("sub/a.json",)], ids=["all there", "one missing"])
+def test_workers_refuse_other_options(folder: Path, missing: tuple[str, ...]) -> None:
     build(folder)
+    for name in missing:
+        (folder / "masks" / name).unlink()
+    (folder / "masks/failures.txt").write_text("of an earlier run\n", encoding="utf-8")
     before = content(folder / "masks")
-    result = build_with_workers(folder, monkeypatch, "--workers", "2", "--sigma", "1.5")
+    result = build(folder, "--workers", "2", "--sigma", "1.5")
     assert (result.exit_code, result.stdout) == (4, "")
-    assert "other options (sigma)" in capfd.readouterr().err
+    assert "other options (sigma)" in result.stderr
     assert content(folder / "masks") == before
 
 

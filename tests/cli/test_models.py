@@ -19,15 +19,9 @@ from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.registry import BUNDLED, DEFAULT_MODEL, DIGESTS, bundled_weights
 from sam_diffsr_cli.checkpoints.store import read_tensors, save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import (
-    LITE,
-    DiffusionConfig,
-    EncoderConfig,
-    ModelConfig,
-    UNetConfig,
-    from_json,
-)
+from sam_diffsr_cli.config import LITE, DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.strict import from_json
 from tests.hub_server import HubServer, Repository, serve_hub
 
 TINY = ModelConfig(

@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -190,7 +191,9 @@ def test_transparency_into_jpeg_is_refused_before_work(weights: Path, tmp_path: 
         (("--format", "xyz"), 3, "--format xyz"),
         (("--format", "jpg"), 3, "is not --format jpeg"),
         (("--suffix", "a/b"), 3, "--suffix a/b"),
-        (("--quality", 0), 2, "--quality"),
+        (("--file-quality", 0), 2, "--file-quality"),
+        (("--quality", 90), 2, "--quality"),
+        (("--sampler", "euler"), 2, "--sampler"),
         (("--precision", "fp8"), 2, "--precision"),
         (("--on-exists", "ask"), 2, "--on-exists"),
         (("--steps", 11), 3, "--steps 11"),
@@ -298,6 +301,7 @@ def test_the_output_says_how_it_can_be_made_again(
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "scale": 2.0,
         "steps": 1,
+        "sampler": "ancestral",
         "seed": 7,
         "precision": "fp32",
         "device": "cpu",
@@ -417,3 +421,58 @@ def test_outputs_beside_their_inputs_are_not_taken_for_input(photos: Path, weigh
         assert code == 0
     names = sorted(path.name for path in photos.iterdir())
     assert names == ["a.png", "a_x4.png", "b.jpg", "b_x4.jpg", "c.webp", "c_x4.webp"]
+
+
+def made_by(target: Path) -> tuple[int, str]:
+    """Return the steps and the sampler in an output's record."""
+    xmp = next(body for kind, body in read_chunks(target) if kind == b"iTXt")
+    record = json.loads(record_of(xmp) or "")
+    return record["steps"], record["sampler"]
+
+
+LEVELS = replace(
+    CONFIG,
+    diffusion=replace(
+        CONFIG.diffusion,
+        sampling_sigma=0.04,
+        sampling_sampler="dpmpp_2m",
+        best_steps=5,
+        best_sampler="sde_dpmpp_2m",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), (2, "dpmpp_2m")),
+        (("--quality", "fast"), (0, "ancestral")),
+        (("--quality", "balanced"), (2, "dpmpp_2m")),
+        (("--quality", "best"), (5, "sde_dpmpp_2m")),
+        (("--quality", "plain"), (10, "ddim_eta1")),
+        (("--quality", "best", "--steps", 3), (3, "sde_dpmpp_2m")),
+        (("--sampler", "ddim"), (2, "ddim")),
+        (("--steps", 4, "--sampler", "ancestral"), (4, "ancestral")),
+    ],
+    ids=str,
+)
+def test_quality_chooses_steps_and_sampler_by_the_model(
+    options: tuple[object, ...], expected: tuple[int, str], photos: Path, tmp_path: Path
+) -> None:
+    weights, target = tmp_path / "levels.safetensors", tmp_path / "a.png"
+    save_weights(weights, build_model(LEVELS), "test", torch.float32)
+    code, _, stderr = samsr("upscale", photos / "a.png", target, "--weights", weights, *options)
+    assert code == 0, stderr
+    assert made_by(target) == expected
+
+
+def test_samplers_give_other_pictures(photos: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "levels.safetensors"
+    save_weights(weights, build_model(LEVELS), "test", torch.float32)
+    found = set()
+    for sampler in ("ancestral", "ddim", "ddim_eta1", "dpmpp_2m", "sde_dpmpp_2m"):
+        target = tmp_path / f"{sampler}.png"
+        options = ("--weights", weights, "--steps", 5, "--sampler", sampler)
+        assert samsr("upscale", photos / "a.png", target, *options, "--strip-metadata")[0] == 0
+        found.add(target.read_bytes())
+    assert len(found) == 5

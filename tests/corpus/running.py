@@ -208,6 +208,7 @@ def problems(case: Case, folder: Path, weights: Path, content: p.Content) -> lis
         "model": weights.stem,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "steps": 0,
+        "sampler": "ancestral",
         "seed": 0,
         "scale": float(steps[0]) if steps else 4.0,
     }

@@ -6,10 +6,9 @@ from typing import get_args
 import pytest
 import torch
 
-from sam_diffsr_cli.config import DiffusionConfig
+from sam_diffsr_cli.config import DiffusionConfig, Sampler
 from sam_diffsr_cli.diffusion.schedule import Schedule, make_schedule, respace
 from sam_diffsr_cli.diffusion.solvers import (
-    Sampler,
     ddim_posterior,
     make_solver,
     multistep_weights,

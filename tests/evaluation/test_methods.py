@@ -8,18 +8,13 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import (
-    DiffusionConfig,
-    EncoderConfig,
-    ModelConfig,
-    SamplingConfig,
-    UNetConfig,
-)
+from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError, InputError, ShapeError
 from sam_diffsr_cli.evaluation.methods import make_method
 from sam_diffsr_cli.evaluation.perceptual import make_lpips
 from sam_diffsr_cli.evaluation.sets import Case, Truth
 from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 

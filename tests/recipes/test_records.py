@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sam_diffsr_cli.config import LITE, PAPER, PRESETS, ModelConfig, UNetConfig, from_json, to_json
+from sam_diffsr_cli.config import LITE, PAPER, PRESETS, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.recipes.records import (
     RECIPES,
@@ -19,6 +19,7 @@ from sam_diffsr_cli.recipes.records import (
     TrainConfig,
     recipe_for,
 )
+from sam_diffsr_cli.strict import from_json, to_json
 
 Build = Callable[..., object]
 

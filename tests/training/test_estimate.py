@@ -15,17 +15,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from sam_diffsr_cli.config import (
-    LITE,
-    DiffusionConfig,
-    EncoderConfig,
-    ModelConfig,
-    UNetConfig,
-    to_json,
-)
+from sam_diffsr_cli.config import LITE, DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError, ResourceError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import RECIPES, TrainConfig
+from sam_diffsr_cli.strict import to_json
 from sam_diffsr_cli.training import engine, estimate
 from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.estimate import StageEstimate, estimate_stage
@@ -133,7 +127,8 @@ import gc, sys
 from dataclasses import replace
 from pathlib import Path
 import torch
-from sam_diffsr_cli.config import ModelConfig, from_json
+from sam_diffsr_cli.config import ModelConfig
+from sam_diffsr_cli.strict import from_json
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.recipes.records import TrainConfig

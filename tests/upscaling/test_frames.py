@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import SamplingConfig
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import InputError, ShapeError
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 

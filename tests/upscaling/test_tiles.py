@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from sam_diffsr_cli.config import SamplingConfig
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import ResourceError, WeightsError
+from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import plan_tiles
 from sam_diffsr_cli.upscaling import tiles
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame

@@ -1,0 +1,183 @@
+"""The manifest of a batch, with which a run that was killed goes on: a file of JSON lines.
+
+First a line on how pictures are made; then a line for each output that the batch is to write; then
+one for each that it is through with. A line that was cut off is left out.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sam_diffsr_cli.atomic import DISK_FULL, try_lock
+from sam_diffsr_cli.batch.pipeline import Outcome
+from sam_diffsr_cli.batch.plan import Job, Past
+from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
+
+__all__ = ["Manifest", "read_past"]
+
+VERSION = 1
+SYNC_INTERVAL_S = 1.0
+"""A machine that fails loses no more than what was finished in so many seconds."""
+
+ELSEWHERE = ("device",)
+"""What may differ when a batch is gone on with."""
+
+
+def read_past(path: Path) -> Past:
+    """Read what an earlier run left; nothing where there is no file.
+
+    Raises:
+        InputError: The file cannot be read, or is no manifest.
+    """
+    targets: dict[str, str] = {}
+    done: set[str] = set()
+    for number, line in enumerate(_lines(path)):
+        try:
+            entry = json.loads(line)
+            if number == 0:
+                _check_version(entry, path)
+            elif "target" in entry:
+                targets[entry["source"]] = entry["target"]
+            elif entry["status"] == "done":
+                done.add(entry["source"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"{path}: line {number + 1} is not one of a manifest",
+                hint="name another file with --manifest",
+            ) from error
+    return Past(targets=targets, done=frozenset(done))
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the whole lines of a file; none of one that is not there."""
+    _check_kind(path)
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                if line.endswith("\n"):
+                    yield line
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{path}: the manifest cannot be read ({reason})") from error
+
+
+def _check_kind(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not a file", hint="name another one with --manifest")
+
+
+def _check_version(entry: dict[str, Any], path: Path) -> None:
+    if entry["samsr-manifest"] != VERSION:
+        raise InputError(f"{path}: a manifest of another version of samsr")
+
+
+class Manifest:
+    """A manifest that is open for one run, and for no other at the same time."""
+
+    def __init__(self, path: Path, made_by: dict[str, Any]) -> None:
+        """Open it, or begin a new one.
+
+        Args:
+            path: The file.
+            made_by: Everything that decides the results, to be compared with the earlier run's.
+
+        Raises:
+            InputError: It cannot be written, is in use, or is of a run with other settings.
+        """
+        self._path, self._synced = path, time.monotonic()
+        _check_kind(path)
+        try:
+            self._file = path.open("a+b")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+        try:
+            self._begin(made_by)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _begin(self, made_by: dict[str, Any]) -> None:
+        if not try_lock(self._file.fileno()):
+            raise InputError(f"{self._path}: another run is at work with this manifest")
+        self._file.seek(0)
+        first = self._file.readline()
+        if first.endswith(b"\n"):
+            _compare(json.loads(first)["made_by"], made_by, self._path)
+            self._cut_last_line()
+            return
+        self._file.truncate(0)
+        self._append([{"samsr-manifest": VERSION, "made_by": made_by}])
+
+    def _cut_last_line(self) -> None:
+        """Remove what was written of a line when the run was killed."""
+        end = place = self._file.seek(0, os.SEEK_END)
+        while place:
+            place = max(0, place - 4096)
+            self._file.seek(place)
+            found = self._file.read(4096).rfind(b"\n")
+            if found >= 0:
+                if place + found + 1 < end:
+                    self._file.truncate(place + found + 1)
+                return
+
+    def add_plan(self, jobs: Sequence[Job], past: Past) -> None:
+        """Note which outputs are this batch's own: those that are not there before it."""
+        known = past.targets
+        self._append(
+            {"source": job.source.name, "target": str(job.target)}
+            for job in jobs
+            if job.source.name not in known and not job.is_occupied
+        )
+        self.sync()
+
+    def add(self, outcome: Outcome) -> None:
+        """Note what became of a job.
+
+        Raises:
+            DiskFullError: No space is left.
+        """
+        if outcome.status not in {"done", "failed"}:
+            return
+        error = {} if outcome.error is None else {"error": str(outcome.error)}
+        entry = {"source": outcome.job.source.name, "status": outcome.status} | error
+        self._append([entry | {"worker": outcome.worker, "seconds": round(outcome.enlarge_s, 3)}])
+        if time.monotonic() - self._synced > SYNC_INTERVAL_S:
+            self.sync()
+
+    def _append(self, entries: Any) -> None:  # noqa: ANN401 - an iterable of JSON objects
+        try:
+            for entry in entries:
+                self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            kind = DiskFullError if error.errno in DISK_FULL else SamsrError
+            raise kind(f"{self._path}: cannot be written ({error.strerror})") from error
+
+    def sync(self) -> None:
+        """Make sure that what was noted outlives the machine."""
+        os.fsync(self._file.fileno())
+        self._synced = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        self.sync()
+        self._file.close()
+
+
+def _compare(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
+    for name in sorted((before.keys() | now.keys()) - set(ELSEWHERE)):
+        if before.get(name) != now.get(name):
+            raise InputError(
+                f"{path}: its run had {name} {before.get(name)}, this one has {now.get(name)}",
+                hint="repeat its options, or name another file with --manifest",
+            )

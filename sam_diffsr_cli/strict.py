@@ -1,0 +1,104 @@
+"""Frozen records that check themselves, and their strict JSON form. Standard library only."""
+
+import dataclasses
+import json
+import types
+import typing
+from typing import Any, Literal, TypeVar
+
+from sam_diffsr_cli.errors import ConfigError
+
+__all__ = ["LATER", "from_json", "parse", "require", "to_json"]
+
+Record = TypeVar("Record")
+
+MOST_TOLD = 200
+"""Characters of a value that errors tell."""
+
+LATER = types.MappingProxyType({"later": True})
+"""Marks fields that files of earlier versions do not have; these mean the default."""
+
+
+def require(holds: bool, name: str, value: object, allowed: str) -> None:  # noqa: FBT001
+    """Raise ``ConfigError`` with the field, its value and what is allowed, unless ``holds``."""
+    if not holds:
+        raise ConfigError(f"{name} is {_short(value)}, allowed: {allowed}")
+
+
+def _short(value: object) -> str:
+    """Write a value, of which hostile files may have endless ones, in a line."""
+    text = repr(value)
+    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}..."
+
+
+def to_json(config: object) -> str:
+    """Write a configuration record as JSON text with sorted keys."""
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
+        raise TypeError(f"not a configuration record: {config!r}")
+    return json.dumps(dataclasses.asdict(config), sort_keys=True)
+
+
+def from_json(cls: type[Record], text: str) -> Record:
+    """Read what ``to_json`` wrote; unknown and missing keys are refused.
+
+    Raises:
+        ConfigError: The text is not JSON, or a key or value does not fit ``cls``.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"configuration is not JSON: {error}") from error
+    return typing.cast("Record", parse(cls, value, "configuration"))
+
+
+def parse(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
+    """Check ``value`` against the type ``kind`` and convert lists to tuples.
+
+    Raises:
+        ConfigError: It does not fit; ``where`` says which one it was.
+    """
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _parse_record(kind, value, where)
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if any(value == a and type(value) is type(a) for a in args):
+            return value
+    elif origin in (typing.Union, types.UnionType):
+        rest = next(a for a in args if a is not type(None))
+        return None if value is None else parse(rest, value, where)
+    elif origin is tuple and isinstance(value, list):
+        return tuple(parse(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _to_float(value, where)
+    elif kind in (int, str, bool) and type(value) is kind:
+        return value
+    raise ConfigError(f"{where} is {_short(value)}, allowed: {_allowed(kind)}")
+
+
+def _allowed(kind: Any) -> str:  # noqa: ANN401 - the JSON edge
+    """Say in words which values a type has."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return ", ".join(map(str, args))
+    if origin is tuple:
+        return f"a list, each {_allowed(args[0])}"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+
+
+def _to_float(value: float, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ConfigError(f"{where}: the number is too large") from error
+
+
+def _parse_record(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: expected an object, got {_short(value)}")
+    hints = typing.get_type_hints(kind)
+    needed = {each.name for each in dataclasses.fields(kind) if not each.metadata.get("later")}
+    unknown, missing = sorted(value.keys() - hints.keys()), sorted(needed - value.keys())
+    if unknown or missing:
+        raise ConfigError(f"{where}: unknown keys {_short(unknown)}, missing keys {missing}")
+    given = {name: hint for name, hint in hints.items() if name in value}
+    return kind(**{name: parse(hint, value[name], name) for name, hint in given.items()})
