@@ -214,6 +214,9 @@ LITE = ModelConfig(
         sampling_steps=6,
         sampling_spacing="quadratic",
         sampling_sigma=0.04,
+        sampling_sampler="dpmpp_2m",
+        best_steps=10,
+        best_sampler="dpmpp_2m",
     ),
 )
 """The default: folded U-Net, residual against the encoder, preconditioned, few steps."""

@@ -1,8 +1,13 @@
 """Options of the test run."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Processes that share the cores get in each other's way with more threads; children inherit it.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 OWN_VECTORS = Path(__file__).parent / "conformance" / "vectors"
 

@@ -104,6 +104,7 @@ class _Roster:
     """What is still to do, who does what, and how often workers died of what.
 
     ``false_starts`` counts, for each worker, deaths since one in its place last had nothing to do.
+    ``unsure`` is the last outcome, of which it cannot be known whether it was told.
     """
 
     jobs: Sequence[Job]
@@ -117,6 +118,7 @@ class _Roster:
     false_starts: dict[int, int] = field(default_factory=dict)
     started: set[int] = field(default_factory=set)
     has_lost: bool = False
+    unsure: Outcome | None = None
 
     @property
     def is_done(self) -> bool:
@@ -204,7 +206,7 @@ def run_crew(
     Args:
         jobs: The plan.
         crew: Who does it; none of its workers has anything to do yet.
-        late: Filled with the outcomes of what was still written when the run was stopped.
+        late: Filled as by ``run_batch``.
         notify: Told of workers that die.
         advice: What to do about a picture that workers die of.
 
@@ -232,16 +234,26 @@ def run_crew(
             roster.hand_out()
             if outcome is not None:
                 yield outcome
+                roster.unsure = None
                 if isinstance(outcome.error, DiskFullError):
                     raise outcome.error
     finally:
-        left = crew.close()
-        if roster.has_lost:
-            _clear(jobs)
-        for done in left:
-            done.outcome.job, done.outcome.worker = jobs[done.index], done.worker
-            if late is not None:
-                late.append(done.outcome)
+        _end(roster, late)
+
+
+def _end(roster: _Roster, late: list[Outcome] | None) -> None:
+    """Close the crew, and take what it still tells."""
+    left = roster.crew.close()
+    if roster.has_lost:
+        _clear(roster.jobs)
+    if late is None:
+        return
+    if roster.unsure is not None:
+        late.append(roster.unsure)
+    for done in left:
+        if done.index in roster.busy.get(done.worker, ()):
+            done.outcome.job, done.outcome.worker = roster.jobs[done.index], done.worker
+            late.append(done.outcome)
 
 
 def _clear(jobs: Sequence[Job]) -> None:
@@ -257,6 +269,7 @@ def _take(roster: _Roster, event: Event) -> Outcome | None:
             roster.busy[worker].remove(index)
             # The plan's own record in the place of the copy that came back.
             outcome.job, outcome.worker = roster.jobs[index], worker
+            roster.unsure = outcome
             return outcome
         case Idle(worker):
             roster.rest(worker)

@@ -75,7 +75,9 @@ def run_batch(
     Args:
         jobs: In the order in which they are done.
         stages: What to do; ``enlarge`` runs in the calling thread, the others in their own.
-        late: Filled with the outcomes of what was still written when the run was stopped.
+        late: Filled with the outcomes of what was still written when the run was stopped, and
+            maybe again with the last one that was yielded, of which it cannot be known whether it
+            arrived.
 
     Yields:
         The outcome of each job, in order. Closing the generator, or an exception in it, waits for
@@ -124,9 +126,9 @@ def _finished(waiting: deque[_Writing], *, most: int) -> Iterator[Outcome]:
     while waiting and (waiting[0].future.done() or sum(w.size for w in waiting) > most):
         first = waiting[0]
         first.future.result()
-        # Not before it is whole: an interrupt may come while it is waited for.
-        waiting.popleft()
         yield first.outcome
+        # Not before it has arrived: an interrupt may come at any moment.
+        waiting.popleft()
         _stop_when_full(first.outcome)
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from multiprocessing import connection, resource_tracker
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sam_diffsr_cli.batch.crew import Done, Event, Idle, Lost, Refused, Task
 from sam_diffsr_cli.batch.worker import WorkOrder, serve
@@ -19,36 +19,48 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
+    from sam_diffsr_cli.batch.pipeline import Outcome
+
 __all__ = ["LocalCrew"]
 
 PATIENCE_S = 60.0
 """For the files that are being written when all is stopped."""
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Start a process whole, and deaf to Ctrl-C, which reaches all processes of a terminal.
+_LOST = object()
+"""In the place of a message from a worker that is no more."""
 
-    A signal that comes meanwhile counts afterwards.
-    """
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Let signals that come meanwhile count afterwards."""
     came: list[int] = []
 
     def keep(number: int, _: object) -> None:
         came.append(number)
 
     before = {each: signal.signal(each, keep) for each in (signal.SIGINT, signal.SIGTERM)}
-    # With the first process this one is started too, and would lift the mask.
-    resource_tracker.ensure_running()
-    # The mask is handed down, as handlers are not.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for each, handler in before.items():
             signal.signal(each, handler)
         for number in came:
             signal.raise_signal(number)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Start a process whole, and deaf to Ctrl-C, which reaches all processes of a terminal."""
+    with _held():
+        # With the first process this one is started too, and would lift the mask.
+        resource_tracker.ensure_running()
+        # The mask is handed down, as handlers are not.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 class LocalCrew:
@@ -65,7 +77,7 @@ class LocalCrew:
         self._context = multiprocessing.get_context("spawn")
         self._processes: list[SpawnProcess | None] = [None] * self.size
         self._pipes: list[Connection | None] = [None] * self.size
-        self._ready: deque[int] = deque()
+        self._received: deque[tuple[int, object]] = deque()
         self._busy: set[int] = set()
         for worker in range(self.size):
             self.restart(worker)
@@ -83,24 +95,33 @@ class LocalCrew:
 
     def wait(self) -> Event:
         """Wait for the next thing that happens."""
-        while not self._ready:
+        while not self._received:
             pipes = {pipe: n for n, pipe in enumerate(self._pipes) if pipe is not None}
-            self._ready += [pipes[pipe] for pipe in connection.wait(list(pipes))]  # type: ignore[index]  # they are of the kind that was given
-        return self._receive(self._ready.popleft())
+            for pipe in connection.wait(list(pipes)):
+                self._receive(pipes[pipe])  # type: ignore[index]  # they are of the kind that was given
+        return self._tell(*self._received.popleft())
 
-    def _receive(self, worker: int) -> Event:
+    def _receive(self, worker: int) -> None:
+        """Take a message whole, whatever signal comes meanwhile."""
         pipe = self._pipes[worker]
         assert pipe is not None  # noqa: S101 - only what is open gets ready
-        try:
-            message = pipe.recv()
-        except (EOFError, OSError):
+        with _held():
+            try:
+                message = pipe.recv()
+            except (EOFError, OSError):
+                message = _LOST
+            self._received.append((worker, message))
+
+    def _tell(self, worker: int, message: object) -> Event:
+        """Say what a message means."""
+        if message is _LOST:
             return Lost(worker, self._end(worker))
         if message is None:
             self._busy.discard(worker)
             return Idle(worker)
         if isinstance(message, SamsrError):
             return Refused(worker, message)
-        return Done(worker, *message)
+        return Done(worker, *cast("tuple[int, Outcome]", message))
 
     def _end(self, worker: int) -> str:
         """Part with a process that has died; return how."""
@@ -149,7 +170,9 @@ class LocalCrew:
                 except OSError:
                     continue
         until = time.monotonic() + PATIENCE_S
-        late: list[Done] = []
+        events = [self._tell(*each) for each in self._received]
+        late = [event for event in events if isinstance(event, Done)]
+        self._received.clear()
         for worker in range(self.size):
             late += self._drain(worker, until)
         return late
@@ -159,7 +182,8 @@ class LocalCrew:
         pipe, process = self._pipes[worker], self._processes[worker]
         late: list[Done] = []
         while pipe is not None and pipe.poll(max(0.0, until - time.monotonic())):
-            event = self._receive(worker)
+            self._receive(worker)
+            event = self._tell(*self._received.popleft())
             if isinstance(event, Lost):
                 return late
             if isinstance(event, Done):

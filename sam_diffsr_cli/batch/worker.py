@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Generator, Sequence
@@ -181,7 +182,7 @@ def serve(pipe: Connection, order: WorkOrder, device: str, threads: int | None) 
             _work(pipe, worker)
         finally:
             for each in worker.late:
-                pipe.send(each)
+                _send(pipe, each)
 
 
 def _work(pipe: Connection, worker: Worker) -> None:
@@ -189,8 +190,20 @@ def _work(pipe: Connection, worker: Worker) -> None:
     while (tasks := pipe.recv()) is not None:
         with contextlib.closing(worker.do(tasks)) as done:
             for each in done:
-                pipe.send(each)
-        pipe.send(None)
+                _send(pipe, each)
+        _send(pipe, None)
+
+
+def _send(pipe: Connection, message: object) -> None:
+    """Send a message whole, whatever signal comes meanwhile."""
+    if sys.platform == "win32":
+        pipe.send(message)
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        pipe.send(message)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

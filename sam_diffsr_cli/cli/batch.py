@@ -222,7 +222,8 @@ def _run(
             return
         finally:
             # Written while the run was being stopped.
-            for outcome in late:
+            told = set(map(id, outcomes))
+            for outcome in (each for each in late if id(each) not in told):
                 take(outcome)
                 if not isinstance(outcome.error, DiskFullError):
                     tell(outcome, len(jobs), as_json=as_json)

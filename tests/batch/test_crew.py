@@ -211,8 +211,38 @@ def test_a_full_disk_ends_the_batch() -> None:
 def test_a_batch_that_is_stopped_closes_its_crew_and_keeps_what_was_still_written() -> None:
     jobs, crew = plan(300), FakeCrew()
     late: list[Outcome] = []
-    crew.left = [Done(1, 299, Outcome(Job(jobs[299].source, None)))]
     with closing(run_crew(jobs, crew, late)) as outcomes:
-        next(outcomes)
+        first = next(outcomes)
+        busy, index = next((n, tasks[-1].index) for n, tasks in crew.given if n == 1)
+        crew.left = [Done(busy, index, Outcome(Job(jobs[index].source, None)))]
     assert crew.closed == 1
-    assert [(o.job is jobs[299], o.worker) for o in late] == [(True, 1)]
+    assert late[0] is first
+    assert [(o.job is jobs[index], o.worker) for o in late[1:]] == [(True, 1)]
+
+
+def test_an_outcome_of_which_it_cannot_be_known_whether_it_arrived_comes_late() -> None:
+    """An interrupt may come between the yield and whoever asked."""
+    late: list[Outcome] = []
+    crew = FakeCrew()
+    with closing(run_crew(plan(9), crew, late)) as outcomes:
+        next(outcomes)
+        second = next(outcomes)
+    assert [id(outcome) for outcome in late] == [id(second)]
+
+
+def test_what_a_worker_tells_twice_is_told_once() -> None:
+    late: list[Outcome] = []
+    crew = FakeCrew(size=1)
+    jobs = plan(9)
+    with closing(run_crew(jobs, crew, late)) as outcomes:
+        first = next(outcomes)
+        index = jobs.index(first.job)
+        waiting = next(t.index for _, tasks in crew.given for t in tasks if t.index != index)
+        crew.left = [Done(0, index, Outcome(first.job)), Done(0, waiting, Outcome(jobs[waiting]))]
+    assert [outcome.job for outcome in late] == [first.job, jobs[waiting]]
+
+
+def test_nothing_comes_late_of_a_crew_that_is_through() -> None:
+    late: list[Outcome] = []
+    list(run_crew(plan(9), FakeCrew(), late))
+    assert late == []

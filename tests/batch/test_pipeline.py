@@ -22,7 +22,7 @@ PATIENCE_S = 10.0
 
 
 def job(name: str, *, is_done: bool = False) -> Job:
-    return Job(Source(Path(name), Path(name)), Path("out", name), is_done)
+    return Job(Source(Path(name), Path(name)), Path("out", name), is_done=is_done)
 
 
 def picture(side: int = 1, *, frames: int = 1) -> Picture:

@@ -38,7 +38,7 @@ FILE_KEYS = {
     "error",
     "worker",
 }
-MADE_KEYS = {"tool", "model", "sha256", "scale", "steps", "seed", "precision", "device"}
+MADE_KEYS = {"tool", "model", "sha256", "scale", "steps", "sampler", "seed", "precision", "device"}
 ERROR_KEYS = {"message", "hint", "exit_code"}
 
 

@@ -14,7 +14,11 @@ from sam_diffsr_cli.config import LITE, PRESETS
 from sam_diffsr_cli.errors import WeightsError
 
 CARD = Path(__file__).resolve().parents[2] / "weights" / "README.md"
-ROWS = {"`--steps 0`": "steps 0", "default, 6 steps": "default"}
+ROWS = {
+    "`--steps 0`": "steps 0",
+    "default, 6 steps": "default",
+    "`--quality best`, 10 steps": "best",
+}
 """How the table of the card calls the ways in which a model is run."""
 
 by_model = pytest.mark.parametrize("model", BUNDLED, ids=lambda each: each.name)

@@ -130,7 +130,7 @@ def test_the_defaults_told_in_help_are_those_of_the_lite_recipe(name: str, defau
 
 def test_the_defaults_of_the_commands_are_those_of_the_records_they_fill() -> None:
     upscale_options = inspect.signature(upscale).parameters
-    assert upscale_options["quality"].default == WriteOptions().quality
+    assert upscale_options["file_quality"].default == WriteOptions().quality
     assert upscale_options["max_megapixels"].default * 1e6 == Limits().max_pixels
     train_options = inspect.signature(train).parameters
     for name in ("save_every", "save_minutes", "validate_every", "keep", "workers", "tensorboard"):

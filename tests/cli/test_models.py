@@ -118,7 +118,7 @@ def test_info_tells_what_the_file_says(weights: Path) -> None:
     assert rows["recipe"] == "1 lines; --json prints them"
     assert rows["parameters"].endswith("; F32")
     assert rows["encoder"] == "plain residual, 2 blocks of 8"
-    assert rows["chain"] == "10 cosine steps, 2 steps by default"
+    assert rows["chain"] == "10 cosine steps, 2 ancestral steps by default"
     assert "not ours" not in rows
 
 
