@@ -16,7 +16,7 @@ from sam_diffsr_cli.errors import DiskFullError, ResourceError, SamsrError
 
 __all__ = ["Crew", "Done", "Event", "Idle", "Lost", "Refused", "Task", "run_crew"]
 
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 32
 """Pictures handed out together: a worker reads and writes beside its work only within them."""
 
 SHARE_AT_ONCE = 4
@@ -251,7 +251,10 @@ def _end(roster: _Roster, late: list[Outcome] | None) -> None:
     if roster.unsure is not None:
         late.append(roster.unsure)
     for done in left:
-        if done.index in roster.busy.get(done.worker, ()):
+        tasks = roster.busy.get(done.worker, deque())
+        if done.index in tasks:
+            # It may come twice: as it was done, and among what was still written.
+            tasks.remove(done.index)
             done.outcome.job, done.outcome.worker = roster.jobs[done.index], done.worker
             late.append(done.outcome)
 

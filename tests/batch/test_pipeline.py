@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sam_diffsr_cli.batch import pipeline
-from sam_diffsr_cli.batch.pipeline import Outcome, Stages, run_batch
+from sam_diffsr_cli.batch.pipeline import WRITERS, Outcome, Stages, run_batch
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.errors import DiskFullError, InputError, ResourceError, SamsrError
@@ -96,8 +96,20 @@ def test_no_jobs_give_no_outcomes() -> None:
 def test_every_job_is_done_in_order() -> None:
     fake, names = Fake(), [str(i) for i in range(20)]
     assert list(statuses(run(fake, *names))) == names
-    for stage in ("read", "enlarge", "write"):
+    for stage in ("read", "enlarge"):
         assert fake.names(stage) == names
+    assert sorted(fake.names("write")) == sorted(names)
+
+
+def test_results_are_written_side_by_side_and_told_in_order() -> None:
+    together = threading.Barrier(WRITERS)
+
+    def at(stage: str, _name: str) -> None:
+        if stage == "write":
+            together.wait(PATIENCE_S)
+
+    names = [str(i) for i in range(2 * WRITERS)]
+    assert statuses(run(Fake(at=at), *names)) == dict.fromkeys(names, "done")
 
 
 def test_an_outcome_tells_sizes_frames_notes_and_times() -> None:
@@ -285,7 +297,8 @@ def test_what_was_written_after_the_stop_is_told() -> None:
     assert told == fake.names("write")
 
 
-def test_closing_early_does_not_begin_what_waits() -> None:
+def test_closing_early_does_not_begin_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "WRITERS", 1)
     hold = threading.Event()
 
     def at(stage: str, name: str) -> None:

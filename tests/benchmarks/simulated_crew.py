@@ -2,8 +2,8 @@
 
 Hand-outs, deaths and retries are those of ``batch.crew``, whose own code waits for this crew. What
 a worker does with a hand-out follows ``batch.pipeline``: one thread reads a picture ahead, one
-enlarges, one writes behind. Shared are the storage, the driver, and each GPU with its processors;
-all of them serve in the order in which they are asked.
+enlarges, and several write behind. Shared are the storage, the driver, and each GPU with its
+processors; all of them serve in the order in which they are asked.
 """
 
 import heapq
@@ -11,11 +11,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from sam_diffsr_cli.batch.crew import Done, Event, Idle, Lost, Task
-from sam_diffsr_cli.batch.pipeline import MOST_WAITING_BYTES, Outcome
+from sam_diffsr_cli.batch.pipeline import MOST_WAITING_BYTES, WRITERS, Outcome
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
 from tests.benchmarks.assumptions import Cluster, Times
@@ -61,7 +62,8 @@ class _Worker:
     """A process at work on a hand-out; ``life`` counts the deaths in its place.
 
     ``asked``, ``read``, ``enlarged``, ``written`` and ``told`` are how many pictures of the
-    hand-out have come so far; ``wants`` says what the main thread waits for.
+    hand-out have come so far, ``written`` without a gap; ``begun`` went to a writer. ``wants``
+    says what the main thread waits for.
     """
 
     gpu: _Server
@@ -74,11 +76,13 @@ class _Worker:
     asked: int = 0
     read: int = 0
     enlarged: int = 0
+    begun: int = 0
+    stored: set[int] = field(default_factory=set)
     written: int = 0
     told: int = 0
     unwritten: float = 0.0
     is_reading: bool = False
-    is_writing: bool = False
+    writers: int = 0
     wants: str = ""
 
 
@@ -132,7 +136,7 @@ class SimulatedCrew:
         seconds = {
             "GPU": gpu_s,
             "reader": self.reading_s / self.size,
-            "writer": self.writing_s / self.size,
+            "writers": self.writing_s / (self.size * WRITERS),
             "cores": core_s / self.cluster.cores_per_gpu,
             "storage": self.storage.busy_s,
             "driver": self.driver.busy_s,
@@ -146,8 +150,8 @@ class SimulatedCrew:
             # Nobody has heard of it yet.
             return
         own.tasks, own.sizes = tasks, [self.sizes[task.index] for task in tasks]
-        own.asked = own.read = own.enlarged = own.written = own.told = 0
-        own.unwritten = 0.0
+        own.asked = own.read = own.enlarged = own.begun = own.written = own.told = 0
+        own.stored, own.unwritten = set(), 0.0
         self._at(self.driver.free, self._begin, worker)
 
     def wait(self) -> Event:
@@ -231,7 +235,7 @@ class SimulatedCrew:
         own = self.workers[worker]
         own.unwritten += self._result_bytes(own.sizes[own.enlarged])
         own.enlarged += 1
-        if not own.is_writing:
+        if own.writers < WRITERS:
             self._encode(worker, now)
         self._go_on(worker, now)
 
@@ -258,26 +262,30 @@ class SimulatedCrew:
         if own.read > own.enlarged:
             self._enlarge(worker, now)
 
-    # ------------------------------------------------------------------ the thread that writes
+    # ------------------------------------------------------------------ the threads that write
 
     def _encode(self, worker: int, now: float) -> None:
         own = self.workers[worker]
-        own.is_writing = True
-        seconds = own.sizes[own.written] * self.times.encode * own.pace
+        index, own.begun, own.writers = own.begun, own.begun + 1, own.writers + 1
+        seconds = own.sizes[index] * self.times.encode * own.pace
         self.writing_s += seconds
-        self._at(own.cores.serve(now, seconds), self._store, worker)
+        self._at(own.cores.serve(now, seconds), partial(self._store, index), worker)
 
-    def _store(self, worker: int, now: float) -> None:
+    def _store(self, index: int, worker: int, now: float) -> None:
         own, times = self.workers[worker], self.times
-        seconds = own.sizes[own.written] * times.store
+        seconds = own.sizes[index] * times.store
         self.writing_s += seconds + times.store_wait
-        self._at(self.storage.serve(now, seconds) + times.store_wait, self._have_written, worker)
+        end = self.storage.serve(now, seconds) + times.store_wait
+        self._at(end, partial(self._have_written, index), worker)
 
-    def _have_written(self, worker: int, now: float) -> None:
+    def _have_written(self, index: int, worker: int, now: float) -> None:
         own = self.workers[worker]
-        own.written, own.is_writing = own.written + 1, False
+        own.writers -= 1
+        own.stored.add(index)
+        while own.written in own.stored:
+            own.written += 1
         self.written += 1
-        if own.written < own.enlarged:
+        if own.begun < own.enlarged:
             self._encode(worker, now)
         if own.wants == "space":
             self._go_on(worker, now)

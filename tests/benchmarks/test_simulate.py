@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sam_diffsr_cli.batch import crew
 from sam_diffsr_cli.batch.crew import MOST_AT_ONCE, SHARE_AT_ONCE, Idle, Lost, Task
-from sam_diffsr_cli.batch.pipeline import Stages, run_batch
+from sam_diffsr_cli.batch.pipeline import WRITERS, Stages, run_batch
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.pictures.records import Frame, Picture
+from tests.benchmarks import simulated_crew
 from tests.benchmarks.assumptions import Cluster
 from tests.benchmarks.cluster import Run, draw_sizes, simulate
 from tests.benchmarks.simulate_cluster import main, rate_alone
@@ -63,7 +65,10 @@ def hand_outs(left: int) -> list[int]:
 
 
 @pytest.mark.parametrize("slowest", ["decode", "enlarge", "encode"])
-def test_one_worker_takes_the_time_of_its_slowest_stage(slowest: str) -> None:
+def test_one_worker_takes_the_time_of_its_slowest_stage(
+    slowest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulated_crew, "WRITERS", 1)
     stages = {"decode": 0.3, "enlarge": 0.2, "encode": 0.5} | {slowest: 2.0}
     cluster = replace(
         STEADY,
@@ -118,11 +123,15 @@ def test_a_driver_that_is_too_slow_is_named_and_sets_the_time() -> None:
     assert run.makespan_s == pytest.approx(500 * (0.2 + 8 * 0.1), rel=0.02)
 
 
-def test_a_writer_that_is_too_slow_is_named_until_more_workers_share_the_gpu() -> None:
-    cluster = replace(STEADY, gpus=2, encode_s=4 / 16)
-    alone = batch(cluster, 400)
-    shared = batch(replace(cluster, workers_per_gpu=6), 400)
-    assert alone.bottleneck == "writer"
+def test_writers_that_are_too_slow_are_named_until_more_workers_share_the_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = replace(STEADY, gpus=2, cores_per_gpu=12 * WRITERS, encode_s=4 * WRITERS / 16)
+    # So that no time is lost between hand-outs.
+    monkeypatch.setattr(crew, "MOST_AT_ONCE", 400)
+    alone = batch(cluster, 800)
+    shared = batch(replace(cluster, workers_per_gpu=12), 800)
+    assert alone.bottleneck == "writers"
     assert alone.steady_rate() == pytest.approx(2 / 4, rel=0.1)
     assert shared.bottleneck == "GPU"
     assert shared.steady_rate() == pytest.approx(2.0, rel=0.03)
