@@ -45,8 +45,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
-        os.close(handle)
-        handle = -1
+        if sys.platform == "win32":
+            # An open file cannot be renamed there. Elsewhere it stays locked until it has its name.
+            os.close(handle)
+            handle = -1
         _replace(temporary, path)
     except OSError as error:
         if error.errno in DISK_FULL:

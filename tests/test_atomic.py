@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.atomic import atomic_path, remove_leftovers
 from sam_diffsr_cli.errors import InputError, ResourceError
 
 
@@ -120,3 +120,18 @@ def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder"), atomic_path(tmp_path / "x.png"):
         pytest.fail("the body must not run")
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_another_run_that_clears_up_does_not_take_what_is_about_to_get_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def clear_then_replace(temporary: Path, path: Path) -> Path:
+        assert remove_leftovers(tmp_path) == 0
+        return replace(temporary, path)
+
+    monkeypatch.setattr(Path, "replace", clear_then_replace)
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

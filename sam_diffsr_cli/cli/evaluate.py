@@ -31,7 +31,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="default, steps:N, bicubic, lanczos, or a folder of results; several times.",
+            help="default, fast, best, plain, steps:N[:SAMPLER], bicubic, lanczos, or a folder "
+            "of results; several times.",
             show_default="default",
             rich_help_panel=WHAT,
         ),

@@ -108,9 +108,7 @@ def table(found: dict[tuple[str, int], dict[str, Any]], seeds: int) -> str:
         "| PSNR-Y / LPIPS / LR-PSNR | " + " | ".join(sets) + " |",
         "|---|" + "---|" * len(sets),
     ]
-    for variant in VARIANTS:
-        if (variant, 0) not in found:
-            continue
+    for variant in dict.fromkeys(variant for variant, _ in found):
         cells = []
         for name in sets:
             parts = []
@@ -129,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("--data", "--masks", "--bench", "--out"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=["Set5", "Set14", "B100"])
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--draws", type=int, default=1, help="seeds of the chain")
     parser.add_argument("--steps", type=int, default=10_000)
@@ -143,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = {}
     # Seed by seed, so that what is stopped early still compares all variants.
     for seed in range(options.seeds):
-        for variant in VARIANTS:
+        for variant in options.variants:
             found[variant, seed] = measure(options, train(options, variant, seed))
             print(f"seed {seed}, {variant}: {found[variant, seed]}", flush=True)
     print(table(found, options.seeds))
