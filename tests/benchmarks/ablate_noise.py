@@ -6,7 +6,8 @@ PHOTOS and MASKS are as ``samsr train`` takes them, BENCH holds Set5, Set14 and 
 modulation is trained from each seed for the same steps, on the same crops, behind the frozen
 encoder of the bundled model; the noise predictor starts from parameters drawn from the seed. Then
 the plain chain is run, without masks, for the protocol ``standard``. What is in DIR already is not
-done again; the table is printed at the end, with standard errors over the seeds.
+done again. At the end the means are printed, and the differences from the first variant paired by
+seed, both with standard errors over the seeds.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ VARIANTS = {
 }
 """Modulation and normalisation of the masks by name."""
 
-MEASURES = {"psnr_y": "{:.3f}", "lpips": "{:.4f}", "lr_psnr": "{:.2f}"}
+MEASURES = {"psnr_y": ".3f", "lpips": ".4f", "lr_psnr": ".2f"}
 
 
 def samsr(*arguments: object) -> str:
@@ -101,21 +102,43 @@ def measure(options: argparse.Namespace, weights: Path) -> dict[str, Any]:
     return {each["set"]: each["values"] for each in document["means"]}
 
 
-def table(found: dict[tuple[str, int], dict[str, Any]], seeds: int) -> str:
+Found = dict[tuple[str, int], dict[str, Any]]
+"""Means of each set by variant and seed."""
+
+
+def table(found: Found) -> str:
     """Write the means and their standard errors over the seeds as Markdown."""
+    return _write(found, lambda variant, seed, name, key: found[variant, seed][name][key], "")
+
+
+def differences(found: Found) -> str:
+    """Write what each variant has more than the first, paired by seed, which shares its crops."""
+    first = next(iter(found))[0]
+
+    def of(variant: str, seed: int, name: str, key: str) -> float:
+        more: float = found[variant, seed][name][key] - found[first, seed][name][key]
+        return more
+
+    return _write({key: v for key, v in found.items() if key[0] != first}, of, "+")
+
+
+def _write(found: Found, value: Callable[[str, int, str, str], float], sign: str) -> str:
+    variants = dict.fromkeys(variant for variant, _ in found)
+    seeds = sorted({seed for _, seed in found})
     sets = list(next(iter(found.values())))
     lines = [
         "| PSNR-Y / LPIPS / LR-PSNR | " + " | ".join(sets) + " |",
         "|---|" + "---|" * len(sets),
     ]
-    for variant in dict.fromkeys(variant for variant, _ in found):
+    for variant in variants:
         cells = []
         for name in sets:
             parts = []
-            for measure_name, form in MEASURES.items():
-                values = [found[variant, seed][name][measure_name] for seed in range(seeds)]
-                error = statistics.stdev(values) / math.sqrt(seeds) if seeds > 1 else 0.0
-                parts.append(f"{form.format(statistics.mean(values))} ± {form.format(error)}")
+            for key, form in MEASURES.items():
+                values = [value(variant, seed, name, key) for seed in seeds]
+                error = statistics.stdev(values) / math.sqrt(len(seeds)) if len(seeds) > 1 else 0.0
+                mean = f"{statistics.mean(values):{sign}{form}}"
+                parts.append(f"{mean} ± {error:{form}}")
             cells.append(" / ".join(parts))
         lines.append(f"| {variant} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -139,13 +162,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    found = {}
+    found: Found = {}
     # Seed by seed, so that what is stopped early still compares all variants.
     for seed in range(options.seeds):
         for variant in options.variants:
             found[variant, seed] = measure(options, train(options, variant, seed))
             print(f"seed {seed}, {variant}: {found[variant, seed]}", flush=True)
-    print(table(found, options.seeds))
+    print(table(found))
+    if len(options.variants) > 1:
+        print(differences(found))
     return 0
 
 
