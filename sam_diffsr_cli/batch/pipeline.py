@@ -89,10 +89,8 @@ def run_batch(
     Raises:
         DiskFullError: No space is left; it is also the error of the last outcome.
     """
-    reader, writers = (
-        ThreadPoolExecutor(1, "samsr-read"),
-        ThreadPoolExecutor(WRITERS, "samsr-write"),
-    )
+    reader = ThreadPoolExecutor(1, "samsr-read")
+    writers = ThreadPoolExecutor(WRITERS, "samsr-write")
     waiting: deque[_Writing] = deque()
     try:
         for outcome, reading in _read_ahead(jobs, stages, reader):
