@@ -45,7 +45,10 @@ BUNDLED = (
         bytes=10_494_544,
         sha256="1b5d4e0cba68e9f4e3d4383e45d8649b5dc091de985554354306f8349a07c3dd",
         licence="Apache-2.0",
-        source="trained by samsr on 333 free photographs and 12 drawn pages; see weights/README.md",
+        source=(
+            "trained by samsr on 333 freely licensed photographs and 12 drawn pages; "
+            "see weights/README.md"
+        ),
         measured=(
             Measured(data="Set5", method="default", psnr_y=30.85, ssim_y=0.8679, lpips=0.105),
             Measured(data="Set5", method="best", psnr_y=30.37, ssim_y=0.8555, lpips=0.101),

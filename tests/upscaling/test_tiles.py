@@ -77,10 +77,11 @@ def test_no_border_of_tiles_can_be_found(
     plan = plan_tiles((160, 16), side, tiles.context_margin(steps), 4)
     borders = np.array([4 * tile.rows.start for tile in plan if tile.rows.start])
     assert len(borders) >= 1
-    at_border, elsewhere = largest_step(enlarge(bundled, pixels, steps, side), borders)
-    assert at_border <= elsewhere
-    whole = enlarge(bundled, pixels, steps, 0).astype(int)
-    assert np.abs(whole - enlarge(bundled, pixels, steps, side)).max() <= 1
+    tiled, whole = (enlarge(bundled, pixels, steps, each).astype(int) for each in (side, 0))
+    assert np.abs(whole - tiled).max() <= 1
+    at_border, elsewhere = largest_step(tiled, borders)
+    of_itself, _ = largest_step(whole, borders)  # noise may have its largest step there
+    assert at_border <= max(elsewhere, of_itself)
 
 
 # -------------------------------------------------------------------------------------- memory
