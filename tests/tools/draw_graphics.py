@@ -30,7 +30,6 @@ class Page:
 
     chance: random.Random
     fonts: Sequence[str]
-    side: int
     large: int
     image: Image.Image
 
@@ -38,7 +37,7 @@ class Page:
     def pen(self) -> ImageDraw.ImageDraw:
         return ImageDraw.Draw(self.image)
 
-    def font(self, size: float) -> Font:
+    def font(self, size: int) -> Font:
         """One of the fonts, letters ``size`` pixels high in the result."""
         pixels = size * self.large
         if not self.fonts:
@@ -51,7 +50,7 @@ class Page:
 
     def box(self, least: float = 0.05, most: float = 0.5) -> Box:
         """A rectangle anywhere on the page, as shares of its side."""
-        side = self.side * self.large
+        side = self.image.width
         width, height = (int(side * self.chance.uniform(least, most)) for _ in range(2))
         left, top = self.chance.randrange(side - width), self.chance.randrange(side - height)
         return left, top, left + width, top + height
@@ -142,7 +141,7 @@ def draw_page(seed: str, fonts: Sequence[str], side: int) -> Image.Image:
     large = chance.choice((1, 4))
     ground = any_colour(chance)
     image = Image.new("RGB", (side * large, side * large), ground)
-    page = Page(chance, fonts, side, large, image)
+    page = Page(chance, fonts, large, image)
     acts = (draw_text, draw_panel, draw_shape, draw_strokes, draw_slope)
     for act in chance.choices(acts, (8, 3, 4, 4, 1), k=30):
         act(page)

@@ -80,8 +80,9 @@ def test_no_border_of_tiles_can_be_found(
     tiled, whole = (enlarge(bundled, pixels, steps, each).astype(int) for each in (side, 0))
     assert np.abs(whole - tiled).max() <= 1
     at_border, elsewhere = largest_step(tiled, borders)
-    of_itself, _ = largest_step(whole, borders)  # noise may have its largest step there
-    assert at_border <= max(elsewhere, of_itself)
+    of_itself, _ = largest_step(whole, borders)
+    # The largest step of noise may lie there by chance; then tiles must not have made it larger.
+    assert at_border <= (elsewhere if picture == "gradient" else of_itself)
 
 
 # -------------------------------------------------------------------------------------- memory
