@@ -29,6 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "masks.position",
             "masks.rle",
             "pictures",
+            "process",
             "recipes",
             "resize",
             "tiling",

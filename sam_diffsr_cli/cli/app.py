@@ -15,6 +15,7 @@ from sam_diffsr_cli.cli.models import models_app
 from sam_diffsr_cli.cli.train import train_app
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InterruptedRun, SamsrError
+from sam_diffsr_cli.process import prepare_process
 
 __all__ = ["app", "main"]
 
@@ -98,4 +99,5 @@ app.command()(doctor)
 
 def main() -> None:
     """Run the command line."""
+    prepare_process()
     app()
