@@ -82,11 +82,11 @@ def resolve_precision(name: str, device: torch.device, *, trains: bool = False) 
         InputError: The name is unknown.
     """
     if name == "auto":
-        asks = {
-            "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
-            "cpu": lambda: not trains and has_native_bf16(),
-        }
-        return "bf16" if asks.get(device.type, bool)() else "fp32"
+        if device.type == "cuda":
+            has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            has_bf16 = device.type == "cpu" and not trains and has_native_bf16()
+        return "bf16" if has_bf16 else "fp32"
     if name == "fp32":
         return "fp32"
     if name == "bf16":
@@ -102,7 +102,7 @@ def has_native_bf16() -> bool:
     Elsewhere bf16 is emulated, some nine times slower than fp32. On x86 these are the AVX-512 and
     AMX instructions for it; on Arm Linux says so.
     """
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch has none
         return False
     if platform.machine().lower() in {"aarch64", "arm64"}:
         return "bf16" in _arm_features()

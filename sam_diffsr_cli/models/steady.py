@@ -27,6 +27,7 @@ class _SteadyConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch
         if torch.is_grad_enabled() or input.device.type != "cpu":
             return super().forward(input)
+        assert not isinstance(self.padding, str)  # noqa: S101 - ``steady`` takes no such layer
         dtype = input.dtype
         if torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")
@@ -48,10 +49,12 @@ def steady(model: nn.Module) -> None:
     The parameters stay as they are, and so do training and other devices. Transposed convolutions
     are left alone.
     """
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch has none
         return
     for module in model.modules():
-        if type(module) is nn.Conv2d and module.padding_mode == "zeros":
+        if type(module) is not nn.Conv2d or isinstance(module.padding, str):
+            continue
+        if module.padding_mode == "zeros":
             module.__class__ = _SteadyConv2d
 
 

@@ -33,7 +33,7 @@ __all__ = ["Progress", "check_steps", "choose_tile", "context_margin", "enlarge_
 Progress = Callable[[float], None]
 Notify = Callable[[str], None]
 
-TILES = (512, 384, 256, 192, 128, 96, 64)
+TILES: tuple[int, ...] = (512, 384, 256, 192, 128, 96, 64)
 LEAST_TILE = 32
 """Tiles that run out of memory are not cut below this side, in input pixels."""
 

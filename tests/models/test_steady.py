@@ -10,7 +10,8 @@ from torch.nn import functional
 from sam_diffsr_cli.models.steady import add, modulate, silu, steady
 
 pytestmark = pytest.mark.skipif(
-    not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN"
+    not torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]  # torch has no types here
+    reason="torch was built without oneDNN",
 )
 
 LAYERS = [
@@ -152,7 +153,7 @@ def test_nothing_is_changed_in_place_that_a_gradient_or_the_caller_needs() -> No
     x = torch.randn(1, 4, 3, 3, requires_grad=True)
     before, factor = x.detach().clone(), torch.full((1, 4, 1, 1), 0.5)
     for result in (add(x, x), modulate(x, factor, factor), silu(x, reuse=True)):
-        result.sum().backward()
+        result.sum().backward()  # type: ignore[no-untyped-call]  # torch has no types here
     assert torch.equal(x, before)
     y = before.clone()
     with torch.no_grad():
