@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     import subprocess
 
-TOOL = Path(__file__).resolve().parents[1] / "tools" / "kill_batch.py"
+TOOL = Path(__file__).resolve().parents[1] / "workshop" / "tools" / "kill_batch.py"
 PICTURES = 12
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

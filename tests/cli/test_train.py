@@ -26,8 +26,8 @@ from sam_diffsr_cli.masks.store import write_records
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.training import engine, folder
 from sam_diffsr_cli.training.state import TrainState, save_state
-from tests.tools import kill_train
-from tests.tools.kill_train import OFTEN, TINY, Deadly, draw_photos
+from tests.workshop.tools import kill_train
+from tests.workshop.tools.kill_train import OFTEN, TINY, Deadly, draw_photos
 
 VECTORS = Path(__file__).resolve().parents[1] / "conformance" / "vectors"
 OTHER = ModelConfig(

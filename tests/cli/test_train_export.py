@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from sam_diffsr_cli.checkpoints.store import load_weights, read_metadata, read_tensors
 from sam_diffsr_cli.cli.app import app
-from tests.tools.kill_train import OFTEN, TINY, draw_photos
+from tests.workshop.tools.kill_train import OFTEN, TINY, draw_photos
 
 
 @pytest.fixture(scope="module", autouse=True)

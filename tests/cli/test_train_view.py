@@ -24,7 +24,7 @@ from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep
 from sam_diffsr_cli.training.recorder import Habits
 from sam_diffsr_cli.training.run import Happening, Run, StageBegun
-from tests.tools.kill_train import TINY, draw_photos
+from tests.workshop.tools.kill_train import TINY, draw_photos
 
 LITE = RECIPES["lite"]
 ENTRY = Entry("a.png", Path("a"), (99, 99), 0, "")

@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.corpus import pictures as p
-from tests.corpus.make_corpus import CASES, Case, make_corpus
-from tests.corpus.profiles import p3_profile
-from tests.corpus.running import Ran, look, problems, run_case, samsr, tiny_weights
-from tests.corpus.situations import SITUATIONS, NotHereError, Situation
+from tests.workshop.corpus import pictures as p
+from tests.workshop.corpus.make_corpus import CASES, Case, make_corpus
+from tests.workshop.corpus.profiles import p3_profile
+from tests.workshop.corpus.running import Ran, look, problems, run_case, samsr, tiny_weights
+from tests.workshop.corpus.situations import SITUATIONS, NotHereError, Situation
 
 FAST: tuple[object, ...] = ("--steps", 0)
 BUNDLED = {"no-steps": FAST, "default": ()}

@@ -25,7 +25,7 @@ from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.estimate import StageEstimate, estimate_stage
 from sam_diffsr_cli.training.objective import Objective
 from sam_diffsr_cli.training.state import TrainState, new_state
-from tests.tools import measure_training
+from tests.workshop.tools import measure_training
 
 MODEL = ModelConfig(
     encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),

@@ -1,7 +1,8 @@
 """What a simulated batch is made of, and where each number comes from.
 
-"Measured" is by ``tests.benchmarks.measure_workers`` on two cores; all else is an assumption, to be
-replaced by what is known of a cluster. Each is an option of ``tests.benchmarks.simulate_cluster``.
+"Measured" is by ``tests.workshop.benchmarks.measure_workers`` on two cores; all else is an
+assumption, to be replaced by what is known of a cluster. Each is an option of
+``tests.workshop.benchmarks.simulate_cluster``.
 """
 
 from collections.abc import Mapping

@@ -1,11 +1,11 @@
 """How long a million pictures take on 8 to 512 GPUs, and what bounds it: a simulation.
 
-    python -m tests.benchmarks.simulate_cluster
-    python -m tests.benchmarks.simulate_cluster --format jpg --gpus 8,64 --storage-gb-s 40
-    python -m tests.benchmarks.simulate_cluster --workers-per-gpu 6 --json sizing.json
+    python -m tests.workshop.benchmarks.simulate_cluster
+    python -m tests.workshop.benchmarks.simulate_cluster --format jpg --gpus 8,64 --storage-gb-s 40
+    python -m tests.workshop.benchmarks.simulate_cluster --workers-per-gpu 6 --json sizing.json
 
-Every picture is simulated, none is extrapolated: ``tests.benchmarks.cluster`` says how, and
-``--help`` where each number comes from. The rate of the GPU is one of them that is assumed.
+Every picture is simulated, none is extrapolated: ``tests.workshop.benchmarks.cluster`` says how,
+and ``--help`` where each number comes from. The rate of the GPU is one of them that is assumed.
 
 Efficiency is against as many GPUs as fast as one of them by itself in the middle of its run, with
 the same storage, and without deaths, slow workers, planning and start. Busy is the share of the
@@ -21,8 +21,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from tests.benchmarks.assumptions import ENCODINGS, Cluster
-from tests.benchmarks.cluster import Run, draw_sizes, simulate
+from tests.workshop.benchmarks.assumptions import ENCODINGS, Cluster
+from tests.workshop.benchmarks.cluster import Run, draw_sizes, simulate
 
 GPUS = (8, 16, 32, 64, 128, 256, 512)
 ALONE_COUNT = 2000

@@ -1,6 +1,6 @@
 """Shrink true pictures as ``samsr evaluate`` does, and pass what results through JPEG.
 
-    python -m tests.benchmarks.compress_inputs Set14 inputs --quality 75
+    python -m tests.workshop.benchmarks.compress_inputs Set14 inputs --quality 75
     samsr evaluate --data Set14 --lr inputs --method bicubic --method default --lpips squeeze
 
 What is left of the quality of each method is what compressed inputs cost.

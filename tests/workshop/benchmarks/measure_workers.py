@@ -1,7 +1,7 @@
 """Measure a batch with one process and with several workers, and what it is made of.
 
-    python -m tests.benchmarks.measure_workers --photos DIR --workers 2 --engine ray
-    python -m tests.benchmarks.measure_workers --count 40 --side 96 -- --steps 0 --format jpg
+    python -m tests.workshop.benchmarks.measure_workers --photos DIR --workers 2 --engine ray
+    python -m tests.workshop.benchmarks.measure_workers --count 40 -- --steps 0 --format jpg
 
 Crops of the photos, or pictures drawn here, are enlarged by ``samsr upscale`` with one process,
 then with more workers, each with its start; what follows ``--`` goes to it. stdout gets one JSON
@@ -29,7 +29,7 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli.pictures.formats import is_picture_name
-from tests.benchmarks.parts import (
+from tests.workshop.benchmarks.parts import (
     load_order,
     time_decoding,
     time_driver,
@@ -38,7 +38,7 @@ from tests.benchmarks.parts import (
     time_planning,
     time_start,
 )
-from tests.tools.measure_batch import make_crops
+from tests.workshop.tools.measure_batch import make_crops
 
 DRAWN_SIDE = 512
 FORMATS = ("png", "jpg")

@@ -1,7 +1,7 @@
 """Kill a batch at random moments, finish it, and compare the folder with that of an unbroken run.
 
-    python tests/tools/kill_batch.py --pictures 50 --kills 10
-    python tests/tools/kill_batch.py --pictures 200 --kills 6 --workers 2
+    python tests/workshop/tools/kill_batch.py --pictures 50 --kills 10
+    python tests/workshop/tools/kill_batch.py --pictures 200 --kills 6 --workers 2
 
 With workers, every other kill is of one of them, which the batch must survive. Every byte counts,
 and so does every hidden file. Exits with 1 when a folder differs.
@@ -35,7 +35,7 @@ CONFIG = ModelConfig(
     ),
 )
 NAMES = ("{}.png", "{}.jpg", "sub/{}.webp", "sub/deep/{}.tif", "{}.gif", "sub/{}.bmp")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 POLL_S = 0.001
 PATIENCE_S = 120.0
 

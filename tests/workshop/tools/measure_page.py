@@ -1,6 +1,6 @@
 """Measure how quickly a comparison page opens and scrolls in Chromium, and how large it is.
 
-    python -m tests.tools.measure_page FOLDER --pictures 60 --side 512 [--beside]
+    python -m tests.workshop.tools.measure_page FOLDER --pictures 60 --side 512 [--beside]
 
 Crops of the photos in FOLDER stand for the truth; the methods are enlargements of them after they
 were reduced to a quarter. Times are the browser's own, from the start of the navigation: when the

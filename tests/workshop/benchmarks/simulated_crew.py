@@ -19,7 +19,7 @@ from sam_diffsr_cli.batch.crew import Done, Event, Idle, Lost, Task
 from sam_diffsr_cli.batch.pipeline import MOST_WAITING_BYTES, WRITERS, Outcome
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
-from tests.benchmarks.assumptions import Cluster, Times
+from tests.workshop.benchmarks.assumptions import Cluster, Times
 
 __all__ = ["JOB", "SimulatedCrew"]
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sam_diffsr_cli.batch.crew import run_crew
-from tests.benchmarks.assumptions import Cluster
-from tests.benchmarks.simulated_crew import JOB, SimulatedCrew
+from tests.workshop.benchmarks.assumptions import Cluster
+from tests.workshop.benchmarks.simulated_crew import JOB, SimulatedCrew
 
 __all__ = ["Run", "draw_sizes", "simulate"]
 

@@ -19,8 +19,8 @@ from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.pictures.xmp import record_of
-from tests.corpus import pictures as p
-from tests.corpus.make_corpus import Case, make_file
+from tests.workshop.corpus import pictures as p
+from tests.workshop.corpus.make_corpus import Case, make_file
 
 __all__ = ["Found", "Ran", "look", "problems", "run_case", "samsr", "tiny_weights"]
 

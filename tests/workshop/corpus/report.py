@@ -1,6 +1,6 @@
 """Make the corpus, run every case and situation, and print a Markdown table of the results.
 
-    python -m tests.corpus.report DIR [--weights FILE]
+    python -m tests.workshop.corpus.report DIR [--weights FILE]
 
 ``DIR`` must be empty or new. Without ``--weights`` a tiny untrained model is used. The exit code is
 1 when anything differs from what the table of cases expects.
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.corpus.make_corpus import CASES, Case
-from tests.corpus.running import look, problems, run_case, source_profile, tiny_weights
-from tests.corpus.situations import SITUATIONS, NotHereError, Situation
+from tests.workshop.corpus.make_corpus import CASES, Case
+from tests.workshop.corpus.running import look, problems, run_case, source_profile, tiny_weights
+from tests.workshop.corpus.situations import SITUATIONS, NotHereError, Situation
 
 COLUMNS = ("case", "in", "out", "bits", "frames", "kept", "exit code", "result")
 

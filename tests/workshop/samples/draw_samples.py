@@ -1,4 +1,4 @@
-"""Draw the small pictures in this folder; they are synthetic, so that they carry no licence.
+"""Draw the small pictures in ``tests/samples``; they are synthetic, so that they carry no licence.
 
 Each is painted at four times its size and shrunk with antialiasing, as a camera would, and the
 same pixels come out on every machine. Lengths are in pixels of the finished picture, y before x.
@@ -689,4 +689,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2] / "samples")

@@ -1,6 +1,7 @@
 """Train the same noise predictor with and without structure in its noise, and measure each.
 
-    python -m tests.benchmarks.ablate_noise --data PHOTOS --masks MASKS --bench BENCH --out DIR
+    python -m tests.workshop.benchmarks.ablate_noise --data PHOTOS --masks MASKS --bench BENCH \
+        --out DIR
 
 PHOTOS and MASKS are as ``samsr train`` takes them, BENCH holds Set5, Set14 and B100. Each
 modulation is trained from each seed for the same steps, on the same crops, behind the frozen

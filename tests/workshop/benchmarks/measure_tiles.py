@@ -1,6 +1,7 @@
 """Enlarge a photo in tiles and in one piece, and tell how far apart the results are.
 
-    python -m tests.benchmarks.measure_tiles photo.png --chains 6:dpmpp_2m 10:dpmpp_2m 25:ancestral
+    python -m tests.workshop.benchmarks.measure_tiles photo.png \
+        --chains 6:dpmpp_2m 10:dpmpp_2m 25:ancestral
 
 The photo is the input, cut to --side. Differences are in 8-bit levels, before rounding; the last
 column counts the values that round differently.

@@ -1,8 +1,9 @@
 """The corpus: picture files of every kind and what ``samsr upscale`` has to make of each.
 
-    python -m tests.corpus.make_corpus DIR
+    python -m tests.workshop.corpus.make_corpus DIR
 
-writes the files into ``DIR``. ``CASES`` is the table; a case is run by ``tests.corpus.running``.
+writes the files into ``DIR``. ``CASES`` is the table; a case is run by
+``tests.workshop.corpus.running``.
 """
 
 import argparse
@@ -14,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.corpus import pictures as p
-from tests.corpus.profiles import gray_profile, ink_profile, p3_profile
+from tests.workshop.corpus import pictures as p
+from tests.workshop.corpus.profiles import gray_profile, ink_profile, p3_profile
 
 __all__ = ["CASES", "Case", "make_corpus", "make_file"]
 

@@ -1,6 +1,6 @@
 """Kill machines of a Ray cluster under a batch, finish it, and compare with an unbroken run.
 
-    python -m tests.tools.kill_ray --pictures 200
+    python -m tests.workshop.tools.kill_ray --pictures 200
 
 The cluster is a head and one more node, both started by ``ray start`` on this machine. Killed are,
 in turn: the second node, which the batch must survive; the driver; and the whole cluster, with its
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.tools.kill_batch import Place, content, finish, make_place, outputs, wait_for
+from tests.workshop.tools.kill_batch import Place, content, finish, make_place, outputs, wait_for
 
 RAY = str(Path(sys.executable).with_name("ray"))
 PATIENCE_S = 120.0

@@ -1,6 +1,6 @@
 """Draw pages of text, shapes and flat colour: what photos to train on have too little of.
 
-    python -m tests.tools.draw_graphics GRAPHICS --count 16 --font DejaVuSans.ttf
+    python -m tests.workshop.tools.draw_graphics GRAPHICS --count 16 --font DejaVuSans.ttf
     samsr train --data PHOTOS --data GRAPHICS
 
 Everything is random, and decided by ``--seed``. Half of the pages are drawn large and shrunk, as

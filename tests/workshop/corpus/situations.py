@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli.upscaling import canvas
-from tests.corpus import pictures as p
-from tests.corpus.running import Ran, look, samsr
+from tests.workshop.corpus import pictures as p
+from tests.workshop.corpus.running import Ran, look, samsr
 
 __all__ = ["SITUATIONS", "NotHereError", "Situation"]
 

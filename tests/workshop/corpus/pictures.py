@@ -17,7 +17,7 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image, ImageOps, PngImagePlugin
 
-from tests.corpus.profiles import ink_colour
+from tests.workshop.corpus.profiles import ink_colour
 
 Levels: TypeAlias = npt.NDArray[Any]
 Shown: TypeAlias = npt.NDArray[np.float64]
