@@ -1,6 +1,6 @@
 """Write a small folder of conformance vectors from the independent reference beside this file.
 
-    python tests/workshop/conformance/make_vectors.py OUT [--variant cosine|linear] [--seed N]
+    python -m tests.workshop.conformance.make_vectors OUT [--variant cosine|linear] [--seed N]
 
 The folder has the layout of vectors recorded from the published implementation: hyperparameters,
 two checkpoints, and one archive of arrays per subject. Weights and pictures are random.

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests.helpers import write_weights
 from tests.workshop.corpus.make_corpus import CASES, Case
-from tests.workshop.corpus.running import look, problems, run_case, source_profile, tiny_weights
+from tests.workshop.corpus.running import look, problems, run_case, source_profile
 from tests.workshop.corpus.situations import SITUATIONS, NotHereError, Situation
 
 COLUMNS = ("case", "in", "out", "bits", "frames", "kept", "exit code", "result")
@@ -79,7 +80,7 @@ def main() -> int:
     options = parser.parse_args()
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    weights = options.weights or tiny_weights(folder / "tiny.safetensors")
+    weights = options.weights or write_weights(folder / "tiny.safetensors")
     rows = [row_of_case(case, folder / case.name, weights) for case in CASES]
     rows += [row_of_situation(each, folder / each.name, weights) for each in SITUATIONS]
     print(line(COLUMNS))

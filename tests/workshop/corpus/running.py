@@ -10,41 +10,20 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import tifffile
-import torch
 from PIL import Image, ImageCms
-from typer.testing import CliRunner
 
-from sam_diffsr_cli.checkpoints.store import save_weights
-from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
-from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.pictures.xmp import record_of
+from tests.helpers import Ran, samsr
 from tests.workshop.corpus import pictures as p
 from tests.workshop.corpus.make_corpus import Case, make_file
 
-__all__ = ["Found", "Ran", "look", "problems", "run_case", "samsr", "tiny_weights"]
+__all__ = ["Found", "look", "problems", "run_case"]
 
-CONFIG = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
-    ),
-)
 """Untrained, with no steps, it enlarges by bicubic: results can be compared with their sources."""
 
 PNG_KINDS = {0: "gray", 2: "RGB", 3: "palette", 4: "gray+alpha", 6: "RGBA"}
 KINDS = {1: "gray", 2: "gray+alpha", 3: "RGB", 4: "RGBA"}
 XMP_TAG = 700
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What a command line answered; ``stderr`` on one line."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,19 +80,6 @@ def is_srgb(profile: bytes) -> bool:
         ImageCms.createProfile("sRGB"),
     )
     return there is not None and int(np.abs(np.asarray(there).astype(int) - levels).max()) <= 1
-
-
-def tiny_weights(path: Path) -> Path:
-    save_weights(path, build_model(CONFIG), "test", torch.float32)
-    return path
-
-
-def samsr(*arguments: object) -> Ran:
-    """Run the command line in this process."""
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Ran(result.exit_code, result.stdout, " ".join(result.stderr.split()))
 
 
 def run_case(case: Case, folder: Path, weights: Path) -> tuple[Ran, p.Content]:

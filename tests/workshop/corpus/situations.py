@@ -19,8 +19,9 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli.upscaling import canvas
+from tests.helpers import Ran, samsr
 from tests.workshop.corpus import pictures as p
-from tests.workshop.corpus.running import Ran, look, samsr
+from tests.workshop.corpus.running import look
 
 __all__ = ["SITUATIONS", "NotHereError", "Situation"]
 

@@ -1,6 +1,6 @@
 """The same target under atheris, which looks for new paths by coverage of the Python code.
 
-    python tests/workshop/fuzz/atheris_decoders.py FOLDER -max_total_time=600
+    python -m tests.workshop.fuzz.atheris_decoders FOLDER -max_total_time=600
 
 ``FOLDER`` is filled with the seeds when it is empty; what the run learns is added to it. Needs
 atheris, which is not among the test dependencies.

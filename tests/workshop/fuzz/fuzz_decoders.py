@@ -1,7 +1,7 @@
 """Feed damaged picture files to the reader and the writers, and look for what must not happen.
 
-    python tests/workshop/fuzz/fuzz_decoders.py --runs 20000 --seed 0 --keep findings
-    python tests/workshop/fuzz/fuzz_decoders.py --files tests/fuzz/corpus --turns 14
+    python -m tests.workshop.fuzz.fuzz_decoders --runs 20000 --seed 0 --keep findings
+    python -m tests.workshop.fuzz.fuzz_decoders --files tests/fuzz/corpus --turns 14
 
 A picture or a ``SamsrError`` is well. A finding is any other exception, the death or hang of the
 process, memory beyond a bound, an input that changed, or a file anywhere but in the output folder.

@@ -1,7 +1,7 @@
 """Kill a batch at random moments, finish it, and compare the folder with that of an unbroken run.
 
-    python tests/workshop/tools/kill_batch.py --pictures 50 --kills 10
-    python tests/workshop/tools/kill_batch.py --pictures 200 --kills 6 --workers 2
+    python -m tests.workshop.tools.kill_batch --pictures 50 --kills 10
+    python -m tests.workshop.tools.kill_batch --pictures 200 --kills 6 --workers 2
 
 With workers, every other kill is of one of them, which the batch must survive. Every byte counts,
 and so does every hidden file. Exits with 1 when a folder differs.
@@ -23,17 +23,8 @@ import psutil
 import torch
 from PIL import Image
 
-from sam_diffsr_cli.checkpoints.store import save_weights
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
-from sam_diffsr_cli.models.model import build_model
+from tests.helpers import write_weights
 
-CONFIG = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
-    ),
-)
 NAMES = ("{}.png", "{}.jpg", "sub/{}.webp", "sub/deep/{}.tif", "{}.gif", "sub/{}.bmp")
 ROOT = Path(__file__).resolve().parents[3]
 POLL_S = 0.001
@@ -82,7 +73,7 @@ def make_place(root: Path, pictures: int, side: int = 60) -> Place:
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
         image.save(path, dpi=(72, 72))
     torch.manual_seed(0)
-    save_weights(place.weights, build_model(CONFIG), "tiny", torch.float32)
+    write_weights(place.weights)
     return place
 
 

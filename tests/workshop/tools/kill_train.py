@@ -1,6 +1,6 @@
 """Kill a training run at random moments, resume it each time, and compare it with an unbroken one.
 
-    python tests/workshop/tools/kill_train.py PHOTOS --kills 3 [-- --encoder-steps 100 ...]
+    python -m tests.workshop.tools.kill_train PHOTOS --kills 3 [-- --encoder-steps 100 ...]
 
 What follows ``--`` is laid over a recipe that takes seconds. Weights, last states, samples and the
 journal but for its times must be equal, bit for bit; exits with 1 if they are not.

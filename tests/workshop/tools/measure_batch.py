@@ -1,6 +1,6 @@
 """Measure how much of a batch's time is the model's: start-up, decoding and encoding beside it.
 
-    python tests/workshop/tools/measure_batch.py FOLDER --count 200 --side 128 [-- --steps 0 ...]
+    python -m tests.workshop.tools.measure_batch FOLDER --count 200 --side 128 [-- --steps 0 ...]
 
 Crops of the photos in FOLDER are enlarged by one ``samsr upscale`` process; what follows ``--``
 goes to it. Reading and writing run beside the model, so their seconds overlap with its own; what

@@ -1,6 +1,6 @@
 """Measure training on this machine: the loader, the device's use, and work that is thrown away.
 
-    python tests/workshop/tools/measure_training.py FOLDER --photos 20 --preset lite --steps 10
+    python -m tests.workshop.tools.measure_training FOLDER --photos 20 --preset lite --steps 10
 
 1. Each stage is trained for some steps as ``samsr train`` does: images per second, the share of
    the time that it waits for data, how much of it the device is busy, and the FLOPs of
