@@ -1,6 +1,4 @@
-"""``samsr train``: its options; ``train_recipe`` resolves them, ``train_run`` runs."""
-
-# ruff: noqa: ARG001 - the options are taken from the context, by name
+"""``samsr train``: its options; ``train_run`` runs."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,7 +6,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sam_diffsr_cli.cli.train_export import export
-from sam_diffsr_cli.cli.train_recipe import request_from
 
 __all__ = ["train_app"]
 
@@ -140,7 +137,42 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: samsr train --data DIV2K
     """
-    if context.invoked_subcommand is None:
-        from sam_diffsr_cli.cli.train_run import run_training
+    if context.invoked_subcommand is not None:
+        return
+    from sam_diffsr_cli.cli.train_run import run_training
+    from sam_diffsr_cli.training.resolve import TrainOptions
 
-        run_training(request_from(context.params))
+    options = TrainOptions(
+        data=tuple(data or ()),
+        out=out,
+        masks=masks,
+        val=val,
+        hold_out=hold_out,
+        init=init,
+        resume=resume,
+        data_root=data_root,
+        cache=cache,
+        preset=preset,
+        recipe=recipe,
+        settings=tuple(settings or ()),
+        stage=stage,
+        encoder_steps=encoder_steps,
+        diffusion_steps=diffusion_steps,
+        batch=batch,
+        accumulate=accumulate,
+        patch=patch,
+        learning_rate=learning_rate,
+        modulation=modulation,
+        mask_norm=mask_norm,
+        seed=seed,
+        precision=precision,
+        save_every=save_every,
+        save_minutes=save_minutes,
+        validate_every=validate_every,
+        keep=keep,
+        tensorboard=tensorboard,
+        device=device,
+        workers=workers,
+        compile_network=compile_network,
+    )
+    run_training(options, download=download, print_config=print_config, dry_run=dry_run)

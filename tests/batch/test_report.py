@@ -13,8 +13,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import sam_diffsr_cli
-from sam_diffsr_cli.batch.report import error_document, to_text
 from sam_diffsr_cli.cli.app import app
+from sam_diffsr_cli.cli.render import error_document, to_text
+from sam_diffsr_cli.errors import InputError
 
 RUN_KEYS = {"samsr", "version", "status", "exit_code", "error", "made_by", "plan", "files"}
 EARLY_KEYS = RUN_KEYS - {"made_by", "plan"}
@@ -279,10 +280,10 @@ def test_skipped_pictures_are_listed(photos: Path, weights: Path, tmp_path: Path
 
 
 def test_a_name_that_is_no_text_still_makes_a_document() -> None:
-    text = to_text(error_document("h\u00e4 \udcff", None, 3))
+    text = to_text(error_document(InputError("h\u00e4 \udcff")))
     assert text.encode("ascii")
     assert json.loads(text)["error"]["message"] == "h\u00e4 \udcff"
 
 
 def test_names_are_written_as_they_are_read() -> None:
-    assert "\u00e4" in to_text(error_document("\u00e4", None, 3))
+    assert "\u00e4" in to_text(error_document(InputError("\u00e4")))

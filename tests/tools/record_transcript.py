@@ -61,7 +61,7 @@ steps = 3
 batch = 2
 patch = 32
 """
-PICTURES = frozenset({".png", ".jpg", ".webp", ".tif", ".csv"})
+PICTURES = frozenset({".png", ".jpg", ".webp", ".tif"})
 """Files whose bytes are compared; of others only the name is."""
 
 SETTINGS = {
