@@ -218,7 +218,7 @@ def train(
 
 
 def _fetch(known: KnownSet, root: Path) -> None:
-    fetch_set(known, root, _ignore)
+    fetch_set(known, root, lambda _done, _name: None)
 
 
 def build_masks(options: MaskOptions) -> Iterator[BuildStep]:

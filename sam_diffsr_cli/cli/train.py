@@ -139,8 +139,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     if context.invoked_subcommand is not None:
         return
-    from sam_diffsr_cli.cli.train_run import run_training
-    from sam_diffsr_cli.training.resolve import TrainOptions
+    from sam_diffsr_cli.training.resolve import TrainOptions, resolve_recipe
 
     options = TrainOptions(
         data=tuple(data or ()),
@@ -175,4 +174,12 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         workers=workers,
         compile_network=compile_network,
     )
-    run_training(options, download=download, print_config=print_config, dry_run=dry_run)
+    resolved = resolve_recipe(options)
+    if print_config:
+        from sam_diffsr_cli.recipes.text import to_toml
+
+        typer.echo(to_toml(resolved), nl=False)
+        return
+    from sam_diffsr_cli.cli.train_run import run_training
+
+    run_training(resolved, options, download=download, dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""How ``samsr train`` runs: the recipe or the cost is printed, or events are shown as they come."""
+"""How ``samsr train`` runs: the cost is printed, or events are shown as they come."""
 
 import signal
 import time
@@ -15,9 +15,8 @@ from sam_diffsr_cli.cli.train_cost import print_cost
 from sam_diffsr_cli.cli.train_view import teller, training_console, training_view
 from sam_diffsr_cli.errors import InterruptedRun
 from sam_diffsr_cli.recipes.records import Recipe
-from sam_diffsr_cli.recipes.text import to_toml
 from sam_diffsr_cli.training.gathering import PhotoRead, PhotosLeftOut, PhotosReady
-from sam_diffsr_cli.training.resolve import TrainOptions, is_main_process, resolve_recipe
+from sam_diffsr_cli.training.resolve import TrainOptions, is_main_process
 from sam_diffsr_cli.training.run import Happening, Run
 from sam_diffsr_cli.training.start import (
     Hooks,
@@ -37,14 +36,8 @@ NAMED = 10
 """Photos left out that are named; the others are counted."""
 
 
-def run_training(
-    options: TrainOptions, *, download: bool, print_config: bool, dry_run: bool
-) -> None:
-    """Do what was asked: print the recipe, tell the cost, or train."""
-    recipe = resolve_recipe(options)
-    if print_config:
-        typer.echo(to_toml(recipe), nl=False)
-        return
+def run_training(recipe: Recipe, options: TrainOptions, *, download: bool, dry_run: bool) -> None:
+    """Tell what a training would take, or train."""
     if dry_run:
         print_cost(recipe, options)
         return

@@ -1,4 +1,9 @@
-"""From what was asked of a training to one recipe: default < preset < file < --set < option."""
+"""From what was asked of a training to one recipe: default < preset < file < --set < option.
+
+What needs torch is imported where it is used: a recipe is resolved and printed without it.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 import os
 import tomllib
@@ -6,17 +11,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from sam_diffsr_cli.checkpoints.finding import find_model
-from sam_diffsr_cli.checkpoints.store import read_config
 from sam_diffsr_cli.config import ModelConfig
-from sam_diffsr_cli.device import resolve_precision
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.recipes.records import RECIPES, Recipe, recipe_for
 from sam_diffsr_cli.recipes.text import from_toml, overlay, parse_setting, read_toml
-from sam_diffsr_cli.training.folder import RunFolder, refuse_other
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "TrainOptions",
@@ -134,6 +137,8 @@ def resolve_recipe(options: TrainOptions) -> Recipe:
         given.pop("data.init", None)
     asked = overlay(base, given)
     if options.resume:
+        from sam_diffsr_cli.training.folder import refuse_other
+
         _refuse_preset(options, base)
         refuse_other(asked, base, _run_folder(options))
     return asked
@@ -162,6 +167,8 @@ def _run_folder(options: TrainOptions) -> Path:
 
 def _stored(options: TrainOptions) -> Recipe:
     """Read the recipe that a run was started with."""
+    from sam_diffsr_cli.training.folder import RunFolder
+
     if options.recipe is not None:
         raise InputError("--recipe and --resume exclude each other: the run has its recipe")
     if options.init is not None:
@@ -189,6 +196,8 @@ def _fresh(options: TrainOptions) -> Recipe:
         init = options.init or str(said)
         if not init:
             return recipe
+        from sam_diffsr_cli.checkpoints.finding import find_model
+
         path = find_model(init).path.resolve()
         network, kind = _network(path)
         if options.preset is None and options.recipe is None:
@@ -200,6 +209,8 @@ def _fresh(options: TrainOptions) -> Recipe:
 
 def _network(init: Path) -> tuple[ModelConfig, str]:
     """Read the network of a weights file, and name the preset that is of its kind."""
+    from sam_diffsr_cli.checkpoints.store import read_config
+
     network = read_config(init)
     kind = "lite" if network.unet.kind == "folded" else "paper"
     diffusion = network.diffusion
@@ -245,8 +256,10 @@ def _named_out(photos: Sequence[str], preset: str) -> Path:
     return Path("runs") / f"{names or 'photos'}-{preset}"
 
 
-def settle(recipe: Recipe, device: torch.device) -> Recipe:
+def settle(recipe: Recipe, device: "torch.device") -> Recipe:
     """Settle the number format, by the device or by what ``accelerate launch`` was told."""
+    from sam_diffsr_cli.device import resolve_precision
+
     launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "")
     wish = launched if launched in {"bf16", "fp16"} else "auto"
     stages = [

@@ -195,7 +195,7 @@ def test_an_interrupt_before_the_first_picture_is_interrupted(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sam_diffsr_cli.upscaling.model.load_upscaler", stop)
+    monkeypatch.setattr("sam_diffsr_cli.batch.request.load_upscaler", stop)
     document, _ = samsr(photos, tmp_path / "out")
     assert set(document) == EARLY_KEYS
     assert (document["status"], document["exit_code"]) == ("interrupted", 130)
