@@ -1,11 +1,14 @@
 """``samsr train``: its options; ``train_run`` runs."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from sam_diffsr_cli.cli.train_export import export
+
+if TYPE_CHECKING:
+    from sam_diffsr_cli.training.resolve import TrainOptions
 
 __all__ = ["train_app"]
 
@@ -139,7 +142,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     if context.invoked_subcommand is not None:
         return
-    from sam_diffsr_cli.training.resolve import TrainOptions, resolve_recipe
+    from sam_diffsr_cli.training.resolve import TrainOptions
 
     options = TrainOptions(
         data=tuple(data or ()),
@@ -174,12 +177,19 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         workers=workers,
         compile_network=compile_network,
     )
-    resolved = resolve_recipe(options)
+    _run(options, download=download, print_config=print_config, dry_run=dry_run)
+
+
+def _run(options: "TrainOptions", *, download: bool, print_config: bool, dry_run: bool) -> None:
+    """Print the recipe, for which torch is not needed, tell what it will take, or train."""
+    from sam_diffsr_cli.training.resolve import resolve_recipe
+
+    recipe = resolve_recipe(options)
     if print_config:
         from sam_diffsr_cli.recipes.text import to_toml
 
-        typer.echo(to_toml(resolved), nl=False)
+        typer.echo(to_toml(recipe), nl=False)
         return
     from sam_diffsr_cli.cli.train_run import run_training
 
-    run_training(resolved, options, download=download, dry_run=dry_run)
+    run_training(recipe, options, download=download, dry_run=dry_run)
