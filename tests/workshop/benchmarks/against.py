@@ -15,13 +15,13 @@ where the networks of LPIPS are.
 
 import argparse
 import io
+import json
 import os
 import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,23 +76,34 @@ def unpack(rev: str, folder: Path) -> Path:
     return folder
 
 
+WATCH = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=2).returncode
+taken = resource.getrusage(resource.RUSAGE_CHILDREN)
+unit = 1e6 if sys.platform == "darwin" else 1e3
+wall = time.perf_counter() - began
+print(json.dumps([code, taken.ru_utime + taken.ru_stime, wall, taken.ru_maxrss / unit]))
+"""
+"""Run by a process of its own: a child begins with the peak of whoever started it."""
+
+
 def run_tree(tree: Path, options: Sequence[str], threads: int) -> Cost:
     """Run ``samsr upscale`` of a tree, and tell what it took."""
     environ = os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "sam_diffsr_cli", "upscale", *options]
-    began = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(  # noqa: S603 - our own code
-            command, cwd=tree, env=environ, stdout=said, stderr=said
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            raise SystemExit(f"{tree}: {' '.join(options)}\n{said.read().decode()}")
-    unit = 1e6 if sys.platform == "darwin" else 1e3
-    return Cost(usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss / unit)
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-S", "-c", WATCH, *command],
+        cwd=tree,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, *cost = json.loads(done.stdout)
+    if code:
+        raise SystemExit(f"{tree}: {' '.join(options)}\n{done.stderr}")
+    return Cost(*cost)
 
 
 def make_crops(pictures: Path | None, folder: Path, side: int, count: int) -> list[Path]:
