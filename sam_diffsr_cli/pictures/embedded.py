@@ -8,15 +8,19 @@ from typing import BinaryIO, TypeVar
 from PIL import Image
 
 from sam_diffsr_cli.pictures import png, tiff
+from sam_diffsr_cli.pictures.jpeg_behind import Found, find_behind
+from sam_diffsr_cli.pictures.jpeg_structure import APP1
 from sam_diffsr_cli.pictures.records import Metadata
+from sam_diffsr_cli.pictures.xmp_extended import EXTENSION_PREFIX, XMP_PREFIX, join_packet
 
 __all__ = ["forget_texts", "read_metadata"]
 
 EXIF_PREFIX = b"Exif\0\0"
+JPEGS = ("JPEG", "MPO")
 PHOTOSHOP_MARKER = "APP13"
 KEPT_CHUNKS = frozenset(b"gAMA cHRM sRGB cICP mDCV cLLI pHYs tIME tEXt zTXt iTXt".split())
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
@@ -25,14 +29,16 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         warnings.simplefilter("ignore")
         place = file.tell()
         chunks = list(png.read_chunks(file)) if image.format == "PNG" else []
+        jpeg = _or_none(lambda: _take_apart(image, file))
         found = Metadata(
             icc=_bytes_or_none(image.info.get("icc_profile")),
             exif=_or_none(lambda: _find_exif(image, file, chunks)),
-            xmp=_or_none(lambda: _find_xmp(image, chunks)),
+            xmp=_or_none(lambda: _find_xmp(image, chunks, jpeg)),
             dpi=_find_dpi(image),
             comment=None if chunks else _bytes_or_none(image.info.get("comment")),
             photoshop=_or_none(lambda: _find_photoshop(image, file)),
             png_chunks=tuple(_find_chunks(chunks)),
+            behind=None if jpeg is None else jpeg.carried(),
         )
         file.seek(place)
         return found
@@ -49,7 +55,7 @@ def _bytes_or_none(value: object) -> bytes | None:
     return bytes(value) if isinstance(value, (bytes, bytearray)) and value else None
 
 
-def _or_none(find: Callable[[], Found | None]) -> Found | None:
+def _or_none(find: Callable[[], Result | None]) -> Result | None:
     try:
         return find()
     except Exception:  # noqa: BLE001 - Pillow fails in many ways on damaged fields
@@ -68,10 +74,26 @@ def _find_exif(
     return None if found is None else found.removeprefix(EXIF_PREFIX) or None
 
 
-def _find_xmp(image: Image.Image, chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+def _take_apart(image: Image.Image, file: BinaryIO) -> Found | None:
+    if image.format not in JPEGS:
+        return None
+    file.seek(0)
+    return find_behind(file.read())
+
+
+def _find_xmp(
+    image: Image.Image, chunks: Iterable[tuple[bytes, bytes]], jpeg: Found | None
+) -> bytes | None:
     if image.format == "TIFF":
         return _bytes_or_none(getattr(image, "tag_v2", {}).get(tiff.XMP_TAG))
-    return png.find_xmp(chunks) if image.format == "PNG" else _bytes_or_none(image.info.get("xmp"))
+    if image.format == "PNG":
+        return png.find_xmp(chunks)
+    if jpeg is None:
+        return _bytes_or_none(image.info.get("xmp"))
+    bodies = [each.body for each in jpeg.segments if each.marker == APP1]
+    mains = [body.removeprefix(XMP_PREFIX) for body in bodies if body.startswith(XMP_PREFIX)]
+    extensions = [body for body in bodies if body.startswith(EXTENSION_PREFIX)]
+    return join_packet(mains[0], extensions)[0] if mains else None
 
 
 def _find_dpi(image: Image.Image) -> tuple[float, float] | None:
@@ -90,7 +112,7 @@ def _find_photoshop(image: Image.Image, file: BinaryIO) -> bytes | None:
     if image.format == "TIFF":
         return tiff.pick_photoshop(file)
     prefix = tiff.PHOTOSHOP_PREFIX
-    segments = getattr(image, "applist", ()) if image.format in ("JPEG", "MPO") else ()
+    segments = getattr(image, "applist", ()) if image.format in JPEGS else ()
     bodies = [
         body.removeprefix(prefix)
         for marker, body in segments

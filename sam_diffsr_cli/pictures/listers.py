@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import BinaryIO
 
+from sam_diffsr_cli.pictures.jpeg_parts import list_jpeg
 from sam_diffsr_cli.pictures.ledger import Part
 from sam_diffsr_cli.pictures.records import Metadata
 
@@ -12,7 +13,7 @@ __all__ = ["Lister", "list_parts"]
 Lister = Callable[[BinaryIO, Metadata], Iterable[Part]]
 """Takes an open, seekable file and what was read of it; raises what it likes on a damaged one."""
 
-_LISTERS: dict[str, Lister] = {}
+_LISTERS: dict[str, Lister] = {"JPEG": list_jpeg}
 """By the name that the table of formats has."""
 
 

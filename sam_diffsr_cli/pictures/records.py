@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from sam_diffsr_cli.pictures.jpeg_behind import Behind
 from sam_diffsr_cli.pictures.ledger import Part
 
 __all__ = [
@@ -55,7 +56,7 @@ class Metadata:
 
     ``exif`` is a TIFF structure without the ``Exif`` prefix; ``png_chunks`` are the text, time,
     density and colour chunks of a PNG; ``photoshop`` is the body of a JPEG's APP13 segment, which
-    holds IPTC.
+    holds IPTC. ``behind`` is what goes behind a JPEG's picture, and further segments of it.
     """
 
     icc: bytes | None = None
@@ -65,6 +66,7 @@ class Metadata:
     comment: bytes | None = None
     photoshop: bytes | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()
+    behind: Behind | None = None
 
 
 STRIPPED = Metadata()

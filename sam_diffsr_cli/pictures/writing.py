@@ -6,12 +6,13 @@ error. Files appear whole or not at all.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import png
-from sam_diffsr_cli.pictures.encoders import MOST_JPEG_SEGMENT, WriteOptions, save_with_pillow
+from sam_diffsr_cli.pictures.encoders import WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.formats import Format
+from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
 from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import write_tiff
@@ -82,7 +83,7 @@ def prepare_metadata(
     if strip:
         return STRIPPED, ()
     old = picture.metadata
-    new, notes = update_metadata(picture)
+    new, notes = update_metadata(picture, target.name)
     exif = new.exif
     new = replace(new, xmp=with_record(new.xmp, record))
     if target.name == "GIF":
@@ -101,8 +102,8 @@ def prepare_metadata(
     if lost:
         notes.append(f"{target.name} has no room for {', '.join(KEPT_NAMES[n] for n in lost)}")
     if target.name == "JPEG":
-        new, too_long = _fit_jpeg(new)
-        notes += [f"{name} is longer than JPEG can hold and was left out" for name in too_long]
+        new, further = fit_segments(new)
+        notes += further
     if target.name == "GIF" and picture.has_alpha:
         notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
     if picture.is_deep and not target.deep:
@@ -118,17 +119,6 @@ def _comment_with_record(comment: bytes | None, record: str) -> bytes:
     if RECORD_MARK in own:
         own = own.rpartition(RECORD_MARK)[0]
     return own + RECORD_MARK + record.encode()
-
-
-def _fit_jpeg(metadata: Metadata) -> tuple[Metadata, list[str]]:
-    """Leave out what is longer than a JPEG's segment, and name it."""
-    long = [
-        name
-        for name in ("exif", "xmp", "comment")
-        if len(getattr(metadata, name) or b"") > MOST_JPEG_SEGMENT - 40
-    ]
-    emptied: dict[str, Any] = dict.fromkeys(long)
-    return replace(metadata, **emptied), [KEPT_NAMES[name] for name in long]
 
 
 def encode_picture(
