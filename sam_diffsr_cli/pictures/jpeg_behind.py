@@ -46,7 +46,7 @@ VIEWS = (0x02_0001, 0x02_0002, 0x02_0003)
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of frame headers."""
 
-_KEPT_IN_TURNED = (*range(0xE1, 0xEE), 0xEF)
+_KEPT_IN_TURNED = (*range(0xE1, 0xEE), 0xEF, 0xFE)
 _TRANSPOSED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

@@ -35,11 +35,17 @@ def update_metadata(picture: Picture, target: str) -> tuple[Metadata, list[str]]
         photoshop, others = upright_resources(photoshop, change)
         told += others
     dpi = old.dpi[::-1] if old.dpi is not None and change.is_quarter else old.dpi
+    chunks = tuple(_turn_density(*each) if change.is_quarter else each for each in old.png_chunks)
     notes += ["EXIF is damaged and was left out"] if old.exif and exif is None else []
     notes += ["XMP is damaged and was left out"] if old.xmp and xmp is None else []
     notes += [f"{', '.join(told)} would not fit the new pixels and was left out"] if told else []
     new = replace(old, exif=exif, xmp=xmp, photoshop=photoshop, dpi=dpi, behind=behind)
-    return new, notes
+    return replace(new, png_chunks=chunks), notes
+
+
+def _turn_density(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """Let the two densities of a pHYs chunk change places."""
+    return kind, body[4:8] + body[:4] + body[8:] if kind == b"pHYs" else body
 
 
 def _turn(behind: Behind | None, change: Change) -> tuple[Behind | None, list[str]]:
