@@ -1,6 +1,7 @@
 """The ledger of a JPEG: every segment, every picture behind it, and the rest."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 from sam_diffsr_cli.pictures.jpeg_behind import (
@@ -10,14 +11,15 @@ from sam_diffsr_cli.pictures.jpeg_behind import (
     ISO_PREFIX,
     find_behind,
 )
-from sam_diffsr_cli.pictures.jpeg_structure import COMMENT, MPF_PREFIX, Segment, marker_name
+from sam_diffsr_cli.pictures.jpeg_structure import APP1, COMMENT, MPF_PREFIX, Segment, marker_name
 from sam_diffsr_cli.pictures.ledger import Fate, Part
 from sam_diffsr_cli.pictures.records import Metadata
 from sam_diffsr_cli.pictures.tiff import PHOTOSHOP_PREFIX
-from sam_diffsr_cli.pictures.xmp_extended import EXTENSION_PREFIX, XMP_PREFIX
+from sam_diffsr_cli.pictures.xmp_extended import EXTENSION_PREFIX, XMP_PREFIX, join_packet
 
 __all__ = ["list_jpeg"]
 
+EXTENDED = "extended XMP"
 JPEG_ONLY = frozenset({"JPEG"})
 ICC_PREFIX = b"ICC_PROFILE\0"
 CODING = FRAMES | {0xC4, 0xC8, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF}
@@ -49,7 +51,8 @@ def list_jpeg(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
     for segment in found.segments:
         part = _segment_part(segment, metadata, seen)
         seen.add(part.name)
-        yield part
+        is_lost = part.name == EXTENDED and not _is_whole(found.segments)
+        yield replace(part, fate="not carried") if is_lost else part
     for picture in found.pictures:
         name, size = NAMED[picture.role], len(picture.data)
         if picture.role == "preview":
@@ -106,14 +109,18 @@ def _has_map(_body: bytes, metadata: Metadata) -> bool:
     return metadata.behind is not None and metadata.behind.gain_map is not None
 
 
-def _is_joined(_body: bytes, metadata: Metadata) -> bool:
-    return metadata.xmp is not None and b"HasExtendedXMP" not in metadata.xmp
+def _is_whole(segments: Sequence[Segment]) -> bool:
+    """Whether the extension of the packet could be joined to it."""
+    bodies = [each.body for each in segments if each.marker == APP1]
+    mains = [body.removeprefix(XMP_PREFIX) for body in bodies if body.startswith(XMP_PREFIX)]
+    extensions = [body for body in bodies if body.startswith(EXTENSION_PREFIX)]
+    return bool(mains) and join_packet(mains[0], extensions)[1]
 
 
 _CARRIERS: tuple[tuple[int, bytes, str, Callable[[bytes, Metadata], bool]], ...] = (
     (0xE1, EXIF_PREFIX, "EXIF", lambda body, kept: body[6:] in (kept.exif or b"")),
     (0xE1, XMP_PREFIX, "XMP", lambda _, kept: kept.xmp is not None),
-    (0xE1, EXTENSION_PREFIX, "extended XMP", _is_joined),
+    (0xE1, EXTENSION_PREFIX, EXTENDED, lambda _, kept: kept.xmp is not None),
     (0xE2, ICC_PREFIX, "the ICC profile", lambda _, kept: kept.icc is not None),
     (0xE2, ISO_PREFIX, "the mark of a gain map (ISO 21496-1)", _has_map),
     (0xED, PHOTOSHOP_PREFIX, "Photoshop's data", lambda _, kept: kept.photoshop is not None),

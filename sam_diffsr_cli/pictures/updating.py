@@ -27,7 +27,8 @@ def update_metadata(picture: Picture, target: str) -> tuple[Metadata, list[str]]
     change = Change(picture.turned, picture.read_size or picture.size, picture.size)
     exif = None if old.exif is None else upright_exif(old.exif, change)
     behind, notes = _turn(old.behind if target == "JPEG" else None, change)
-    xmp, told = None, []
+    xmp: bytes | None = None
+    told: list[str] = []
     if old.xmp is not None:
         xmp, told = upright_xmp(old.xmp, change, _announced(old.behind, behind))
     photoshop = old.photoshop

@@ -105,7 +105,7 @@ def test_exif_subject_location(turn: int, expected: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("turn", "expected"), [(1, (300, 150)), (6, (150, 300))])
-def test_exif_density_is_kept_and_turned(turn: int, expected: tuple[int, int]) -> None:
+def test_exif_density_is_kept_and_turned(turn: int, expected: tuple[float, float]) -> None:
     image, _ = made(turn, exif=exif_of({0x011A: 300.0, 0x011B: 150.0}, {}), dpi=(300, 150))
     after = image.getexif()
     assert (float(after[0x011A]), float(after[0x011B])) == expected
