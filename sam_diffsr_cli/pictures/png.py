@@ -17,8 +17,10 @@ __all__ = [
     "density_chunk",
     "find_exif",
     "find_xmp",
+    "keyword_of",
     "profile_chunk",
     "read_chunks",
+    "text_chunks",
     "write_png",
     "xmp_chunk",
 ]
@@ -100,6 +102,23 @@ def find_xmp(chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
         if kind in TEXT_KINDS and body.startswith(XMP_KEYWORD + b"\0"):
             return _text_of(kind, body) or None
     return None
+
+
+def keyword_of(body: bytes) -> str:
+    """Return the keyword of a text chunk, for messages."""
+    return body.partition(b"\0")[0].decode("latin-1")
+
+
+def text_chunks(chunks: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, str]]:
+    """Yield keyword and text of each text chunk; Latin-1 or UTF-8, as each kind has it."""
+    for kind, body in chunks:
+        if kind in TEXT_KINDS:
+            text = _text_of(kind, body)
+            # Some programs write UTF-8 where the standard asks for Latin-1.
+            try:
+                yield body.partition(b"\0")[0], text.decode()
+            except UnicodeDecodeError:
+                yield body.partition(b"\0")[0], text.decode("latin-1")
 
 
 def _text_of(kind: bytes, body: bytes) -> bytes:
