@@ -73,14 +73,14 @@ STRIPPED = Metadata()
 class Picture:
     """The content of a picture file.
 
-    ``kind`` says what several frames are; ``loop`` is how often an animation plays (0: for ever,
-    None: not said); ``notes`` are sentences for the user on what could not be taken as it is.
+    ``kind`` says what several frames are; ``plays`` is how often an animation is shown (0: for
+    ever); ``notes`` are sentences for the user on what could not be taken as it is.
     """
 
     format: str
     frames: tuple[Frame, ...]
     kind: Literal["still", "animation", "pages"] = "still"
-    loop: int | None = None
+    plays: int = 0
     metadata: Metadata = STRIPPED
     notes: tuple[str, ...] = ()
 

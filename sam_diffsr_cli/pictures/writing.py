@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import png
+from sam_diffsr_cli.pictures.animation import animation_notes
+from sam_diffsr_cli.pictures.apng import write_apng
 from sam_diffsr_cli.pictures.encoders import MOST_JPEG_SEGMENT, WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.exif import upright_exif
 from sam_diffsr_cli.pictures.formats import Format
@@ -79,7 +81,7 @@ def prepare_metadata(
         What is to be written, and a note for each thing the format has no room for.
     """
     if strip:
-        return STRIPPED, ()
+        return STRIPPED, tuple(animation_notes(picture, target))
     old = picture.metadata
     exif = None if old.exif is None else upright_exif(old.exif, picture.size)
     xmp = None if old.xmp is None else upright_xmp(old.xmp, picture.size)
@@ -107,6 +109,7 @@ def prepare_metadata(
         notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
     if picture.is_deep and not target.deep:
         notes.append(f"16 bits a channel became 8, all that {target.name} holds")
+    notes += animation_notes(picture, target)
     return new, tuple(notes)
 
 
@@ -146,6 +149,9 @@ def encode_picture(
     """
     if target.name == "PNG" and picture.kind == "still":
         png.write_png(file, picture.frames[0].pixels, _png_chunks(metadata))
+        return
+    if target.name == "PNG":
+        write_apng(file, picture.frames, picture.plays, _png_chunks(metadata))
         return
     if target.name == "TIFF":
         write_tiff(file, picture.frames, metadata)
