@@ -15,6 +15,7 @@ from sam_diffsr_cli.pictures.apng import write_apng
 from sam_diffsr_cli.pictures.encoders import MOST_JPEG_SEGMENT, WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.exif import upright_exif
 from sam_diffsr_cli.pictures.formats import Format
+from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import write_tiff
 from sam_diffsr_cli.pictures.xmp import upright_xmp, with_record
@@ -110,6 +111,8 @@ def prepare_metadata(
     if picture.is_deep and not target.deep:
         notes.append(f"16 bits a channel became 8, all that {target.name} holds")
     notes += animation_notes(picture, target)
+    left_out = ledger_note(settle(picture.parts, target.name))
+    notes += [left_out] if left_out else []
     return new, tuple(notes)
 
 
