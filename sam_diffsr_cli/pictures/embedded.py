@@ -7,8 +7,9 @@ from typing import BinaryIO, TypeVar
 
 from PIL import Image
 
-from sam_diffsr_cli.pictures import png, tiff
+from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.records import Metadata
+from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 
 __all__ = ["forget_texts", "read_metadata"]
 
@@ -27,11 +28,11 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         chunks = list(png.read_chunks(file)) if image.format == "PNG" else []
         found = Metadata(
             icc=_bytes_or_none(image.info.get("icc_profile")),
-            exif=_or_none(lambda: _find_exif(image, file, chunks)),
+            exif=_or_none(lambda: _find_exif(image, chunks)),
             xmp=_or_none(lambda: _find_xmp(image, chunks)),
             dpi=_find_dpi(image),
             comment=None if chunks else _bytes_or_none(image.info.get("comment")),
-            photoshop=_or_none(lambda: _find_photoshop(image, file)),
+            photoshop=_or_none(lambda: _find_photoshop(image)),
             png_chunks=tuple(_find_chunks(chunks)),
         )
         file.seek(place)
@@ -56,11 +57,7 @@ def _or_none(find: Callable[[], Found | None]) -> Found | None:
         return None
 
 
-def _find_exif(
-    image: Image.Image, file: BinaryIO, chunks: Iterable[tuple[bytes, bytes]]
-) -> bytes | None:
-    if image.format == "TIFF":
-        return tiff.pick_exif(file)
+def _find_exif(image: Image.Image, chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     if image.format == "PNG":
         # Pillow would have to decode the pixels to see what stands behind them.
         return png.find_exif(chunks)
@@ -69,8 +66,6 @@ def _find_exif(
 
 
 def _find_xmp(image: Image.Image, chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    if image.format == "TIFF":
-        return _bytes_or_none(getattr(image, "tag_v2", {}).get(tiff.XMP_TAG))
     return png.find_xmp(chunks) if image.format == "PNG" else _bytes_or_none(image.info.get("xmp"))
 
 
@@ -85,11 +80,9 @@ def _find_dpi(image: Image.Image) -> tuple[float, float] | None:
     return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
 
 
-def _find_photoshop(image: Image.Image, file: BinaryIO) -> bytes | None:
+def _find_photoshop(image: Image.Image) -> bytes | None:
     """Join the segments over which a JPEG spreads what is longer than one can hold."""
-    if image.format == "TIFF":
-        return tiff.pick_photoshop(file)
-    prefix = tiff.PHOTOSHOP_PREFIX
+    prefix = PHOTOSHOP_PREFIX
     segments = getattr(image, "applist", ()) if image.format in ("JPEG", "MPO") else ()
     bodies = [
         body.removeprefix(prefix)

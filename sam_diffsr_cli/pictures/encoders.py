@@ -14,7 +14,7 @@ from sam_diffsr_cli.pictures.animation import loop_number, written_times
 from sam_diffsr_cli.pictures.exif import without_orientation
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.records import Metadata, Picture, has_alpha, to_8_bits
-from sam_diffsr_cli.pictures.tiff import PHOTOSHOP_PREFIX
+from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 from sam_diffsr_cli.pictures.webp import write_lossless_animation
 
 __all__ = ["MOST_JPEG_SEGMENT", "WriteOptions", "save_with_pillow"]

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from sam_diffsr_cli.pictures.directories import Directory
 from sam_diffsr_cli.pictures.ledger import Part
 
 __all__ = [
@@ -55,7 +56,8 @@ class Metadata:
 
     ``exif`` is a TIFF structure without the ``Exif`` prefix; ``png_chunks`` are the text, time,
     density and colour chunks of a PNG; ``photoshop`` is the body of a JPEG's APP13 segment, which
-    holds IPTC.
+    holds IPTC. ``tiff`` are a TIFF page's own names, units and places, and ``pages`` what further
+    pages say, the second first.
     """
 
     icc: bytes | None = None
@@ -65,6 +67,16 @@ class Metadata:
     comment: bytes | None = None
     photoshop: bytes | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()
+    tiff: Directory | None = None
+    pages: tuple["Metadata", ...] = ()
+
+    def of_page(self, index: int) -> "Metadata":
+        """Return what page ``index`` says; a page that says nothing has the first one's profile."""
+        if index == 0:
+            return self
+        if index <= len(self.pages):
+            return self.pages[index - 1]
+        return Metadata(icc=self.icc, dpi=self.dpi)
 
 
 STRIPPED = Metadata()
