@@ -13,12 +13,12 @@ from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.animation import animation_notes
 from sam_diffsr_cli.pictures.apng import write_apng
 from sam_diffsr_cli.pictures.encoders import MOST_JPEG_SEGMENT, WriteOptions, save_with_pillow
-from sam_diffsr_cli.pictures.exif import upright_exif
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import write_tiff
-from sam_diffsr_cli.pictures.xmp import upright_xmp, with_record
+from sam_diffsr_cli.pictures.updating import update_metadata
+from sam_diffsr_cli.pictures.xmp import with_record
 
 __all__ = ["check_fits", "encode_picture", "prepare_metadata"]
 
@@ -84,10 +84,9 @@ def prepare_metadata(
     if strip:
         return STRIPPED, tuple(animation_notes(picture, target))
     old = picture.metadata
-    exif = None if old.exif is None else upright_exif(old.exif, picture.size)
-    xmp = None if old.xmp is None else upright_xmp(old.xmp, picture.size)
-    new = replace(old, exif=exif, xmp=with_record(xmp, record))
-    notes = ["EXIF is damaged and was left out"] if old.exif and exif is None else []
+    new, notes = update_metadata(picture)
+    exif = new.exif
+    new = replace(new, xmp=with_record(new.xmp, record))
     if target.name == "GIF":
         new = replace(new, comment=_comment_with_record(old.comment, record))
     texts = [kind for kind, _ in old.png_chunks if kind.endswith(b"Xt")]
