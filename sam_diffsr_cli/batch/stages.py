@@ -19,6 +19,7 @@ from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, is_remote_ther
 from sam_diffsr_cli.errors import DiskFullError, InputError
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_named, format_of
+from sam_diffsr_cli.pictures.ledger import settle
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
 from sam_diffsr_cli.pictures.records import Limits, Picture
 from sam_diffsr_cli.pictures.writing import (
@@ -174,7 +175,8 @@ def _enlarge(
         )
         pixels = enlarge_frame(run, frame.pixels, picture.metadata.icc)
         frames.append(replace(frame, pixels=pixels))
-    return picture.with_frames(tuple(frames))
+    parts = () if settings.options.strip_metadata else settle(picture.parts, target.name)
+    return replace(picture.with_frames(tuple(frames)), parts=parts)
 
 
 def _make_folder(target: Place | None) -> Path:

@@ -1,37 +1,31 @@
 """Reading a picture file of any kind: checked before it is decoded, upright, nothing dropped.
 
-The only place that opens picture files. Pillow's (width, height) stays inside this folder.
+Pillow's (width, height) stays inside this folder.
 """
 
-import io
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import imagecodecs
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image
 
-from sam_diffsr_cli.errors import InputError, SamsrError
+from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import exif as exif_module
 from sam_diffsr_cli.pictures import tiff
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
+from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
-from sam_diffsr_cli.pictures.png import MOST_CHUNK_BYTES, bit_depth
+from sam_diffsr_cli.pictures.opening import TRUST, open_file, open_image, told_as_ours
+from sam_diffsr_cli.pictures.png import bit_depth
 from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, Picture, rgb_levels
 from sam_diffsr_cli.pictures.xmp import orientation_in
 
 __all__ = ["PictureHead", "decode_picture", "read_head", "read_levels", "read_picture"]
 
-CODECS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF")
 SAME_FORMAT = {"MPO": "JPEG", "DIB": "BMP"}
 PAGED = ("TIFF",)
-TOO_LARGE = "more pixels than is safe to decode"
-TRUST = "raise --max-megapixels if you trust the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +43,7 @@ def read_picture(path: Path, limits: Limits) -> Picture:
     Raises:
         InputError: It is missing, no picture, damaged, too large, or of a kind that is not read.
     """
-    with _open_file(path) as file:
+    with open_file(path) as file:
         return decode_picture(file, str(path), limits)
 
 
@@ -68,7 +62,7 @@ def read_head(path: Path, limits: Limits) -> PictureHead:
     Raises:
         InputError: As ``read_picture``, as far as the header tells.
     """
-    with _open_file(path) as file, _told_as_ours(str(path)), _open_image(file, limits) as image:
+    with open_file(path) as file, told_as_ours(str(path)), open_image(file, limits) as image:
         frames = _check_limits(image, str(path), limits)
         width, height = image.size
         if _has_rows_as_columns(image, read_metadata(image, file)):
@@ -82,7 +76,7 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
     Raises:
         InputError: As ``read_picture``.
     """
-    with _told_as_ours(name), _open_image(file, limits) as image:
+    with told_as_ours(name), open_image(file, limits) as image:
         count = _check_limits(image, name, limits)
         forget_texts(image)
         metadata = read_metadata(image, file)
@@ -97,6 +91,8 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
             loop=image.info.get("loop"),
             metadata=metadata if profile is None else replace(metadata, icc=profile),
             notes=notes,
+            parts=list_parts(_format_name(image), file, metadata),
+            turned=_orientation(metadata),
         )
 
 
@@ -225,74 +221,3 @@ def _count_pixels(image: Image.Image, count: int) -> int:
         total += image.width * image.height
     image.seek(0)
     return total
-
-
-class _Bounded(io.BufferedReader):
-    """An open file that makes room for no more than it has, whatever a damaged one says."""
-
-    def __init__(self, path: Path) -> None:
-        raw = io.FileIO(path)
-        super().__init__(raw)
-        self._size = os.fstat(raw.fileno()).st_size
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read ``size`` bytes, or what there is."""
-        if size is None or size < 0:
-            return super().read()
-        return super().read(min(size, max(0, self._size - self.tell())))
-
-
-@contextmanager
-def _open_file(path: Path) -> Iterator[BinaryIO]:
-    try:
-        if path.is_dir():
-            is_open = os.access(path, os.R_OK | os.X_OK)
-            what = "not a picture" if is_open else "and cannot be read"
-            raise InputError(f"{path}: is a folder, {what}")
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: is not a regular file")
-        file = _Bounded(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({reason})") from error
-    with file:
-        if file.seek(0, io.SEEK_END) == 0:
-            raise InputError(f"{path}: is empty")
-        file.seek(0)
-        yield file
-
-
-@contextmanager
-def _open_image(file: BinaryIO, limits: Limits) -> Iterator[Image.Image]:
-    """Open with Pillow, whose own limits, globals, become ours.
-
-    Pillow makes room for a GIF's frames while it looks for them, before they can be checked here.
-    """
-    Image.MAX_IMAGE_PIXELS = limits.max_pixels
-    PngImagePlugin.MAX_TEXT_CHUNK = MOST_CHUNK_BYTES
-    tiff.open_more_kinds()
-    file.seek(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(file, formats=CODECS) as image:
-            yield image
-
-
-@contextmanager
-def _told_as_ours(name: str) -> Iterator[None]:
-    """Turn whatever a decoder raises on a damaged file into an error that names the file."""
-    try:
-        yield
-    except (SamsrError, MemoryError):
-        raise
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{name}: {TOO_LARGE}", hint=TRUST) from error
-    except UnidentifiedImageError as error:
-        raise InputError(
-            f"{name}: not a picture that samsr reads",
-            hint="PNG, JPEG, WebP, TIFF, BMP, GIF and AVIF are read",
-        ) from error
-    except Exception as error:
-        raise InputError(f"{name}: damaged or unreadable ({error})") from error

@@ -9,6 +9,8 @@ from typing import Literal
 
 import numpy as np
 
+from sam_diffsr_cli.pictures.ledger import Part
+
 __all__ = [
     "STRIPPED",
     "Frame",
@@ -74,7 +76,10 @@ class Picture:
     """The content of a picture file.
 
     ``kind`` says what several frames are; ``loop`` is how often an animation plays (0: for ever,
-    None: not said); ``notes`` are sentences for the user on what could not be taken as it is.
+    None: not said); ``notes`` are sentences for the user on what could not be taken as it is, and
+    ``parts`` is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in
+    the file, and ``read_size`` the upright height and width they had there (None: they have it
+    still).
     """
 
     format: str
@@ -83,6 +88,9 @@ class Picture:
     loop: int | None = None
     metadata: Metadata = STRIPPED
     notes: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    turned: int = 1
+    read_size: tuple[int, int] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -102,7 +110,7 @@ class Picture:
 
     def with_frames(self, frames: tuple[Frame, ...]) -> "Picture":
         """Return the same picture with other pixels."""
-        return replace(self, frames=frames)
+        return replace(self, frames=frames, read_size=self.read_size or self.size)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,6 +13,7 @@ from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.encoders import MOST_JPEG_SEGMENT, WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.exif import upright_exif
 from sam_diffsr_cli.pictures.formats import Format
+from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import write_tiff
 from sam_diffsr_cli.pictures.xmp import upright_xmp, with_record
@@ -107,6 +108,8 @@ def prepare_metadata(
         notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
     if picture.is_deep and not target.deep:
         notes.append(f"16 bits a channel became 8, all that {target.name} holds")
+    left_out = ledger_note(settle(picture.parts, target.name))
+    notes += [left_out] if left_out else []
     return new, tuple(notes)
 
 
