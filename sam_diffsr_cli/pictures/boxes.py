@@ -28,9 +28,7 @@ class Box(NamedTuple):
 
 
 class Crop(NamedTuple):
-    """A clean aperture: the width and height that is shown, and its middle's place from the whole
-    picture's middle, in pixels.
-    """
+    """A clean aperture: its size, and how far its middle is from the picture's, in pixels."""
 
     width: Fraction
     height: Fraction

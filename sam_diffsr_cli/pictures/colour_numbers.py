@@ -3,7 +3,6 @@
 Code points are those of ITU-T H.273 (ISO/IEC 23091-2), which AVIF, HEIF, PNG and JPEG XL share.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sam_diffsr_cli.pictures.profiles import (
@@ -18,6 +17,7 @@ __all__ = [
     "ADOBE_RGB",
     "BT2020",
     "DISPLAY_P3",
+    "PLAIN_CODES",
     "SRGB",
     "SRGB_COLOURS",
     "Codes",
@@ -106,6 +106,9 @@ class Colour:
         return not self.curves
 
 
+PLAIN_CODES = (None, *(Codes(p, t) for p in (1, UNSPECIFIED) for t in (13, UNSPECIFIED)))
+"""Code points of sRGB, and those that say nothing: there is nothing to keep of them."""
+
 SRGB = Colour(SRGB_COLOURS, (SRGB_CURVE,), Codes(1, 13))
 DISPLAY_P3 = Colour(P3_COLOURS, (SRGB_CURVE,), Codes(12, 13))
 BT2020 = Colour(BT2020_COLOURS, (SRGB_CURVE,), Codes(9, 14))
@@ -144,8 +147,7 @@ def profile_of(colour: Colour, *, gray: bool) -> bytes | None:
 
 
 def _name(colour: Colour) -> str:
-    names: Sequence[tuple[Colour, str]] = ((DISPLAY_P3, "Display P3"), (ADOBE_RGB, "Adobe RGB"))
-    for known, name in names:
+    for known, name in ((DISPLAY_P3, "Display P3"), (ADOBE_RGB, "Adobe RGB")):
         if (known.chromaticities, known.curves) == (colour.chromaticities, colour.curves):
             return f"{name} compatible"
     return f"RGB of the file's {colour.source or 'numbers'}"

@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import png
+from sam_diffsr_cli.pictures.avif import tag_frames
 from sam_diffsr_cli.pictures.exif import without_orientation
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.records import Metadata, Picture, has_alpha, to_8_bits
@@ -54,6 +55,8 @@ def save_with_pillow(
         raise InputError(f"cannot be written as {target.name} ({error})") from error
     if target.name == "AVIF" and picture.kind == "animation":
         _forget_times(file)
+        if metadata.colour is not None and metadata.colour.codes is not None:
+            tag_frames(file, metadata.colour.codes)
 
 
 def _forget_times(file: BinaryIO) -> None:

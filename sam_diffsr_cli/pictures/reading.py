@@ -14,6 +14,8 @@ from PIL import Image
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import exif as exif_module
 from sam_diffsr_cli.pictures import tiff
+from sam_diffsr_cli.pictures.avif import read_deep_avif, still_properties
+from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
 from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
@@ -65,6 +67,9 @@ def read_head(path: Path, limits: Limits) -> PictureHead:
     with open_file(path) as file, told_as_ours(str(path)), open_image(file, limits) as image:
         frames = _check_limits(image, str(path), limits)
         width, height = image.size
+        window = _shown(_boxes_of(image, file), (height, width))
+        if window is not None:
+            height, width = (span.stop - span.start for span in window)
         if _has_rows_as_columns(image, read_metadata(image, file)):
             width, height = height, width
         return PictureHead(_format_name(image), (height, width), frames)
@@ -82,6 +87,9 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
         metadata = read_metadata(image, file)
         turn = 1 if image.format == "TIFF" else _orientation(metadata)
         frames, notes, profile = _read_frames(image, file, count, (name, limits))
+        boxes = _boxes_of(image, file)
+        if boxes is not None:
+            frames = _crop_frames(frames, boxes)
         upright = tuple(replace(frame, pixels=turn_upright(frame.pixels, turn)) for frame in frames)
         several: Literal["pages", "animation"] = "pages" if image.format in PAGED else "animation"
         return Picture(
@@ -89,11 +97,31 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
             frames=upright,
             kind=several if len(upright) > 1 else "still",
             loop=image.info.get("loop"),
-            metadata=metadata if profile is None else replace(metadata, icc=profile),
+            metadata=metadata if profile is None else replace(metadata, icc=profile, colour=None),
             notes=notes,
             parts=list_parts(_format_name(image), file, metadata),
             turned=_orientation(metadata),
+            bits=boxes.bits if boxes is not None and boxes.bits > 8 else None,
         )
+
+
+def _boxes_of(image: Image.Image, file: BinaryIO) -> ItemProperties | None:
+    """Read what an AVIF's boxes say of a still picture."""
+    is_still = image.format == "AVIF" and getattr(image, "n_frames", 1) == 1
+    return still_properties(file) if is_still else None
+
+
+def _shown(boxes: ItemProperties | None, size: tuple[int, int]) -> tuple[slice, slice] | None:
+    """Return the rows and columns that are to be seen, before turning; None for all."""
+    return None if boxes is None or boxes.crop is None else boxes.crop.window(size)
+
+
+def _crop_frames(frames: list[Frame], boxes: ItemProperties) -> list[Frame]:
+    height, width = frames[0].pixels.shape[:2]
+    window = _shown(boxes, (height, width))
+    if window is None:
+        return frames
+    return [replace(frame, pixels=frame.pixels[window]) for frame in frames]
 
 
 def _orientation(metadata: Metadata) -> int:
@@ -150,6 +178,9 @@ def _deep_pixels(
         orientation = image.getexif().get(exif_module.ORIENTATION, 1)
         pixels = tiff.read_deep_page(file, index, name, limits)
         return turn_upright(pixels, orientation if orientation in range(1, 9) else 1)
+    boxes = _boxes_of(image, file)
+    if boxes is not None:
+        return read_deep_avif(file, boxes.bits)
     # Pillow first, since it checks what the codec does not: checksums and truncation.
     image.load()
     file.seek(0)
