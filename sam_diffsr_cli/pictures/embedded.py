@@ -2,19 +2,32 @@
 
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from numbers import Real
 from typing import BinaryIO, TypeVar
 
 from PIL import Image
 
 from sam_diffsr_cli.pictures import png
+from sam_diffsr_cli.pictures.avif import light_chunks, properties_of
+from sam_diffsr_cli.pictures.boxes import ItemProperties
+from sam_diffsr_cli.pictures.colour_numbers import (
+    PLAIN_CODES,
+    Colour,
+    colour_of_codes,
+    profile_of,
+)
+from sam_diffsr_cli.pictures.colour_reading import colour_of_exif, colour_of_png
+from sam_diffsr_cli.pictures.directories import parse_exif
 from sam_diffsr_cli.pictures.records import Metadata
 from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 
-__all__ = ["forget_texts", "read_metadata"]
+__all__ = ["forget_texts", "read_metadata", "with_colour"]
 
 EXIF_PREFIX = b"Exif\0\0"
 PHOTOSHOP_MARKER = "APP13"
+GRAY_MODES = ("1", "L", "LA", "La", "I;16", "I")
+RGB_MODES = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA")
 KEPT_CHUNKS = frozenset(b"gAMA cHRM sRGB cICP mDCV cLLI pHYs tIME tEXt zTXt iTXt".split())
 
 Found = TypeVar("Found")
@@ -26,6 +39,7 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         warnings.simplefilter("ignore")
         place = file.tell()
         chunks = list(png.read_chunks(file)) if image.format == "PNG" else []
+        boxes = properties_of(file) if image.format == "AVIF" else None
         found = Metadata(
             icc=_bytes_or_none(image.info.get("icc_profile")),
             exif=_or_none(lambda: _find_exif(image, chunks)),
@@ -33,10 +47,35 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
             dpi=_find_dpi(image),
             comment=None if chunks else _bytes_or_none(image.info.get("comment")),
             photoshop=_or_none(lambda: _find_photoshop(image)),
-            png_chunks=tuple(_find_chunks(chunks)),
+            png_chunks=tuple(_find_chunks(chunks) if boxes is None else light_chunks(boxes)),
         )
+        colour = _or_none(lambda: _find_colour(image, (chunks, boxes), found))
         file.seek(place)
-        return found
+        return with_colour(found, colour, gray=image.mode in GRAY_MODES)
+
+
+def with_colour(metadata: Metadata, colour: Colour | None, *, gray: bool) -> Metadata:
+    """Add what numbers tell of the colours, and the profile that says the same."""
+    if colour is None or (colour.is_srgb and colour.codes in PLAIN_CODES):
+        return metadata
+    return replace(metadata, colour=colour, icc=profile_of(colour, gray=gray))
+
+
+def _find_colour(
+    image: Image.Image,
+    told: tuple[list[tuple[bytes, bytes]], ItemProperties | None],
+    found: Metadata,
+) -> Colour | None:
+    """Find the numbers that tell the colours; a profile goes before all but PNG's code points."""
+    chunks, boxes = told
+    colour = colour_of_png(chunks) if image.format == "PNG" else None
+    is_plain = image.mode in GRAY_MODES or image.mode in RGB_MODES
+    if not is_plain or colour is not None or found.icc is not None:
+        return colour if is_plain else None
+    if boxes is not None and boxes.codes is not None:
+        return colour_of_codes(boxes.codes, "nclx")
+    is_srgb = any(kind == b"sRGB" for kind, _ in chunks)
+    return None if found.exif is None or is_srgb else colour_of_exif(parse_exif(found.exif))
 
 
 def forget_texts(image: Image.Image) -> None:

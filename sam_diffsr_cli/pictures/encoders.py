@@ -11,6 +11,7 @@ from PIL import Image
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.animation import loop_number, written_times
+from sam_diffsr_cli.pictures.avif import tag_frames
 from sam_diffsr_cli.pictures.exif import without_orientation
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.records import Metadata, Picture, has_alpha, to_8_bits
@@ -58,6 +59,8 @@ def save_with_pillow(
         raise InputError(f"cannot be written as {target.name} ({error})") from error
     if target.name == "AVIF" and picture.kind == "animation":
         _forget_times(file)
+        if metadata.colour is not None and metadata.colour.codes is not None:
+            tag_frames(file, metadata.colour.codes)
 
 
 def _save_exact_webp(file: BinaryIO, picture: Picture, target: Format, metadata: Metadata) -> None:

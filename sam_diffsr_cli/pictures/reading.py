@@ -15,6 +15,8 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import exif as exif_module
 from sam_diffsr_cli.pictures.animation import plays_of
 from sam_diffsr_cli.pictures.apng import read_apng
+from sam_diffsr_cli.pictures.avif import read_deep_avif, still_properties
+from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
 from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
@@ -72,6 +74,9 @@ def _read_head(file: BinaryIO, name: str, limits: Limits) -> PictureHead:
     with open_image(file, limits) as image:
         frames = _check_limits(image, name, limits)
         width, height = image.size
+        window = _shown(_boxes_of(image, file), (height, width))
+        if window is not None:
+            height, width = (span.stop - span.start for span in window)
         if _orientation(read_metadata(image, file)) in SWAPPED:
             width, height = height, width
         return PictureHead(_format_name(image), (height, width), frames)
@@ -98,17 +103,40 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
             (frames, plays), notes, profile = read_apng(file, name), (), None
         else:
             frames, notes, profile = _read_frames(image, file, count, name)
+        boxes = _boxes_of(image, file)
+        if boxes is not None:
+            frames = _crop_frames(frames, boxes)
         upright = tuple(replace(frame, pixels=turn_upright(frame.pixels, turn)) for frame in frames)
         return Picture(
             format=_format_name(image),
             frames=upright,
             kind="animation" if len(upright) > 1 else "still",
             plays=plays,
-            metadata=metadata if profile is None else replace(metadata, icc=profile),
+            metadata=metadata if profile is None else replace(metadata, icc=profile, colour=None),
             notes=notes,
             parts=list_parts(_format_name(image), file, metadata),
             turned=turn,
+            bits=boxes.bits if boxes is not None and boxes.bits > 8 else None,
         )
+
+
+def _boxes_of(image: Image.Image, file: BinaryIO) -> ItemProperties | None:
+    """Read what an AVIF's boxes say of a still picture."""
+    is_still = image.format == "AVIF" and getattr(image, "n_frames", 1) == 1
+    return still_properties(file) if is_still else None
+
+
+def _shown(boxes: ItemProperties | None, size: tuple[int, int]) -> tuple[slice, slice] | None:
+    """Return the rows and columns that are to be seen, before turning; None for all."""
+    return None if boxes is None or boxes.crop is None else boxes.crop.window(size)
+
+
+def _crop_frames(frames: list[Frame], boxes: ItemProperties) -> list[Frame]:
+    height, width = frames[0].pixels.shape[:2]
+    window = _shown(boxes, (height, width))
+    if window is None:
+        return frames
+    return [replace(frame, pixels=frame.pixels[window]) for frame in frames]
 
 
 def _orientation(metadata: Metadata) -> int:
@@ -145,7 +173,10 @@ def _read_frames(
 
 
 def _deep_pixels(image: Image.Image, file: BinaryIO) -> np.ndarray:
-    """Decode a still PNG of 16 bits."""
+    """Decode a still PNG or AVIF of more than 8 bits."""
+    boxes = _boxes_of(image, file)
+    if boxes is not None:
+        return read_deep_avif(file, boxes.bits)
     # Pillow first, since it checks what the codec does not: checksums and truncation.
     image.load()
     file.seek(0)

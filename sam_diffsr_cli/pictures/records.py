@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from sam_diffsr_cli.pictures.colour_numbers import Colour
 from sam_diffsr_cli.pictures.directories import Directory
 from sam_diffsr_cli.pictures.ledger import Part
 
@@ -57,10 +58,13 @@ class Metadata:
     ``exif`` is a TIFF structure without the ``Exif`` prefix; ``png_chunks`` are the text, time,
     density and colour chunks of a PNG; ``photoshop`` is the body of a JPEG's APP13 segment, which
     holds IPTC. ``tiff`` are a TIFF page's own names, units and places, and ``pages`` what further
-    pages say, the second first.
+    pages say, the second first. ``colour`` is what numbers in the file tell of its colours where no
+    profile does; ``icc`` is then made of it, or None where no profile could say it or none is
+    needed.
     """
 
     icc: bytes | None = None
+    colour: Colour | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
@@ -91,6 +95,7 @@ class Picture:
     ever); ``notes`` are sentences for the user on what could not be taken as it is, and ``parts``
     is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in the file,
     and ``read_size`` the upright height and width they had there (None: they have it still).
+    ``bits`` says how many of the 16 of deep pixels mean something (None: all).
     """
 
     format: str
@@ -102,6 +107,7 @@ class Picture:
     parts: tuple[Part, ...] = ()
     turned: int = 1
     read_size: tuple[int, int] | None = None
+    bits: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ the compressions of libtiff that print nothing of their own are left to Pillow.
 
 import logging
 import math
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,9 @@ import tifffile
 from PIL import UnidentifiedImageError
 
 from sam_diffsr_cli.errors import InputError, SamsrError
+from sam_diffsr_cli.pictures.colour_reading import colour_of_tiff
 from sam_diffsr_cli.pictures.directories import Directory, read_tiff_chain
+from sam_diffsr_cli.pictures.embedded import with_colour
 from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, turn_upright
 from sam_diffsr_cli.pictures.opening import TOO_LARGE, TRUST, open_image
@@ -43,7 +46,7 @@ PILLOWS_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 3
 """None, CCITT's, LZW, JPEG's, deflate's, PackBits, ThunderScan."""
 
 PILLOWS_PHOTOMETRICS = frozenset({0, 1, 2, 3, 5, 6, 8})
-RGB, CMYK = 2, 5
+RGB, CMYK, GRAY = 2, 5, (0, 1)
 DECODED_TO_RGB = frozenset({6, 7, 33003, 33004, 33005, 34712, 34892, 50001, 50002})
 """Compressions whose decoders undo YCbCr."""
 
@@ -107,8 +110,7 @@ def decode_tiff(file: BinaryIO, name: str, limits: Limits) -> Picture:
         for page in pages:
             sampled = _read_page(file, page, name, limits)
             frames.append(Frame(sampled.pixels))
-            said = page_metadata(page.directory)
-            beside.append(said if sampled.profile is None else replace(said, icc=sampled.profile))
+            beside.append(_metadata_of(page.directory, sampled.profile))
             notes += sampled.notes
     metadata = replace(beside[0], pages=tuple(beside[1:]))
     return Picture(
@@ -120,6 +122,20 @@ def decode_tiff(file: BinaryIO, name: str, limits: Limits) -> Picture:
         parts=list_parts("TIFF", file, metadata),
         turned=pages[0].orientation,
     )
+
+
+def _metadata_of(directory: Directory, profile: bytes | None) -> Metadata:
+    """Gather what a page says; ``profile`` is the one its pixels were converted to, if any."""
+    said = page_metadata(directory)
+    if profile is not None:
+        return replace(said, icc=profile)
+    if said.icc is not None:
+        return said
+    try:
+        colour = colour_of_tiff(directory)
+    except (ValueError, struct.error):
+        return said
+    return with_colour(said, colour, gray=directory.number(PHOTOMETRIC) in GRAY)
 
 
 def _find_pages(file: BinaryIO, name: str, limits: Limits) -> list[_Page]:

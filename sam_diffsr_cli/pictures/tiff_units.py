@@ -14,8 +14,9 @@ from sam_diffsr_cli.pictures.directories import Directory, Field, pack_exif, par
 from sam_diffsr_cli.pictures.modes import SWAPPED
 from sam_diffsr_cli.pictures.records import Metadata, Picture, has_alpha
 from sam_diffsr_cli.pictures.tiff_pages import GEO_TAGS, RESOLUTION_TAGS
+from sam_diffsr_cli.pictures.updating import update_metadata
 
-__all__ = ["follow_pixels"]
+__all__ = ["follow_pages", "follow_pixels"]
 
 DESCRIPTION = 0x010E
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = RESOLUTION_TAGS
@@ -44,6 +45,31 @@ class _Change:
     def times(self) -> tuple[Fraction, Fraction]:
         """How many times as wide and as high it is."""
         return Fraction(self.new[1], self.old[1]), Fraction(self.new[0], self.old[0])
+
+
+def follow_pages(
+    picture: Picture, metadata: Metadata, *, to_tiff: bool
+) -> tuple[Metadata, list[str]]:
+    """Bring up to date what only TIFF says, and all that its further pages say.
+
+    Args:
+        picture: The enlarged picture.
+        metadata: What its first page says, brought up to date in all that other formats say too.
+        to_tiff: Whether a TIFF is written.
+    """
+    if picture.format != "TIFF":
+        return metadata, []
+    new, notes = follow_pixels(picture, metadata, 0, to_tiff=to_tiff)
+    pages = []
+    for index, page in enumerate(metadata.pages, start=1):
+        frames = (picture.frames[index],)
+        old = _change_of(picture, index).old
+        alone = replace(picture, frames=frames, metadata=page, read_size=old)
+        updated, told = update_metadata(alone)
+        updated, more = follow_pixels(picture, updated, index, to_tiff=to_tiff)
+        pages.append(updated)
+        notes += [note for note in told + more if note not in notes]
+    return replace(new, pages=tuple(pages)), notes
 
 
 def follow_pixels(
