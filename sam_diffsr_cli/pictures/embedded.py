@@ -10,6 +10,7 @@ from PIL import Image
 
 from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.avif import light_chunks, properties_of
+from sam_diffsr_cli.pictures.bmp import read_bmp_profile
 from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.colour_numbers import (
     PLAIN_CODES,
@@ -19,6 +20,7 @@ from sam_diffsr_cli.pictures.colour_numbers import (
 )
 from sam_diffsr_cli.pictures.colour_reading import colour_of_exif, colour_of_png
 from sam_diffsr_cli.pictures.directories import parse_exif
+from sam_diffsr_cli.pictures.gif import read_comment
 from sam_diffsr_cli.pictures.records import Metadata
 from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 
@@ -41,11 +43,11 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         chunks = list(png.read_chunks(file)) if image.format == "PNG" else []
         boxes = properties_of(file) if image.format == "AVIF" else None
         found = Metadata(
-            icc=_bytes_or_none(image.info.get("icc_profile")),
+            icc=_or_none(lambda: _find_profile(image, file)),
             exif=_or_none(lambda: _find_exif(image, chunks)),
             xmp=_or_none(lambda: _find_xmp(image, chunks)),
             dpi=_find_dpi(image),
-            comment=None if chunks else _bytes_or_none(image.info.get("comment")),
+            comment=_or_none(lambda: _find_comment(image, file)),
             photoshop=_or_none(lambda: _find_photoshop(image)),
             png_chunks=tuple(_find_chunks(chunks) if boxes is None else light_chunks(boxes)),
         )
@@ -94,6 +96,18 @@ def _or_none(find: Callable[[], Found | None]) -> Found | None:
         return find()
     except Exception:  # noqa: BLE001 - Pillow fails in many ways on damaged fields
         return None
+
+
+def _find_profile(image: Image.Image, file: BinaryIO) -> bytes | None:
+    if image.format in ("BMP", "DIB"):
+        return read_bmp_profile(file)
+    return _bytes_or_none(image.info.get("icc_profile"))
+
+
+def _find_comment(image: Image.Image, file: BinaryIO) -> bytes | None:
+    if image.format == "GIF":
+        return read_comment(file)
+    return None if image.format == "PNG" else _bytes_or_none(image.info.get("comment"))
 
 
 def _find_exif(image: Image.Image, chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:

@@ -18,6 +18,7 @@ from sam_diffsr_cli.pictures.apng import read_apng
 from sam_diffsr_cli.pictures.avif import read_deep_avif, still_properties
 from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
+from sam_diffsr_cli.pictures.gif import read_loop
 from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
 from sam_diffsr_cli.pictures.opening import TRUST, open_file, open_image, told_as_ours
@@ -98,7 +99,7 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
         forget_texts(image)
         metadata = read_metadata(image, file)
         turn = _orientation(metadata)
-        plays = plays_of(image.format or "", image.info.get("loop"))
+        plays = plays_of(image.format or "", _loop_of(image, file))
         if image.format == "PNG" and count > 1:
             (frames, plays), notes, profile = read_apng(file, name), (), None
         else:
@@ -137,6 +138,19 @@ def _crop_frames(frames: list[Frame], boxes: ItemProperties) -> list[Frame]:
     if window is None:
         return frames
     return [replace(frame, pixels=frame.pixels[window]) for frame in frames]
+
+
+def _loop_of(image: Image.Image, file: BinaryIO) -> object:
+    """Return the number by which the file tells its repetition."""
+    if image.format != "GIF":
+        return image.info.get("loop")
+    place = file.tell()
+    try:
+        return read_loop(file)
+    except (IndexError, ValueError):
+        return image.info.get("loop")
+    finally:
+        file.seek(place)
 
 
 def _orientation(metadata: Metadata) -> int:
