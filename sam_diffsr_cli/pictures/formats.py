@@ -25,12 +25,14 @@ class Named(Protocol):
         ...
 
 
-Kept = Literal["icc", "exif", "xmp", "dpi", "comment", "text", "iptc"]
+Kept = Literal["icc", "exif", "xmp", "dpi", "comment", "text", "iptc", "codes"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Format:
-    """What a format can hold: ``deep`` is 16 bits a channel, ``keeps`` the metadata.
+    """What a format can hold: ``bits`` a channel at most, ``keeps`` the metadata.
+
+    ``codes`` in it are code points that tell colours.
 
     ``frames`` is what several frames can be in it. ``lossless`` says when its pixels are exact.
     """
@@ -41,7 +43,7 @@ class Format:
     keeps: frozenset[Kept]
     lossless: Literal["always", "optional", "never"]
     alpha: bool = True
-    deep: bool = False
+    bits: int = 8
     frames: Literal["animation", "pages"] | None = None
 
 
@@ -52,9 +54,9 @@ FORMATS: tuple[Format, ...] = (
         name="PNG",
         suffixes=(".png", ".apng"),
         longest_side=2**31 - 1,
-        keeps=_BESIDE | {"text"},
+        keeps=_BESIDE | {"text", "codes"},
         lossless="always",
-        deep=True,
+        bits=16,
         frames="animation",
     ),
     Format(
@@ -79,7 +81,7 @@ FORMATS: tuple[Format, ...] = (
         longest_side=2**31 - 1,
         keeps=_BESIDE | {"iptc"},
         lossless="always",
-        deep=True,
+        bits=16,
         frames="pages",
     ),
     Format(
@@ -102,8 +104,9 @@ FORMATS: tuple[Format, ...] = (
         name="AVIF",
         suffixes=(".avif", ".avifs"),
         longest_side=32_768,
-        keeps=_BESIDE - {"dpi"},
+        keeps=_BESIDE - {"dpi"} | {"codes"},
         lossless="never",
+        bits=12,
         frames="animation",
     ),
 )

@@ -14,10 +14,10 @@ from sam_diffsr_cli.pictures.jpeg_behind import (
 from sam_diffsr_cli.pictures.jpeg_structure import APP1, COMMENT, MPF_PREFIX, Segment, marker_name
 from sam_diffsr_cli.pictures.ledger import Fate, Part
 from sam_diffsr_cli.pictures.records import Metadata
-from sam_diffsr_cli.pictures.tiff import PHOTOSHOP_PREFIX
+from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 from sam_diffsr_cli.pictures.xmp_extended import EXTENSION_PREFIX, XMP_PREFIX, join_packet
 
-__all__ = ["list_jpeg"]
+__all__ = ["list_jpeg_parts"]
 
 EXTENDED = "extended XMP"
 JPEG_ONLY = frozenset({"JPEG"})
@@ -40,7 +40,7 @@ NAMED = {
 }
 
 
-def list_jpeg(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
+def list_jpeg_parts(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
     """List the parts of a JPEG.
 
     Raises:

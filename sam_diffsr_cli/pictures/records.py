@@ -9,6 +9,8 @@ from typing import Literal
 
 import numpy as np
 
+from sam_diffsr_cli.pictures.colour_numbers import Colour
+from sam_diffsr_cli.pictures.directories import Directory
 from sam_diffsr_cli.pictures.jpeg_behind import Behind
 from sam_diffsr_cli.pictures.ledger import Part
 
@@ -56,10 +58,14 @@ class Metadata:
 
     ``exif`` is a TIFF structure without the ``Exif`` prefix; ``png_chunks`` are the text, time,
     density and colour chunks of a PNG; ``photoshop`` is the body of a JPEG's APP13 segment, which
-    holds IPTC. ``behind`` is what goes behind a JPEG's picture, and further segments of it.
+    holds IPTC. ``tiff`` are a TIFF page's own names, units and places, and ``pages`` what further
+    pages say, the second first. ``colour`` is what numbers in the file tell of its colours where no
+    profile does; ``icc`` is then made of it, or None where no profile could say it or none is
+    needed. ``behind`` is what goes behind a JPEG's picture, and further segments of it.
     """
 
     icc: bytes | None = None
+    colour: Colour | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
@@ -67,6 +73,16 @@ class Metadata:
     photoshop: bytes | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()
     behind: Behind | None = None
+    tiff: Directory | None = None
+    pages: tuple["Metadata", ...] = ()
+
+    def of_page(self, index: int) -> "Metadata":
+        """Return what page ``index`` says; a page that says nothing has the first one's profile."""
+        if index == 0:
+            return self
+        if index <= len(self.pages):
+            return self.pages[index - 1]
+        return Metadata(icc=self.icc, dpi=self.dpi)
 
 
 STRIPPED = Metadata()
@@ -77,22 +93,23 @@ STRIPPED = Metadata()
 class Picture:
     """The content of a picture file.
 
-    ``kind`` says what several frames are; ``loop`` is how often an animation plays (0: for ever,
-    None: not said); ``notes`` are sentences for the user on what could not be taken as it is, and
-    ``parts`` is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in
-    the file, and ``read_size`` the upright height and width they had there (None: they have it
-    still).
+    ``kind`` says what several frames are; ``plays`` is how often an animation is shown (0: for
+    ever); ``notes`` are sentences for the user on what could not be taken as it is, and ``parts``
+    is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in the file,
+    and ``read_size`` the upright height and width they had there (None: they have it still).
+    ``bits`` says how many of the 16 of deep pixels mean something (None: all).
     """
 
     format: str
     frames: tuple[Frame, ...]
     kind: Literal["still", "animation", "pages"] = "still"
-    loop: int | None = None
+    plays: int = 0
     metadata: Metadata = STRIPPED
     notes: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     turned: int = 1
     read_size: tuple[int, int] | None = None
+    bits: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -9,13 +9,21 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.pictures import png
+from sam_diffsr_cli.pictures import avif, png
+from sam_diffsr_cli.pictures.animation import animation_notes
+from sam_diffsr_cli.pictures.apng import write_apng
+from sam_diffsr_cli.pictures.colour_writing import (
+    colour_needs,
+    fit_colour,
+    in_told_colours,
+)
 from sam_diffsr_cli.pictures.encoders import WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
 from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import write_tiff
+from sam_diffsr_cli.pictures.tiff_units import follow_pages
 from sam_diffsr_cli.pictures.updating import update_metadata
 from sam_diffsr_cli.pictures.xmp import with_record
 
@@ -47,7 +55,8 @@ def check_fits(
         lossless: Whether exact pixels were asked for.
 
     Raises:
-        InputError: It cannot hold transparency, several frames, the size, or exact pixels.
+        InputError: It cannot hold transparency, several frames, the size, the colours, or exact
+            pixels.
     """
     hint = "write a .png or .tif"
     if picture.has_alpha and not target.alpha:
@@ -60,6 +69,12 @@ def check_fits(
         raise InputError(
             f"{name}: {target.name} cannot hold {len(picture.frames)} frames ({picture.kind})",
             hint=f"write {fitting}",
+        )
+    needed = colour_needs(picture.metadata, target)
+    if needed is not None:
+        raise InputError(
+            f"{name}: {target.name} cannot tell its colours ({needed})",
+            hint="write a .png or .avif",
         )
     if lossless and target.lossless == "never":
         raise InputError(f"{name}: {target.name} has no lossless form", hint=hint + ", or a .webp")
@@ -80,16 +95,20 @@ def prepare_metadata(
         What is to be written, and a note for each thing the format has no room for.
     """
     if strip:
-        return STRIPPED, ()
+        return _stripped(picture, target), tuple(animation_notes(picture, target))
     old = picture.metadata
     new, notes = update_metadata(picture, target)
+    new, more = follow_pages(picture, new, target)
+    notes += more
     exif = new.exif
     new = replace(new, xmp=with_record(new.xmp, record))
     if target.name == "GIF":
         new = replace(new, comment=_comment_with_record(old.comment, record))
+    new, converted = fit_colour(picture, new, target)
+    notes += converted
     texts = [png.keyword_of(body) for kind, body in new.png_chunks if kind.endswith(b"Xt")]
     beside = {
-        "icc": old.icc,
+        "icc": old.icc if old.colour is None and not converted else None,
         "exif": exif,
         "xmp": old.xmp if target.name == "GIF" else new.xmp,
         "dpi": old.dpi,
@@ -106,11 +125,29 @@ def prepare_metadata(
         notes += further
     if target.name == "GIF" and picture.has_alpha:
         notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
-    if picture.is_deep and not target.deep:
-        notes.append(f"16 bits a channel became 8, all that {target.name} holds")
+    bits, most = picture.bits or 16, _most_bits(picture, target)
+    if picture.is_deep and bits > most:
+        notes.append(f"{bits} bits a channel became {most}, all that {target.name} holds")
+    notes += animation_notes(picture, target)
     left_out = ledger_note(settle(picture.parts, target.name))
     notes += [left_out] if left_out else []
     return new, tuple(notes)
+
+
+def _stripped(picture: Picture, target: Format) -> Metadata:
+    """Keep nothing but colours that only code points can tell; others are converted to sRGB.
+
+    So no colour changes, and there is nothing to say of it.
+    """
+    colour = picture.metadata.colour
+    if colour is not None and colour.needs_codes:
+        return fit_colour(picture, replace(STRIPPED, colour=colour), target)[0]
+    return STRIPPED
+
+
+def _most_bits(picture: Picture, target: Format) -> int:
+    """Return how many bits a channel of the picture the format takes."""
+    return 8 if target.name == "AVIF" and picture.kind != "still" else target.bits
 
 
 def _comment_with_record(comment: bytes | None, record: str) -> bytes:
@@ -136,13 +173,35 @@ def encode_picture(
     Raises:
         InputError: The codec refuses the picture.
     """
+    picture = in_told_colours(picture, metadata)
     if target.name == "PNG" and picture.kind == "still":
         png.write_png(file, picture.frames[0].pixels, _png_chunks(metadata))
+        return
+    if target.name == "PNG":
+        write_apng(file, picture.frames, picture.plays, _png_chunks(metadata))
         return
     if target.name == "TIFF":
         write_tiff(file, picture.frames, metadata)
         return
+    if target.name == "AVIF" and picture.kind == "still" and _needs_codec(picture, metadata):
+        _write_avif(file, picture, metadata, options.quality)
+        return
     save_with_pillow(file, picture, target, metadata, options)
+
+
+def _needs_codec(picture: Picture, metadata: Metadata) -> bool:
+    """Whether Pillow would write an AVIF with fewer bits, other colours or less beside them."""
+    has_light = any(kind in (b"cLLI", b"mDCV") for kind, _ in metadata.png_chunks)
+    is_colour = picture.frames[0].pixels.shape[2] > 2
+    return is_colour or picture.is_deep or metadata.colour is not None or has_light
+
+
+def _write_avif(file: BinaryIO, picture: Picture, metadata: Metadata, quality: int) -> None:
+    bits = 10 if picture.bits == 10 else avif.MOST_BITS
+    try:
+        avif.write_avif(file, picture.frames[0].pixels, metadata, quality, bits)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"cannot be written as AVIF ({error})") from error
 
 
 def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
