@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from sam_diffsr_cli.pictures.jpeg_behind import (
-    CARRIED_ROLES,
     EXIF_PREFIX,
     FRAMES,
     ISO_PREFIX,
@@ -34,7 +33,7 @@ REWRITTEN = {
 NAMED = {
     "gain map": "the gain map (HDR)",
     "depth map": "the depth map",
-    "view": "a second view",
+    "view": "another view",
     "preview": "a preview picture",
     "picture": "a further picture",
 }
@@ -58,7 +57,8 @@ def list_jpeg_parts(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
         if picture.role == "preview":
             yield Part(name=name, size=size, fate="removed", reason="it shows the photo of before")
         else:
-            fate: Fate = "carried" if picture.role in CARRIED_ROLES else "not carried"
+            carried = () if metadata.behind is None else metadata.behind.pictures
+            fate: Fate = "carried" if picture in carried else "not carried"
             yield Part(name=name, size=size, fate=fate, only_in=JPEG_ONLY)
     if found.trailer:
         is_video = b"ftyp" in found.trailer[:64] or b"MotionPhoto_Data" in found.trailer

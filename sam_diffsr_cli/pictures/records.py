@@ -17,6 +17,7 @@ from sam_diffsr_cli.pictures.ledger import Part
 __all__ = [
     "STRIPPED",
     "Frame",
+    "Kind",
     "Limits",
     "Metadata",
     "Picture",
@@ -89,6 +90,10 @@ STRIPPED = Metadata()
 """Nothing beside the pixels."""
 
 
+Kind = Literal["still", "animation", "pages", "views"]
+"""What several frames are; views are of one thing, and the first is the photo."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
     """The content of a picture file.
@@ -102,7 +107,7 @@ class Picture:
 
     format: str
     frames: tuple[Frame, ...]
-    kind: Literal["still", "animation", "pages"] = "still"
+    kind: Kind = "still"
     plays: int = 0
     metadata: Metadata = STRIPPED
     notes: tuple[str, ...] = ()
