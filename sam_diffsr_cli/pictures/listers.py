@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from sam_diffsr_cli.pictures.bmp import list_bmp_parts
 from sam_diffsr_cli.pictures.gif import list_gif_parts
+from sam_diffsr_cli.pictures.jpeg_parts import list_jpeg
 from sam_diffsr_cli.pictures.ledger import Part
 from sam_diffsr_cli.pictures.png_parts import list_png_parts
 from sam_diffsr_cli.pictures.records import Metadata
@@ -20,6 +21,7 @@ Lister = Callable[[BinaryIO, Metadata], Iterable[Part]]
 _LISTERS: dict[str, Lister] = {
     "BMP": list_bmp_parts,
     "GIF": list_gif_parts,
+    "JPEG": list_jpeg,
     "PNG": list_png_parts,
     "TIFF": list_tiff_parts,
     "WEBP": list_webp_parts,
