@@ -7,6 +7,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
+from PIL import Image
 
 from sam_diffsr_cli.pictures.avif import still_properties
 from sam_diffsr_cli.pictures.avif_items import insert_items
