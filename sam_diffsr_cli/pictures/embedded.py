@@ -45,8 +45,8 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         warnings.simplefilter("ignore")
         place = file.tell()
         chunks = list(png.read_chunks(file)) if image.format == "PNG" else []
-        jpeg = _or_none(lambda: _take_apart(image, file))
         boxes = properties_of(file) if image.format == "AVIF" else None
+        jpeg = _or_none(lambda: _take_apart(image, file))
         found = Metadata(
             icc=_or_none(lambda: _find_profile(image, file)),
             exif=_or_none(lambda: _find_exif(image, chunks)),

@@ -101,8 +101,10 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
         metadata = read_metadata(image, file)
         turn = _orientation(metadata)
         plays = plays_of(image.format or "", _loop_of(image, file))
+        notes: tuple[str, ...] = ()
+        profile: bytes | None = None
         if image.format == "PNG" and count > 1:
-            (frames, plays), notes, profile = read_apng(file, name), (), None
+            frames, plays = read_apng(file, name)
         else:
             frames, notes, profile = _read_frames(image, file, count, name)
         boxes = _boxes_of(image, file)

@@ -94,5 +94,5 @@ def _page_parts(directory: Directory, said: Metadata) -> Iterator[Part]:
 
 def _name_of(tag: int) -> str:
     """Name a tag as others do."""
-    name = next(iter(tifffile.TIFF.TAGS.getall(tag) or ()), None)
+    name = next(iter(tifffile.TIFF.TAGS.getall(tag, default=None) or ()), None)
     return f"tag {tag}" if name is None else str(name)

@@ -55,9 +55,9 @@ LARGEST_TILE = 1 << 26
 
 
 class _Page(NamedTuple):
-    """One page: its place in the chain of directories, and the directory."""
+    """One page: its number in the chain of directories, from 0, and the directory."""
 
-    index: int
+    number: int
     directory: Directory
 
     @property
@@ -187,7 +187,7 @@ def _read_page(file: BinaryIO, page: _Page, name: str, limits: Limits) -> Sample
     ):
         samples = read_subsampled(file, page.directory)
     else:
-        samples = _by_tifffile(file, page.index, name, limits)
+        samples = _by_tifffile(file, page.number, name, limits)
     sampled = to_pixels(samples, _layout(page.directory), name)
     return replace(sampled, pixels=turn_upright(sampled.pixels, page.orientation))
 
@@ -214,8 +214,8 @@ def _by_pillow(file: BinaryIO, page: _Page, name: str, limits: Limits) -> Sample
     """Decode with Pillow; None where it does not know the kind after all."""
     try:
         with open_image(file, limits) as image:
-            if page.index:
-                image.seek(page.index)
+            if page.number:
+                image.seek(page.number)
             image.load()
             pixels, note, profile = frame_pixels(image, name)
     except (UnidentifiedImageError, SyntaxError):
