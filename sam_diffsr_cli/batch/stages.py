@@ -173,7 +173,7 @@ def _enlarge(
             progress=progress,
             notify=notify,
         )
-        pixels = enlarge_frame(run, frame.pixels, picture.metadata.icc)
+        pixels = enlarge_frame(run, frame.pixels, picture.metadata.of_page(index).icc)
         frames.append(replace(frame, pixels=pixels))
     parts = () if settings.options.strip_metadata else settle(picture.parts, target.name)
     return replace(picture.with_frames(tuple(frames)), parts=parts)

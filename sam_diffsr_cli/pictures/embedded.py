@@ -8,7 +8,7 @@ from typing import BinaryIO, TypeVar
 
 from PIL import Image
 
-from sam_diffsr_cli.pictures import png, tiff
+from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.avif import light_chunks, properties_of
 from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.colour_numbers import (
@@ -17,9 +17,10 @@ from sam_diffsr_cli.pictures.colour_numbers import (
     colour_of_codes,
     profile_of,
 )
-from sam_diffsr_cli.pictures.colour_reading import colour_of_exif, colour_of_png, colour_of_tiff
-from sam_diffsr_cli.pictures.directories import parse_exif, read_tiff_directory
+from sam_diffsr_cli.pictures.colour_reading import colour_of_exif, colour_of_png
+from sam_diffsr_cli.pictures.directories import parse_exif
 from sam_diffsr_cli.pictures.records import Metadata
+from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 
 __all__ = ["forget_texts", "read_metadata", "with_colour"]
 
@@ -41,14 +42,14 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         boxes = properties_of(file) if image.format == "AVIF" else None
         found = Metadata(
             icc=_bytes_or_none(image.info.get("icc_profile")),
-            exif=_or_none(lambda: _find_exif(image, file, chunks)),
+            exif=_or_none(lambda: _find_exif(image, chunks)),
             xmp=_or_none(lambda: _find_xmp(image, chunks)),
             dpi=_find_dpi(image),
             comment=None if chunks else _bytes_or_none(image.info.get("comment")),
-            photoshop=_or_none(lambda: _find_photoshop(image, file)),
+            photoshop=_or_none(lambda: _find_photoshop(image)),
             png_chunks=tuple(_find_chunks(chunks) if boxes is None else light_chunks(boxes)),
         )
-        colour = _or_none(lambda: _find_colour(image, file, (chunks, boxes), found))
+        colour = _or_none(lambda: _find_colour(image, (chunks, boxes), found))
         file.seek(place)
         return with_colour(found, colour, gray=image.mode in GRAY_MODES)
 
@@ -62,7 +63,6 @@ def with_colour(metadata: Metadata, colour: Colour | None, *, gray: bool) -> Met
 
 def _find_colour(
     image: Image.Image,
-    file: BinaryIO,
     told: tuple[list[tuple[bytes, bytes]], ItemProperties | None],
     found: Metadata,
 ) -> Colour | None:
@@ -74,8 +74,6 @@ def _find_colour(
         return colour if is_plain else None
     if boxes is not None and boxes.codes is not None:
         return colour_of_codes(boxes.codes, "nclx")
-    if image.format == "TIFF":
-        return colour_of_tiff(read_tiff_directory(file))
     is_srgb = any(kind == b"sRGB" for kind, _ in chunks)
     return None if found.exif is None or is_srgb else colour_of_exif(parse_exif(found.exif))
 
@@ -98,11 +96,7 @@ def _or_none(find: Callable[[], Found | None]) -> Found | None:
         return None
 
 
-def _find_exif(
-    image: Image.Image, file: BinaryIO, chunks: Iterable[tuple[bytes, bytes]]
-) -> bytes | None:
-    if image.format == "TIFF":
-        return tiff.pick_exif(file)
+def _find_exif(image: Image.Image, chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     if image.format == "PNG":
         # Pillow would have to decode the pixels to see what stands behind them.
         return png.find_exif(chunks)
@@ -111,8 +105,6 @@ def _find_exif(
 
 
 def _find_xmp(image: Image.Image, chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    if image.format == "TIFF":
-        return _bytes_or_none(getattr(image, "tag_v2", {}).get(tiff.XMP_TAG))
     return png.find_xmp(chunks) if image.format == "PNG" else _bytes_or_none(image.info.get("xmp"))
 
 
@@ -127,11 +119,9 @@ def _find_dpi(image: Image.Image) -> tuple[float, float] | None:
     return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
 
 
-def _find_photoshop(image: Image.Image, file: BinaryIO) -> bytes | None:
+def _find_photoshop(image: Image.Image) -> bytes | None:
     """Join the segments over which a JPEG spreads what is longer than one can hold."""
-    if image.format == "TIFF":
-        return tiff.pick_photoshop(file)
-    prefix = tiff.PHOTOSHOP_PREFIX
+    prefix = PHOTOSHOP_PREFIX
     segments = getattr(image, "applist", ()) if image.format in ("JPEG", "MPO") else ()
     bodies = [
         body.removeprefix(prefix)

@@ -1,18 +1,29 @@
-"""EXIF after enlarging: upright, with the new size, and otherwise byte for byte as it was.
+"""EXIF after enlarging: upright, its pixels those of the result, all else byte for byte as it was.
 
 The TIFF structure is patched in place rather than written anew, since a maker's notes hold offsets
 into it that no other writer knows.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
-__all__ = ["orientation_of", "upright_exif", "without_orientation"]
+from sam_diffsr_cli.pictures.change import Change
+from sam_diffsr_cli.pictures.pixel_metadata import Rule, exif_rules
 
-IMAGE_WIDTH, IMAGE_LENGTH, ORIENTATION, EXIF_IFD = 0x0100, 0x0101, 0x0112, 0x8769
-PIXEL_X, PIXEL_Y = 0xA002, 0xA003
-SHORT, LONG, IFD = 3, 4, 13
+__all__ = [
+    "moved_area",
+    "orientation_of",
+    "scaled_rational",
+    "upright_exif",
+    "without_orientation",
+]
+
+ORIENTATION, EXIF_IFD, INTEROPERABILITY = 0x0112, 0x8769, 0xA005
+SHORT, LONG, RATIONAL, IFD = 3, 4, 5, 13
+MOST_SHORT = 65_535
+MOST_DIRECTORIES = 3
 MOST_ENTRIES = 1000
 """No real directory has as many."""
 
@@ -65,35 +76,130 @@ def orientation_of(exif: bytes) -> int | None:
     return None
 
 
-def upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
-    """Set orientation to upright and the size tags to ``size`` ``(H, W)``; drop the thumbnail.
+def upright_exif(exif: bytes, change: Change) -> bytes | None:
+    """Bring what speaks of pixels up to date, by the table of ``pixel_metadata``.
 
     Returns:
-        The patched bytes, as long as they were; None when they are damaged.
+        The patched bytes, as long as they were unless a number outgrew its place; None when they
+        are damaged.
     """
-    patched = bytearray(exif)
-    height, width = size
-    sizes = {IMAGE_WIDTH: width, IMAGE_LENGTH: height, PIXEL_X: width, PIXEL_Y: height}
+    patched, rules = bytearray(exif), exif_rules()
+    pairs: dict[Rule, list[_Entry]] = {}
     try:
         order = _byte_order(exif)
         (first,) = struct.unpack_from(f"{order}I", exif, 4)
-        directories = [first]
-        for entry in _entries(exif, order, first):
-            if entry.tag == EXIF_IFD:
-                directories.append(_value(exif, order, entry))
-            elif entry.tag == ORIENTATION:
+        for entry in _main_entries(exif, order, first):
+            rule = rules.get(entry.tag, "keep")
+            if rule == "upright":
                 _put(patched, order, entry, 1, SHORT)
-        for directory in directories:
-            for entry in _entries(exif, order, directory):
-                if entry.tag in sizes:
-                    _put(patched, order, entry, sizes[entry.tag], LONG)
+            elif rule in {"width", "height"}:
+                _put(patched, order, entry, change.after[rule == "width"], LONG)
+            elif rule in {"area", "place"}:
+                _move(patched, order, entry, change)
+            elif rule in {"across", "down", "density"}:
+                pairs.setdefault(rule, []).append(entry)
         # The next directory is the thumbnail: small, and turned as the photo was.
         (count,) = struct.unpack_from(f"{order}H", exif, first)
         end = first + 2 + 12 * count
         patched[end : end + 4] = bytes(len(patched[end : end + 4]))
     except (struct.error, ValueError):
         return None
+    densities = pairs.get("density", [])
+    if change.is_quarter and len(densities) == 2:
+        _set_rationals(patched, order, densities[::-1], densities, (Fraction(1), Fraction(1)))
+    resolutions = [*pairs.get("across", [])[:1], *pairs.get("down", [])[:1]]
+    sources = resolutions[::-1] if change.is_quarter else resolutions
+    factors = change.factors if pairs.get("across") else change.factors[1:]
+    _set_rationals(patched, order, sources, resolutions, factors)
     return bytes(patched)
+
+
+def _main_entries(exif: bytes, order: str, first: int) -> Iterator[_Entry]:
+    """Yield the entries of the first directory, of EXIF's below it, and of interoperability's."""
+    following = [first]
+    for directory in following:
+        for entry in _entries(exif, order, directory):
+            if entry.tag in (EXIF_IFD, INTEROPERABILITY) and len(following) < MOST_DIRECTORIES:
+                following.append(_value(exif, order, entry))
+            yield entry
+
+
+def _move(exif: bytearray, order: str, entry: _Entry, change: Change) -> None:
+    """Turn and enlarge a point, a circle or a rectangle about its centre; nothing else is one."""
+    letter = {SHORT: "H", LONG: "I"}.get(entry.kind)
+    if letter is None or entry.number not in (2, 3, 4):
+        return
+    size = entry.number * (2 if entry.kind == SHORT else 4)
+    (place,) = (
+        (entry.offset + 8,)
+        if size <= 4
+        else struct.unpack_from(f"{order}I", exif, entry.offset + 8)
+    )
+    try:
+        numbers = struct.unpack_from(f"{order}{entry.number}{letter}", exif, place)
+    except struct.error:
+        return
+    values = moved_area(numbers, change)
+    if max(values) > MOST_SHORT and entry.kind == SHORT:
+        exif += bytes(len(exif) % 2)
+        place, letter = len(exif), "I"
+        exif += bytes(4 * len(values))
+        struct.pack_into(f"{order}HHII", exif, entry.offset, entry.tag, LONG, len(values), place)
+    struct.pack_into(f"{order}{len(values)}{letter}", exif, place, *values)
+
+
+def moved_area(numbers: Sequence[float], change: Change) -> list[int]:
+    """Turn and enlarge (x, y), (x, y, diameter) or (x, y, width, height) about the centre."""
+    place = change.pixel(numbers[0], numbers[1])
+    extent = change.pixel_extent(numbers[2], numbers[-1]) if len(numbers) > 2 else ()
+    values = (*place, *(extent if len(numbers) == 4 else extent[:1]))
+    return [max(round(value), 0) for value in values]
+
+
+def _set_rationals(
+    exif: bytearray,
+    order: str,
+    sources: Sequence[_Entry],
+    targets: Sequence[_Entry],
+    factors: Sequence[Fraction],
+) -> None:
+    """Give each target the number of its source times a factor; what is no such number stays."""
+    try:
+        found = [_rational(exif, order, entry) for entry in sources]
+        places = [_rational(exif, order, entry)[0] for entry in targets]
+        packed = [
+            struct.pack(f"{order}II", *scaled_rational(numerator, denominator, factor))
+            for (_, numerator, denominator), factor in zip(found, factors, strict=False)
+        ]
+    except (struct.error, ValueError, ZeroDivisionError):
+        return
+    for place, data in zip(places, packed, strict=False):
+        exif[place : place + 8] = data
+
+
+def _rational(exif: bytearray, order: str, entry: _Entry) -> tuple[int, int, int]:
+    """Read where a single RATIONAL lies, its numerator, and its denominator."""
+    if entry.kind != RATIONAL or entry.number != 1:
+        raise ValueError("not a fraction")
+    (place,) = struct.unpack_from(f"{order}I", exif, entry.offset + 8)
+    return place, *struct.unpack_from(f"{order}II", exif, place)
+
+
+def scaled_rational(numerator: int, denominator: int, factor: Fraction) -> tuple[int, int]:
+    """Multiply a fraction, with its own denominator where that gives a whole numerator.
+
+    Raises:
+        ValueError: The result is beyond 32 bits.
+        ZeroDivisionError: The denominator is 0.
+    """
+    result = Fraction(numerator, denominator) * factor
+    whole = result * denominator
+    if whole.denominator == 1 and whole < 2**32:
+        return int(whole), denominator
+    near = result.limit_denominator(2**16)
+    if near.numerator >= 2**32:
+        raise ValueError("beyond 32 bits")
+    return near.numerator, near.denominator
 
 
 def without_orientation(exif: bytes) -> bytes:

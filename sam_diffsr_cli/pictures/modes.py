@@ -15,7 +15,6 @@ from sam_diffsr_cli.pictures.records import to_8_bits
 __all__ = ["SWAPPED", "frame_pixels", "is_deep", "turn_upright"]
 
 GRAY_MODES = ("1", "L", "LA")
-BITS_PER_SAMPLE = 258
 EXACT = ImageCms.Flags.NOOPTIMIZE
 """As in ``colour``."""
 
@@ -28,18 +27,10 @@ def is_deep(image: Image.Image, file: BinaryIO) -> bool:
     if image.format == "AVIF":
         boxes = still_properties(file)
         return boxes is not None and boxes.bits > 8
-    if image.format == "TIFF":
-        return bits_of_tiff(image) == 16
     # Pillow reads 16-bit colour as 8 bits; what it decoded may be gone by now, so the file is
     # asked. Its frames beyond the first have no other decoder than Pillow.
     is_still_png = image.format == "PNG" and getattr(image, "n_frames", 1) == 1
     return is_still_png and bit_depth(file) == 16
-
-
-def bits_of_tiff(image: Image.Image) -> int:
-    """Read the bits per sample of a TIFF page."""
-    bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (1,))
-    return max(bits) if isinstance(bits, tuple) else int(bits)
 
 
 def frame_pixels(image: Image.Image, name: str) -> tuple[np.ndarray, str | None, bytes | None]:

@@ -11,7 +11,6 @@ from typing import BinaryIO
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from sam_diffsr_cli.errors import InputError, SamsrError
-from sam_diffsr_cli.pictures import tiff
 from sam_diffsr_cli.pictures.png import MOST_CHUNK_BYTES
 from sam_diffsr_cli.pictures.records import Limits
 
@@ -72,7 +71,6 @@ def open_image(file: BinaryIO, limits: Limits) -> Iterator[Image.Image]:
     """
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     PngImagePlugin.MAX_TEXT_CHUNK = MOST_CHUNK_BYTES
-    tiff.open_more_kinds()
     file.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -5,7 +5,7 @@ Pillow's (width, height) stays inside this folder.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -13,21 +13,21 @@ from PIL import Image
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import exif as exif_module
-from sam_diffsr_cli.pictures import tiff
+from sam_diffsr_cli.pictures.animation import plays_of
+from sam_diffsr_cli.pictures.apng import read_apng
 from sam_diffsr_cli.pictures.avif import read_deep_avif, still_properties
 from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
 from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
 from sam_diffsr_cli.pictures.opening import TRUST, open_file, open_image, told_as_ours
-from sam_diffsr_cli.pictures.png import bit_depth
 from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, Picture, rgb_levels
+from sam_diffsr_cli.pictures.tiff_reading import decode_tiff, is_tiff, tiff_size
 from sam_diffsr_cli.pictures.xmp import orientation_in
 
 __all__ = ["PictureHead", "decode_picture", "read_head", "read_levels", "read_picture"]
 
 SAME_FORMAT = {"MPO": "JPEG", "DIB": "BMP"}
-PAGED = ("TIFF",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,20 @@ def read_head(path: Path, limits: Limits) -> PictureHead:
     Raises:
         InputError: As ``read_picture``, as far as the header tells.
     """
-    with open_file(path) as file, told_as_ours(str(path)), open_image(file, limits) as image:
-        frames = _check_limits(image, str(path), limits)
+    with open_file(path) as file, told_as_ours(str(path)):
+        if is_tiff(file):
+            return PictureHead("TIFF", *tiff_size(file, str(path), limits))
+        return _read_head(file, str(path), limits)
+
+
+def _read_head(file: BinaryIO, name: str, limits: Limits) -> PictureHead:
+    with open_image(file, limits) as image:
+        frames = _check_limits(image, name, limits)
         width, height = image.size
         window = _shown(_boxes_of(image, file), (height, width))
         if window is not None:
             height, width = (span.stop - span.start for span in window)
-        if _has_rows_as_columns(image, read_metadata(image, file)):
+        if _orientation(read_metadata(image, file)) in SWAPPED:
             width, height = height, width
         return PictureHead(_format_name(image), (height, width), frames)
 
@@ -81,26 +88,34 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
     Raises:
         InputError: As ``read_picture``.
     """
-    with told_as_ours(name), open_image(file, limits) as image:
+    with told_as_ours(name):
+        return decode_tiff(file, name, limits) if is_tiff(file) else _decode(file, name, limits)
+
+
+def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
+    with open_image(file, limits) as image:
         count = _check_limits(image, name, limits)
         forget_texts(image)
         metadata = read_metadata(image, file)
-        turn = 1 if image.format == "TIFF" else _orientation(metadata)
-        frames, notes, profile = _read_frames(image, file, count, (name, limits))
+        turn = _orientation(metadata)
+        plays = plays_of(image.format or "", image.info.get("loop"))
+        if image.format == "PNG" and count > 1:
+            (frames, plays), notes, profile = read_apng(file, name), (), None
+        else:
+            frames, notes, profile = _read_frames(image, file, count, name)
         boxes = _boxes_of(image, file)
         if boxes is not None:
             frames = _crop_frames(frames, boxes)
         upright = tuple(replace(frame, pixels=turn_upright(frame.pixels, turn)) for frame in frames)
-        several: Literal["pages", "animation"] = "pages" if image.format in PAGED else "animation"
         return Picture(
             format=_format_name(image),
             frames=upright,
-            kind=several if len(upright) > 1 else "still",
-            loop=image.info.get("loop"),
+            kind="animation" if len(upright) > 1 else "still",
+            plays=plays,
             metadata=metadata if profile is None else replace(metadata, icc=profile, colour=None),
             notes=notes,
             parts=list_parts(_format_name(image), file, metadata),
-            turned=_orientation(metadata),
+            turned=turn,
             bits=boxes.bits if boxes is not None and boxes.bits > 8 else None,
         )
 
@@ -132,52 +147,33 @@ def _orientation(metadata: Metadata) -> int:
     return found or 1
 
 
-def _has_rows_as_columns(image: Image.Image, metadata: Metadata) -> bool:
-    """Whether ``image.size`` is still to be swapped; Pillow has done so for TIFF's own tag."""
-    tag = getattr(image, "tag_v2", {}).get(exif_module.ORIENTATION)
-    return _orientation(metadata) in SWAPPED and tag not in SWAPPED
-
-
 def _read_frames(
-    image: Image.Image, file: BinaryIO, count: int, source: tuple[str, Limits]
+    image: Image.Image, file: BinaryIO, count: int, name: str
 ) -> tuple[list[Frame], tuple[str, ...], bytes | None]:
     """Decode every frame; also notes, and the profile when the pixels left the file's own space."""
     frames: list[Frame] = []
     notes: list[str] = []
-    profile, first_profile = None, image.info.get("icc_profile")
-    # A PNG's default picture that is no part of the animation is left out.
-    first = 1 if count > 1 and getattr(image, "default_image", False) else 0
-    for index in range(first, count):
+    profile = None
+    for index in range(count):
         if count > 1:
             image.seek(index)
-        if image.info.get("icc_profile") != first_profile:
-            notes.append("its pages have different ICC profiles, of which the first was kept")
         forget_texts(image)
         if is_deep(image, file):
-            pixels = _deep_pixels(image, file, index, source)
+            pixels = _deep_pixels(image, file)
         else:
             image.load()
             forget_texts(image)
-            pixels, note, new_profile = frame_pixels(image, source[0])
+            pixels, note, new_profile = frame_pixels(image, name)
             profile = new_profile or profile
             notes += [note] if note else []
         duration = image.info.get("duration")
         frames.append(Frame(pixels, float(duration) if isinstance(duration, (int, float)) else 0.0))
-    if count > 1 and image.format == "PNG" and bit_depth(file) == 16:
-        notes.append("16 bits a channel became 8, all that is read of an animation")
-    if image.format not in PAGED:
-        frames = _same_channels(_gray_again(frames) if image.format == "GIF" else frames)
+    frames = _same_channels(_gray_again(frames) if image.format == "GIF" else frames)
     return frames, tuple(dict.fromkeys(notes)), profile
 
 
-def _deep_pixels(
-    image: Image.Image, file: BinaryIO, index: int, source: tuple[str, Limits]
-) -> np.ndarray:
-    name, limits = source
-    if image.format == "TIFF":
-        orientation = image.getexif().get(exif_module.ORIENTATION, 1)
-        pixels = tiff.read_deep_page(file, index, name, limits)
-        return turn_upright(pixels, orientation if orientation in range(1, 9) else 1)
+def _deep_pixels(image: Image.Image, file: BinaryIO) -> np.ndarray:
+    """Decode a still PNG or AVIF of more than 8 bits."""
     boxes = _boxes_of(image, file)
     if boxes is not None:
         return read_deep_avif(file, boxes.bits)
@@ -233,22 +229,10 @@ def _check_limits(image: Image.Image, name: str, limits: Limits) -> int:
         raise InputError(f"{name}: has no pixels")
     if count > limits.max_frames:
         raise InputError(f"{name}: {count} frames are more than {limits.max_frames}")
-    if _count_pixels(image, count) > limits.max_pixels:
+    if width * height * count > limits.max_pixels:
         times = f", {count} times," if count > 1 else ""
         raise InputError(
             f"{name}: {width}x{height} pixels{times} are more than is safe to decode",
             hint=TRUST,
         )
     return count
-
-
-def _count_pixels(image: Image.Image, count: int) -> int:
-    """Count the pixels of all frames; only pages differ in size."""
-    if image.format not in PAGED or count == 1:
-        return image.width * image.height * count
-    total = 0
-    for index in range(count):
-        image.seek(index)
-        total += image.width * image.height
-    image.seek(0)
-    return total

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from sam_diffsr_cli.pictures.colour_numbers import Colour
+from sam_diffsr_cli.pictures.directories import Directory
 from sam_diffsr_cli.pictures.ledger import Part
 
 __all__ = [
@@ -56,8 +57,10 @@ class Metadata:
 
     ``exif`` is a TIFF structure without the ``Exif`` prefix; ``png_chunks`` are the text, time,
     density and colour chunks of a PNG; ``photoshop`` is the body of a JPEG's APP13 segment, which
-    holds IPTC. ``colour`` is what numbers in the file tell of its colours where no profile does;
-    ``icc`` is then made of it, or None where no profile could say it or none is needed.
+    holds IPTC. ``tiff`` are a TIFF page's own names, units and places, and ``pages`` what further
+    pages say, the second first. ``colour`` is what numbers in the file tell of its colours where no
+    profile does; ``icc`` is then made of it, or None where no profile could say it or none is
+    needed.
     """
 
     icc: bytes | None = None
@@ -68,6 +71,16 @@ class Metadata:
     comment: bytes | None = None
     photoshop: bytes | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()
+    tiff: Directory | None = None
+    pages: tuple["Metadata", ...] = ()
+
+    def of_page(self, index: int) -> "Metadata":
+        """Return what page ``index`` says; a page that says nothing has the first one's profile."""
+        if index == 0:
+            return self
+        if index <= len(self.pages):
+            return self.pages[index - 1]
+        return Metadata(icc=self.icc, dpi=self.dpi)
 
 
 STRIPPED = Metadata()
@@ -78,17 +91,17 @@ STRIPPED = Metadata()
 class Picture:
     """The content of a picture file.
 
-    ``kind`` says what several frames are; ``loop`` is how often an animation plays (0: for ever,
-    None: not said); ``notes`` are sentences for the user on what could not be taken as it is, and
-    ``parts`` is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in
-    the file, and ``read_size`` the upright height and width they had there (None: they have it
-    still). ``bits`` says how many of the 16 of deep pixels mean something (None: all).
+    ``kind`` says what several frames are; ``plays`` is how often an animation is shown (0: for
+    ever); ``notes`` are sentences for the user on what could not be taken as it is, and ``parts``
+    is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in the file,
+    and ``read_size`` the upright height and width they had there (None: they have it still).
+    ``bits`` says how many of the 16 of deep pixels mean something (None: all).
     """
 
     format: str
     frames: tuple[Frame, ...]
     kind: Literal["still", "animation", "pages"] = "still"
-    loop: int | None = None
+    plays: int = 0
     metadata: Metadata = STRIPPED
     notes: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()

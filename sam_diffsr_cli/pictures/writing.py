@@ -10,18 +10,21 @@ from typing import Any, BinaryIO
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import avif, png
+from sam_diffsr_cli.pictures.animation import animation_notes
+from sam_diffsr_cli.pictures.apng import write_apng
 from sam_diffsr_cli.pictures.colour_writing import (
     colour_needs,
     fit_colour,
     in_told_colours,
 )
 from sam_diffsr_cli.pictures.encoders import MOST_JPEG_SEGMENT, WriteOptions, save_with_pillow
-from sam_diffsr_cli.pictures.exif import upright_exif
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import write_tiff
-from sam_diffsr_cli.pictures.xmp import upright_xmp, with_record
+from sam_diffsr_cli.pictures.tiff_units import follow_pages
+from sam_diffsr_cli.pictures.updating import update_metadata
+from sam_diffsr_cli.pictures.xmp import with_record
 
 __all__ = ["check_fits", "encode_picture", "prepare_metadata"]
 
@@ -92,12 +95,13 @@ def prepare_metadata(
         What is to be written, and a note for each thing the format has no room for.
     """
     if strip:
-        return _stripped(picture, target)
+        return _stripped(picture, target), tuple(animation_notes(picture, target))
     old = picture.metadata
-    exif = None if old.exif is None else upright_exif(old.exif, picture.size)
-    xmp = None if old.xmp is None else upright_xmp(old.xmp, picture.size)
-    new = replace(old, exif=exif, xmp=with_record(xmp, record))
-    notes = ["EXIF is damaged and was left out"] if old.exif and exif is None else []
+    new, notes = update_metadata(picture)
+    new, more = follow_pages(picture, new, to_tiff=target.name == "TIFF")
+    notes += more
+    exif = new.exif
+    new = replace(new, xmp=with_record(new.xmp, record))
     if target.name == "GIF":
         new = replace(new, comment=_comment_with_record(old.comment, record))
     new, converted = fit_colour(picture, new, target)
@@ -123,20 +127,21 @@ def prepare_metadata(
     bits, most = picture.bits or 16, _most_bits(picture, target)
     if picture.is_deep and bits > most:
         notes.append(f"{bits} bits a channel became {most}, all that {target.name} holds")
+    notes += animation_notes(picture, target)
     left_out = ledger_note(settle(picture.parts, target.name))
     notes += [left_out] if left_out else []
     return new, tuple(notes)
 
 
-def _stripped(picture: Picture, target: Format) -> tuple[Metadata, tuple[str, ...]]:
+def _stripped(picture: Picture, target: Format) -> Metadata:
     """Keep nothing but colours that only code points can tell; others are converted to sRGB.
 
-    So no colour changes, and there is nothing to say.
+    So no colour changes, and there is nothing to say of it.
     """
     colour = picture.metadata.colour
     if colour is not None and colour.needs_codes:
-        return fit_colour(picture, replace(STRIPPED, colour=colour), target)[0], ()
-    return STRIPPED, ()
+        return fit_colour(picture, replace(STRIPPED, colour=colour), target)[0]
+    return STRIPPED
 
 
 def _most_bits(picture: Picture, target: Format) -> int:
@@ -181,6 +186,9 @@ def encode_picture(
     picture = in_told_colours(picture, metadata)
     if target.name == "PNG" and picture.kind == "still":
         png.write_png(file, picture.frames[0].pixels, _png_chunks(metadata))
+        return
+    if target.name == "PNG":
+        write_apng(file, picture.frames, picture.plays, _png_chunks(metadata))
         return
     if target.name == "TIFF":
         write_tiff(file, picture.frames, metadata)

@@ -73,7 +73,7 @@ def test_other_frames_leave_all_else_but_the_size_it_had() -> None:
         format="GIF",
         frames=(Frame(levels(3, 4, 1)),),
         kind="animation",
-        loop=3,
+        plays=3,
         metadata=Metadata(comment=b"c"),
         notes=("n",),
     )
