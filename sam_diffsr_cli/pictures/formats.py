@@ -109,11 +109,19 @@ FORMATS: tuple[Format, ...] = (
         bits=12,
         frames="animation",
     ),
+    Format(
+        name="JXL",
+        suffixes=(".jxl",),
+        longest_side=2**18,
+        keeps=frozenset({"exif", "xmp", "codes"}),
+        lossless="optional",
+        bits=16,
+    ),
 )
 """JPEG's field goes to 65,535, but its usual encoder stops at 65,500."""
 
 FOREIGN_SUFFIXES = frozenset(
-    (".heic", ".heif", ".jxl", ".jp2", ".exr", ".hdr", ".psd", ".tga", ".svg", ".dng", ".raw")
+    (".heic", ".heif", ".hif", ".jp2", ".exr", ".hdr", ".psd", ".tga", ".svg", ".dng", ".raw")
 )
 """A name that ends so is meant to be a picture, of a kind that samsr does not write."""
 
