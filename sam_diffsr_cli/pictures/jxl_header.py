@@ -1,7 +1,7 @@
 """The header of a JPEG XL code stream (ISO/IEC 18181-1, annex D).
 
-The codec tells neither colours nor bits nor the turn. They stand in the first bytes, bit by bit from
-the lowest up.
+The codec tells neither colours nor bits nor the turn. They stand in the first bytes, the lowest bits
+first.
 """
 
 import struct
