@@ -70,7 +70,8 @@ def read_deep_avif(file: BinaryIO, bits: int) -> np.ndarray:
     top = 2**bits - 1
     if levels.dtype != np.uint16 or levels.ndim not in (2, 3) or levels.max() > top:
         raise ValueError("not the bits a channel that it says")
-    pixels = ((levels.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+    whole = levels.astype(np.uint32) * 65535 + top // 2
+    pixels: np.ndarray = (whole // top).astype(np.uint16)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 

@@ -33,7 +33,10 @@ JXL_NAME = "JXL"
 PROFILE_EXTRA = "pip install 'samsr[jxl]' reads it"
 CONTAINER = pack_box(b"JXL ", b"\r\n\x87\n") + pack_box(b"ftyp", b"jxl \0\0\0\0jxl ")
 P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
-KNOWN_PRIMARIES = {(0.640, 0.330, 0.300, 0.600, 0.150, 0.060): 1, P3: 12}
+KNOWN_PRIMARIES: dict[tuple[float, ...], int] = {
+    (0.640, 0.330, 0.300, 0.600, 0.150, 0.060): 1,
+    P3: 12,
+}
 KNOWN_PRIMARIES[(0.708, 0.292, 0.170, 0.797, 0.131, 0.046)] = 9
 TRANSFERS = (1, 8, 13, 16, 17, 18)
 """The code points that the header shares with H.273."""
@@ -61,7 +64,7 @@ def jpeg_inside(file: BinaryIO) -> bytes | None:
     if b"jbrd" not in data[:65536]:
         return None
     try:
-        return bytes(imagecodecs.jpegxl_decode_jpeg(data))
+        return bytes(imagecodecs.jpegxl_decode_jpeg(data, numthreads=1))
     except (RuntimeError, ValueError):
         return None
 
@@ -242,7 +245,7 @@ def _lossless(levels: np.ndarray, bits: int | None) -> bytes:
     return bytes(imagecodecs.jpegxl_encode(levels, lossless=True))
 
 
-def _stream_of(data: bytes) -> bytes:
-    data = bytes(data)
-    first, last = codestream_of(data)
-    return data[first:last]
+def _stream_of(data: bytes | bytearray) -> bytes:
+    whole = bytes(data)
+    first, last = codestream_of(whole)
+    return whole[first:last]

@@ -1,7 +1,7 @@
 """The header of a JPEG XL code stream (ISO/IEC 18181-1, annex D).
 
-The codec tells neither colours nor bits nor the turn. They stand in the first bytes, the lowest bits
-first.
+The codec tells neither colours nor bits nor the turn. They stand in the first bytes, the lowest
+bits first.
 """
 
 import struct
@@ -34,8 +34,8 @@ RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 ENUM: tuple[Choice, ...] = (0, 1, (2, 4), (18, 6))
 CHROMATICITY: tuple[tuple[int, int], ...] = ((0, 19), (524288, 19), (1048576, 20), (2097152, 21))
 GRAY, CUSTOM = 1, 2
-WHITES = {1: (0.3127, 0.3290), 10: (1 / 3, 1 / 3), 11: (0.314, 0.351)}
-PRIMARIES = {
+WHITES: dict[int, tuple[float, ...]] = {1: (0.3127, 0.3290), 10: (1 / 3, 1 / 3), 11: (0.314, 0.351)}
+PRIMARIES: dict[int, tuple[float, ...]] = {
     1: (0.640, 0.330, 0.300, 0.600, 0.150, 0.060),
     9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
     11: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060),

@@ -3,6 +3,7 @@
 import io
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,17 +59,18 @@ def test_what_is_not_read_is_refused_by_its_own_name(
     assert error.hint
 
 
-def raw_tiff(*, make: str = "", sub: bool = False, **options: object) -> bytes:
+def raw_tiff(*, make: str, sub: bool) -> bytes:
     """A raw photo as cameras lay it out: a small preview, and the mosaic below it or beside it."""
     file = io.BytesIO()
-    extra = [(271, 2, 0, make, True)] if make else []
+    extra: list[Any] = [(271, 2, 0, make, True)] if make else []
     mosaic = levels(16, 16, dtype=np.uint16)
     with tifffile.TiffWriter(file) as writer:
-        tags = [*extra, *options.pop("tags", [])]  # type: ignore[misc]
         writer.write(
-            levels(8, 8, 3), photometric="rgb", metadata=None, extratags=tags, subifds=int(sub)
+            levels(8, 8, 3), photometric="rgb", metadata=None, extratags=extra, subifds=int(sub)
         )
-        writer.write(mosaic, photometric=32803, metadata=None, extratags=[(33421, 3, 2, (2, 2))])
+        writer.write(
+            mosaic, photometric=32803, metadata=None, extratags=[(33421, 3, 2, (2, 2), True)]
+        )
     return file.getvalue()
 
 
