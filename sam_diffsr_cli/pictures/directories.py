@@ -52,11 +52,15 @@ class Field(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Fields, and the directories that pointers lead to, each by the pointer's tag."""
+    """Fields, and the directories that pointers lead to, each by the pointer's tag.
+
+    ``unread`` are the tags of fields and pointers that are damaged, or of an unknown type.
+    """
 
     order: Order
     fields: list[Field] = field(default_factory=list)
     children: dict[int, "Directory"] = field(default_factory=dict)
+    unread: list[int] = field(default_factory=list, compare=False)
 
     def only(self, tags: Iterable[int]) -> "Directory":
         """Return it with those fields alone, and all children."""
@@ -169,6 +173,8 @@ def _read(file: BinaryIO, order: Order, offset: int, manner: _Manner) -> tuple[D
                 _add_child(file, found, (tag, *struct.unpack(pointer, inline)), manner)
         elif data is not None:
             found.fields.append(Field(tag, type_, number, data))
+        else:
+            found.unread.append(tag)
     is_whole = len(following) == struct.calcsize(pointer)
     return found, struct.unpack(pointer, following)[0] if is_whole else 0
 
@@ -181,6 +187,7 @@ def _add_child(file: BinaryIO, directory: Directory, at: tuple[int, int], manner
     except (struct.error, OverflowError, OSError, ValueError):
         if not manner.is_lenient:
             raise
+        directory.unread.append(tag)
 
 
 def _value_bytes(file: BinaryIO, order: str, inline: bytes, size: int) -> bytes | None:

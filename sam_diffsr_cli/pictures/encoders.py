@@ -53,8 +53,17 @@ def save_with_pillow(
     first = _to_image(picture.frames[0].pixels, target)
     if picture.kind == "animation":
         saved |= _animation_options(picture, target)
+    behind = metadata.behind
+    if behind is not None and behind.gain_map is not None:
+        # Readers of gain maps know no gray photo.
+        first = first.convert("RGB")
     try:
-        first.save(file, format=target.name, **saved)
+        if behind is None:
+            first.save(file, format=target.name, **saved)
+        else:
+            base = io.BytesIO()
+            first.save(base, format=target.name, **saved)
+            file.write(behind.write(base.getvalue()))
     except (ArithmeticError, RuntimeError, TypeError, ValueError, struct.error) as error:
         raise InputError(f"cannot be written as {target.name} ({error})") from error
     if target.name == "AVIF" and picture.kind == "animation":

@@ -21,7 +21,10 @@ __all__ = [
 ]
 
 ORIENTATION, EXIF_IFD, INTEROPERABILITY = 0x0112, 0x8769, 0xA005
-SHORT, LONG, RATIONAL, IFD = 3, 4, 5, 13
+SHORT, LONG, IFD = 3, 4, 13
+NUMBERS = {SHORT: "H", LONG: "I", 5: "II", 10: "ii", 11: "f", 12: "d"}
+"""How each type of number is packed; two are a fraction."""
+
 MOST_SHORT = 65_535
 MOST_DIRECTORIES = 3
 MOST_ENTRIES = 1000
@@ -106,11 +109,11 @@ def upright_exif(exif: bytes, change: Change) -> bytes | None:
         return None
     densities = pairs.get("density", [])
     if change.is_quarter and len(densities) == 2:
-        _set_rationals(patched, order, densities[::-1], densities, (Fraction(1), Fraction(1)))
+        _set_numbers(patched, order, densities[::-1], densities, (Fraction(1), Fraction(1)))
     resolutions = [*pairs.get("across", [])[:1], *pairs.get("down", [])[:1]]
     sources = resolutions[::-1] if change.is_quarter else resolutions
     factors = change.factors if pairs.get("across") else change.factors[1:]
-    _set_rationals(patched, order, sources, resolutions, factors)
+    _set_numbers(patched, order, sources, resolutions, factors)
     return bytes(patched)
 
 
@@ -156,7 +159,7 @@ def moved_area(numbers: Sequence[float], change: Change) -> list[int]:
     return [max(round(value), 0) for value in values]
 
 
-def _set_rationals(
+def _set_numbers(
     exif: bytearray,
     order: str,
     sources: Sequence[_Entry],
@@ -165,39 +168,55 @@ def _set_rationals(
 ) -> None:
     """Give each target the number of its source times a factor; what is no such number stays."""
     try:
-        found = [_rational(exif, order, entry) for entry in sources]
-        places = [_rational(exif, order, entry)[0] for entry in targets]
-        packed = [
-            struct.pack(f"{order}II", *scaled_rational(numerator, denominator, factor))
-            for (_, numerator, denominator), factor in zip(found, factors, strict=False)
-        ]
-    except (struct.error, ValueError, ZeroDivisionError):
+        numbers = [_numbers(exif, order, entry) for entry in sources]
+        for (number, denominator), target, factor in zip(numbers, targets, factors, strict=False):
+            place, letters = _number_place(exif, order, target)
+            values: tuple[float, ...]
+            if len(letters) == 2:
+                values = scaled_rational(number.numerator, number.denominator, factor, denominator)
+            else:
+                product = number * factor
+                values = (float(product) if letters in "fd" else round(product),)
+            struct.pack_into(order + letters, exif, place, *values)
+    except (struct.error, ValueError, OverflowError, ZeroDivisionError):
         return
-    for place, data in zip(places, packed, strict=False):
-        exif[place : place + 8] = data
 
 
-def _rational(exif: bytearray, order: str, entry: _Entry) -> tuple[int, int, int]:
-    """Read where a single RATIONAL lies, its numerator, and its denominator."""
-    if entry.kind != RATIONAL or entry.number != 1:
-        raise ValueError("not a fraction")
+def _number_place(exif: bytearray, order: str, entry: _Entry) -> tuple[int, str]:
+    """Find where a single number lies, and how it is packed."""
+    letters = NUMBERS.get(entry.kind)
+    if letters is None or entry.number != 1:
+        raise ValueError("not a number")
+    if struct.calcsize(f"{order}{letters}") <= 4:
+        return entry.offset + 8, letters
     (place,) = struct.unpack_from(f"{order}I", exif, entry.offset + 8)
-    return place, *struct.unpack_from(f"{order}II", exif, place)
+    return place, letters
 
 
-def scaled_rational(numerator: int, denominator: int, factor: Fraction) -> tuple[int, int]:
-    """Multiply a fraction, with its own denominator where that gives a whole numerator.
+def _numbers(exif: bytearray, order: str, entry: _Entry) -> tuple[Fraction, int]:
+    """Read a single number, and the denominator it has."""
+    place, letters = _number_place(exif, order, entry)
+    values = struct.unpack_from(order + letters, exif, place)
+    if len(values) == 2:
+        return Fraction(*values), values[1]
+    return Fraction(values[0]), 1
+
+
+def scaled_rational(
+    numerator: int, denominator: int, factor: Fraction, wanted: int | None = None
+) -> tuple[int, int]:
+    """Multiply a fraction; its denominator, or the wanted, stays where that gives whole numbers.
 
     Raises:
         ValueError: The result is beyond 32 bits.
         ZeroDivisionError: The denominator is 0.
     """
-    result = Fraction(numerator, denominator) * factor
-    whole = result * denominator
-    if whole.denominator == 1 and whole < 2**32:
-        return int(whole), denominator
+    result, wanted = Fraction(numerator, denominator) * factor, wanted or denominator
+    whole = result * wanted
+    if whole.denominator == 1 and abs(whole) < 2**32:
+        return int(whole), wanted
     near = result.limit_denominator(2**16)
-    if near.numerator >= 2**32:
+    if abs(near.numerator) >= 2**32:
         raise ValueError("beyond 32 bits")
     return near.numerator, near.denominator
 

@@ -4,15 +4,28 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import BinaryIO
 
+from sam_diffsr_cli.pictures.bmp import list_bmp_parts
+from sam_diffsr_cli.pictures.gif import list_gif_parts
+from sam_diffsr_cli.pictures.jpeg_parts import list_jpeg
 from sam_diffsr_cli.pictures.ledger import Part
+from sam_diffsr_cli.pictures.png_parts import list_png_parts
 from sam_diffsr_cli.pictures.records import Metadata
+from sam_diffsr_cli.pictures.tiff_parts import list_tiff_parts
+from sam_diffsr_cli.pictures.webp import list_webp_parts
 
 __all__ = ["Lister", "list_parts"]
 
 Lister = Callable[[BinaryIO, Metadata], Iterable[Part]]
 """Takes an open, seekable file and what was read of it; raises what it likes on a damaged one."""
 
-_LISTERS: dict[str, Lister] = {}
+_LISTERS: dict[str, Lister] = {
+    "BMP": list_bmp_parts,
+    "GIF": list_gif_parts,
+    "JPEG": list_jpeg,
+    "PNG": list_png_parts,
+    "TIFF": list_tiff_parts,
+    "WEBP": list_webp_parts,
+}
 """By the name that the table of formats has."""
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sam_diffsr_cli.pictures.change import Change
 from sam_diffsr_cli.pictures.pixel_metadata import photoshop_rules
-from sam_diffsr_cli.pictures.tiff import PHOTOSHOP_PREFIX
+from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 
 __all__ = ["upright_resources"]
 

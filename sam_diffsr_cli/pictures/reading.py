@@ -21,6 +21,7 @@ from sam_diffsr_cli.pictures.apng import read_apng
 from sam_diffsr_cli.pictures.avif import read_deep_avif, still_properties
 from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
+from sam_diffsr_cli.pictures.gif import read_loop
 from sam_diffsr_cli.pictures.jxl import JXL_NAME, jpeg_inside
 from sam_diffsr_cli.pictures.kinds import Kind
 from sam_diffsr_cli.pictures.listers import list_parts
@@ -144,9 +145,11 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
         forget_texts(image)
         metadata = read_metadata(image, file)
         turn = _orientation(metadata)
-        plays = plays_of(image.format or "", image.info.get("loop"))
+        plays = plays_of(image.format or "", _loop_of(image, file))
+        notes: tuple[str, ...] = ()
+        profile: bytes | None = None
         if image.format == "PNG" and count > 1:
-            (frames, plays), notes, profile = read_apng(file, name), (), None
+            frames, plays = read_apng(file, name)
         else:
             frames, notes, profile = _read_frames(image, file, count, name)
         boxes = _boxes_of(image, file)
@@ -183,6 +186,19 @@ def _crop_frames(frames: list[Frame], boxes: ItemProperties) -> list[Frame]:
     if window is None:
         return frames
     return [replace(frame, pixels=frame.pixels[window]) for frame in frames]
+
+
+def _loop_of(image: Image.Image, file: BinaryIO) -> object:
+    """Return the number by which the file tells its repetition."""
+    if image.format != "GIF":
+        return image.info.get("loop")
+    place = file.tell()
+    try:
+        return read_loop(file)
+    except (IndexError, ValueError):
+        return image.info.get("loop")
+    finally:
+        file.seek(place)
 
 
 def _orientation(metadata: Metadata) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sam_diffsr_cli.pictures.colour_numbers import Colour
 from sam_diffsr_cli.pictures.directories import Directory
+from sam_diffsr_cli.pictures.jpeg_behind import Behind
 from sam_diffsr_cli.pictures.ledger import Part
 
 __all__ = [
@@ -57,10 +58,10 @@ class Metadata:
 
     ``exif`` is a TIFF structure without the ``Exif`` prefix; ``png_chunks`` are the text, time,
     density and colour chunks of a PNG; ``photoshop`` is the body of a JPEG's APP13 segment, which
-    holds IPTC. ``tiff`` are a TIFF page's own names, units and places, and ``pages`` what further
-    pages say, the second first. ``colour`` is what numbers in the file tell of its colours where no
-    profile does; ``icc`` is then made of it, or None where no profile could say it or none is
-    needed.
+    holds IPTC. ``behind`` is what goes behind a JPEG's picture, and further segments of it.
+    ``tiff`` are a TIFF page's own names, units and places, and ``pages`` what further pages say,
+    the second first. ``colour`` is what numbers in the file tell of its colours where no profile
+    does; ``icc`` is then made of it, or None where no profile could say it or none is needed.
     """
 
     icc: bytes | None = None
@@ -71,6 +72,7 @@ class Metadata:
     comment: bytes | None = None
     photoshop: bytes | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()
+    behind: Behind | None = None
     tiff: Directory | None = None
     pages: tuple["Metadata", ...] = ()
 

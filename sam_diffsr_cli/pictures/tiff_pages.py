@@ -40,7 +40,7 @@ PAGE_TAGS = (*RESOLUTION_TAGS, *NAME_TAGS, *GEO_TAGS)
 NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255
 REDUCED, MASK = 1, 4
 OLD_REDUCED = 2
-INCH, CENTIMETRE = 2, 3
+NO_UNIT, INCH, CENTIMETRE = 1, 2, 3
 RATIO_TYPES = {5: "I", 10: "i"}
 
 
@@ -54,7 +54,10 @@ def page_metadata(directory: Directory) -> Metadata:
     """Gather what a page says: its profile, texts, XMP, density, and what only a TIFF can hold."""
     described = directory.only((*CARRIED_TAGS, ORIENTATION))
     photoshop = directory.data_of(PHOTOSHOP_TAG)
-    own = directory.only(PAGE_TAGS).fields
+    said_nothing = directory.number(RESOLUTION_UNIT, INCH) == NO_UNIT and all(
+        ratios(directory, tag) == (1.0,) for tag in (X_RESOLUTION, Y_RESOLUTION)
+    )
+    own = directory.only(set(PAGE_TAGS) - set(RESOLUTION_TAGS if said_nothing else ())).fields
     return Metadata(
         icc=directory.data_of(PROFILE_TAG),
         exif=pack_exif(described) if described.fields or described.children else None,

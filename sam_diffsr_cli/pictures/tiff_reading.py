@@ -55,9 +55,9 @@ LARGEST_TILE = 1 << 26
 
 
 class _Page(NamedTuple):
-    """One page: its place in the chain of directories, and the directory."""
+    """One page: its number in the chain of directories, from 0, and the directory."""
 
-    index: int
+    number: int
     directory: Directory
 
     @property
@@ -121,7 +121,18 @@ def decode_tiff(file: BinaryIO, name: str, limits: Limits) -> Picture:
         notes=tuple(dict.fromkeys(notes)),
         parts=list_parts("TIFF", file, metadata),
         turned=pages[0].orientation,
+        bits=_significant_bits(pages, frames),
     )
+
+
+def _significant_bits(pages: list[_Page], frames: list[Frame]) -> int | None:
+    """Return how many of the 16 bits of deep pages mean something; None where all do."""
+    deep = [
+        max(page.directory.numbers(BITS) or (1,))
+        for page, frame in zip(pages, frames, strict=True)
+        if frame.pixels.dtype == np.uint16
+    ]
+    return max(deep) if deep and max(deep) < 16 else None
 
 
 def _metadata_of(directory: Directory, profile: bytes | None) -> Metadata:
@@ -148,9 +159,9 @@ def _find_pages(file: BinaryIO, name: str, limits: Limits) -> list[_Page]:
         raise InputError(f"{name}: has no pixels")
     if sum(math.prod(page.size) for page in pages) > limits.max_pixels:
         height, width = pages[0].size
-        beside = f" and {len(pages) - 1} more pages" if len(pages) > 1 else ""
+        times = f", {len(pages)} times," if len(pages) > 1 else ""
         raise InputError(
-            f"{name}: {width}x{height} pixels{beside} are more than is safe to decode", hint=TRUST
+            f"{name}: {width}x{height} pixels{times} are more than is safe to decode", hint=TRUST
         )
     return pages
 
@@ -176,7 +187,7 @@ def _read_page(file: BinaryIO, page: _Page, name: str, limits: Limits) -> Sample
     ):
         samples = read_subsampled(file, page.directory)
     else:
-        samples = _by_tifffile(file, page.index, name, limits)
+        samples = _by_tifffile(file, page.number, name, limits)
     sampled = to_pixels(samples, _layout(page.directory), name)
     return replace(sampled, pixels=turn_upright(sampled.pixels, page.orientation))
 
@@ -203,8 +214,8 @@ def _by_pillow(file: BinaryIO, page: _Page, name: str, limits: Limits) -> Sample
     """Decode with Pillow; None where it does not know the kind after all."""
     try:
         with open_image(file, limits) as image:
-            if page.index:
-                image.seek(page.index)
+            if page.number:
+                image.seek(page.number)
             image.load()
             pixels, note, profile = frame_pixels(image, name)
     except (UnidentifiedImageError, SyntaxError):

@@ -141,7 +141,8 @@ def _looked_up(samples: np.ndarray, layout: Layout) -> np.ndarray:
     palette = layout.palette
     if palette is None or palette.shape[1] <= int(samples[..., 0].max(initial=0)):
         raise ValueError("its palette is too short")
-    return (palette.T >> 8).astype(np.uint8)[samples[..., 0]]
+    colours: np.ndarray = (palette.T >> 8).astype(np.uint8)[samples[..., 0]]
+    return colours
 
 
 def _to_levels(samples: np.ndarray, layout: Layout) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -65,7 +65,7 @@ def follow_pages(
         frames = (picture.frames[index],)
         old = _change_of(picture, index).old
         alone = replace(picture, frames=frames, metadata=page, read_size=old)
-        updated, told = update_metadata(alone)
+        updated, told = update_metadata(alone, "TIFF" if to_tiff else "")
         updated, more = follow_pixels(picture, updated, index, to_tiff=to_tiff)
         pages.append(updated)
         notes += [note for note in told + more if note not in notes]

@@ -1,4 +1,4 @@
-"""Animated WebP without loss, by the container's specification (RFC 9649, 2.7).
+"""Animated WebP without loss, by the container's specification (RFC 9649, 2.7), and the ledger.
 
 libwebp's own encoder of animations, which Pillow uses, changes the colours of clear pixels.
 """
@@ -11,13 +11,16 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from sam_diffsr_cli.pictures.ledger import Part
 from sam_diffsr_cli.pictures.records import Metadata, has_alpha
 
-__all__ = ["write_lossless_animation"]
+__all__ = ["list_webp_parts", "write_lossless_animation"]
 
 ICC, ALPHA, EXIF, XMP, MOVES = 0x20, 0x10, 0x08, 0x04, 0x02
 """Flags of ``VP8X``."""
 
+LAYOUT_CHUNKS = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
+FRAME_HEAD = 16
 DO_NOT_BLEND = 2
 """A frame takes the place of what is there, clear pixels included; it stays there."""
 
@@ -98,4 +101,36 @@ def _image_chunks(pixels: np.ndarray) -> Iterator[tuple[bytes, bytes]]:
         kind, length = struct.unpack_from("<4sI", data, place)
         if kind == b"VP8L":
             yield kind, data[place + 8 : place + 8 + length]
+        place += 8 + length + length % 2
+
+
+def list_webp_parts(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
+    """List every chunk of the file, those of its frames too, and what is behind the last."""
+    head = file.read(12)
+    end = 8 + int.from_bytes(head[4:8], "little")
+    beside = {b"ICCP": metadata.icc, b"EXIF": metadata.exif, b"XMP ": metadata.xmp}
+    for kind, _, size in _walk(file, 12, end):
+        name = kind.decode("latin-1").strip()
+        if kind in beside and beside[kind] is not None:
+            yield Part(name=name, size=size, fate="carried")
+        elif kind in LAYOUT_CHUNKS:
+            yield Part(name=name, size=size, fate="rewritten")
+        elif kind == b"C2PA":
+            reason = "content credentials of the file as it was"
+            yield Part(name=name, size=size, fate="removed", reason=reason)
+        else:
+            yield Part(name=name, size=size, fate="not carried")
+    behind = file.seek(0, io.SEEK_END) - end
+    if behind > 0:
+        yield Part(name="data behind the end", size=behind, fate="not carried")
+
+
+def _walk(file: BinaryIO, place: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, place and size of chunks; a frame's own come after the frame."""
+    while place + 8 <= end:
+        file.seek(place)
+        kind, length = struct.unpack("<4sI", file.read(8))
+        yield kind, place, 8 + length
+        if kind == b"ANMF":
+            yield from _walk(file, place + 8 + FRAME_HEAD, min(place + 8 + length, end))
         place += 8 + length + length % 2

@@ -6,7 +6,7 @@ error. Files appear whole or not at all.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import avif, png
@@ -17,8 +17,9 @@ from sam_diffsr_cli.pictures.colour_writing import (
     fit_colour,
     in_told_colours,
 )
-from sam_diffsr_cli.pictures.encoders import MOST_JPEG_SEGMENT, WriteOptions, save_with_pillow
+from sam_diffsr_cli.pictures.encoders import WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.formats import Format
+from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
 from sam_diffsr_cli.pictures.jxl import write_jxl
 from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
@@ -98,7 +99,7 @@ def prepare_metadata(
     if strip:
         return _stripped(picture, target), tuple(animation_notes(picture, target))
     old = picture.metadata
-    new, notes = update_metadata(picture)
+    new, notes = update_metadata(picture, target.name)
     new, more = follow_pages(picture, new, to_tiff=target.name == "TIFF")
     notes += more
     exif = new.exif
@@ -121,8 +122,8 @@ def prepare_metadata(
     if lost:
         notes.append(f"{target.name} has no room for {', '.join(KEPT_NAMES[n] for n in lost)}")
     if target.name == "JPEG":
-        new, too_long = _fit_jpeg(new)
-        notes += [f"{name} is longer than JPEG can hold and was left out" for name in too_long]
+        new, further = fit_segments(new)
+        notes += further
     if target.name == "GIF" and picture.has_alpha:
         notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
     bits, most = picture.bits or 16, _most_bits(picture, target)
@@ -156,17 +157,6 @@ def _comment_with_record(comment: bytes | None, record: str) -> bytes:
     if RECORD_MARK in own:
         own = own.rpartition(RECORD_MARK)[0]
     return own + RECORD_MARK + record.encode()
-
-
-def _fit_jpeg(metadata: Metadata) -> tuple[Metadata, list[str]]:
-    """Leave out what is longer than a JPEG's segment, and name it."""
-    long = [
-        name
-        for name in ("exif", "xmp", "comment")
-        if len(getattr(metadata, name) or b"") > MOST_JPEG_SEGMENT - 40
-    ]
-    emptied: dict[str, Any] = dict.fromkeys(long)
-    return replace(metadata, **emptied), [KEPT_NAMES[name] for name in long]
 
 
 def encode_picture(

@@ -9,6 +9,7 @@ from xml.sax.saxutils import quoteattr, unescape
 from sam_diffsr_cli.pictures.change import Change
 from sam_diffsr_cli.pictures.pixel_metadata import name_of
 from sam_diffsr_cli.pictures.xml_tree import Element, parse_xml, write_xml
+from sam_diffsr_cli.pictures.xmp_container import Announced, announce
 from sam_diffsr_cli.pictures.xmp_pixels import update_pixels
 
 __all__ = [
@@ -35,6 +36,7 @@ _PACKET = (
 _OLD_RECORD = re.compile(rb'<rdf:Description[^<>]*xmlns:samsr="urn:samsr:1"[^<>]*/>')
 _RECORD = re.compile(r'samsr:record=("[^"]*"|\'[^\']*\')')
 _ENTITIES = {"&quot;": '"', "&apos;": "'", "&#9;": "\t", "&#10;": "\n", "&#13;": "\r"}
+NOTHING = Announced()
 _ORIENTATION = name_of("tiff:Orientation")
 
 
@@ -68,8 +70,15 @@ def orientation_in(xmp: bytes) -> int | None:
     return None
 
 
-def upright_xmp(xmp: bytes, change: Change) -> tuple[bytes | None, list[str]]:
+def upright_xmp(
+    xmp: bytes, change: Change, carried: Announced = NOTHING
+) -> tuple[bytes | None, list[str]]:
     """Bring what speaks of pixels up to date, by the table of ``pixel_metadata``.
+
+    Args:
+        xmp: The packet.
+        change: What happened to the pixels.
+        carried: What will lie behind the picture; nothing else is announced any more.
 
     Returns:
         The packet, None when it is damaged; and a name for each thing removed that is told.
@@ -79,6 +88,7 @@ def upright_xmp(xmp: bytes, change: Change) -> tuple[bytes | None, list[str]]:
     except ValueError:
         return None, []
     told = update_pixels(root, change)
+    announce(root, carried)
     return write_packet(root), told
 
 
