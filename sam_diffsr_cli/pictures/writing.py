@@ -39,7 +39,6 @@ KEPT_NAMES = {
     "xmp": "XMP and the record of how it was made",
     "dpi": "the print density",
     "comment": "the comment",
-    "text": "PNG text",
     "iptc": "IPTC and Photoshop's data",
 }
 
@@ -99,8 +98,8 @@ def prepare_metadata(
     if strip:
         return _stripped(picture, target), tuple(animation_notes(picture, target))
     old = picture.metadata
-    new, notes = update_metadata(picture, target.name)
-    new, more = follow_pages(picture, new, to_tiff=target.name == "TIFF")
+    new, notes = update_metadata(picture, target)
+    new, more = follow_pages(picture, new, target)
     notes += more
     exif = new.exif
     new = replace(new, xmp=with_record(new.xmp, record))
@@ -108,7 +107,7 @@ def prepare_metadata(
         new = replace(new, comment=_comment_with_record(old.comment, record))
     new, converted = fit_colour(picture, new, target)
     notes += converted
-    texts = [kind for kind, _ in old.png_chunks if kind.endswith(b"Xt")]
+    texts = [png.keyword_of(body) for kind, body in new.png_chunks if kind.endswith(b"Xt")]
     beside = {
         "icc": old.icc if old.colour is None and not converted else None,
         "exif": exif,
@@ -120,7 +119,8 @@ def prepare_metadata(
     }
     lost = [n for n, value in beside.items() if value is not None and n not in target.keeps]
     if lost:
-        notes.append(f"{target.name} has no room for {', '.join(KEPT_NAMES[n] for n in lost)}")
+        names = KEPT_NAMES | {"text": f"PNG text ({', '.join(dict.fromkeys(texts))})"}
+        notes.append(f"{target.name} has no room for {', '.join(names[n] for n in lost)}")
     if target.name == "JPEG":
         new, further = fit_segments(new)
         notes += further
