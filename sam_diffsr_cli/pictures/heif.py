@@ -49,7 +49,6 @@ def read_heif(file: BinaryIO, name: str) -> Picture:
         format=HEIF_NAME,
         frames=(Frame(pixels),),
         metadata=_metadata(image, boxes, gray=pixels.shape[2] < 3),
-        notes=tuple(_notes(image)),
         bits=bits if bits > 8 else None,
     )
 
@@ -104,12 +103,3 @@ def _metadata(image: Any, boxes: ItemProperties, *, gray: bool) -> Metadata:  # 
         return found
     codes = Codes(int(numbers["color_primaries"]), int(numbers["transfer_characteristics"]))
     return with_colour(replace(found, icc=None), colour_of_codes(codes, "nclx"), gray=gray)
-
-
-def _notes(image: Any) -> list[str]:  # noqa: ANN401
-    """Name the pictures beside the picture, which nothing that is written holds."""
-    counts = {
-        "a depth map": len(image.info.get("depth_images") or ()),
-        "an auxiliary picture (gain map, matte)": len(image.info.get("aux") or ()),
-    }
-    return [f"{what} in the HEIC was left out" for what, count in counts.items() if count]

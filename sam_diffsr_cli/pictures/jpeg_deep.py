@@ -17,6 +17,7 @@ BASELINE, EXTENDED, LOSSLESS = 0xC0, 0xC1, 0xC3
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 STANDALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 SCAN, END = 0xDA, 0xD9
+END_OF_IMAGE = b"\xff\xd9"
 MODES = {1: "L", 3: "RGB"}
 
 
@@ -86,6 +87,9 @@ def read_deep_jpeg(file: BinaryIO, _name: str) -> Picture:
         raise ValueError(f"a JPEG of {frame.bits if frame else 0} bits of this kind is not read")
     file.seek(0)
     data = file.read()
+    # The codec fills up what is missing, and says so to nobody.
+    if data.find(END_OF_IMAGE, frame.place) < 0:
+        raise ValueError("it is truncated")
     try:
         levels = np.asarray(imagecodecs.jpeg_decode(data))
     except RuntimeError as error:

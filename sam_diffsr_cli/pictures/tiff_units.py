@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from sam_diffsr_cli.pictures.directories import Directory, Field, pack_exif, parse_exif
-from sam_diffsr_cli.pictures.modes import SWAPPED
 from sam_diffsr_cli.pictures.formats import Format
+from sam_diffsr_cli.pictures.modes import SWAPPED
 from sam_diffsr_cli.pictures.records import Metadata, Picture, has_alpha
 from sam_diffsr_cli.pictures.tiff_pages import GEO_TAGS, RESOLUTION_TAGS
 from sam_diffsr_cli.pictures.updating import update_metadata
