@@ -66,7 +66,7 @@ def test_32_bits_become_16_and_it_is_said() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_floats_from_0_to_1_are_black_to_white(dtype: type) -> None:
-    stored = np.linspace(0, 1, 35).reshape(5, 7).astype(dtype)
+    stored: np.ndarray = np.linspace(0, 1, 35).reshape(5, 7).astype(dtype)
     picture = read(tiff(stored, photometric="minisblack"))
     assert np.abs(picture.frames[0].pixels[..., 0] - stored.astype(float) * 65535).max() <= 0.5
     assert picture.notes == (

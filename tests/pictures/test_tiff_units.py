@@ -30,7 +30,7 @@ def tags(data: bytes, page: int = 0) -> dict[str, Any]:
         return {tag.name: tag.value for tag in file.pages[page].aspage().tags}
 
 
-def resolution(data: bytes, page: int = 0) -> tuple[Fraction, Fraction, int]:
+def resolution(data: bytes, page: int = 0) -> tuple[object, ...]:
     found = tags(data, page)
     x, y = (Fraction(*found[name]) for name in ("XResolution", "YResolution"))
     return x, y, int(found["ResolutionUnit"])
