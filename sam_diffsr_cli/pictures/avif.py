@@ -29,7 +29,7 @@ MOST_BITS = 12
 SPEED = 6
 """As Pillow's encoder has it."""
 
-SRGB_CODES = Codes(1, 13)
+SRGB_CODES, UNSPECIFIED_CODES = Codes(1, 13), Codes(2, 2)
 MATRIX, BT2020_MATRIX, BT2020_PRIMARIES = 1, 9, 9
 """How light is told apart from colour in the file: BT.709's way, but BT.2020's own.
 
@@ -70,7 +70,8 @@ def read_deep_avif(file: BinaryIO, bits: int) -> np.ndarray:
     top = 2**bits - 1
     if levels.dtype != np.uint16 or levels.ndim not in (2, 3) or levels.max() > top:
         raise ValueError("not the bits a channel that it says")
-    pixels = ((levels.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+    whole = levels.astype(np.uint32) * 65535 + top // 2
+    pixels: np.ndarray = (whole // top).astype(np.uint16)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
@@ -110,7 +111,9 @@ def write_avif(
     Raises:
         ValueError: The encoder refuses the picture.
     """
-    codes = SRGB_CODES if metadata.colour is None else metadata.colour.codes or SRGB_CODES
+    codes = UNSPECIFIED_CODES if metadata.icc is not None else SRGB_CODES
+    if metadata.colour is not None and metadata.colour.codes is not None:
+        codes = metadata.colour.codes
     levels = pixels
     if pixels.dtype == np.uint16:
         top = 2**bits - 1

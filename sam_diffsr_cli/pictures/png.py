@@ -19,9 +19,11 @@ __all__ = [
     "find_exif",
     "find_xmp",
     "header_chunk",
+    "keyword_of",
     "pack_pixels",
     "profile_chunk",
     "read_chunks",
+    "text_chunks",
     "write_png",
     "xmp_chunk",
 ]
@@ -103,6 +105,23 @@ def find_xmp(chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
         if kind in TEXT_KINDS and body.startswith(XMP_KEYWORD + b"\0"):
             return _text_of(kind, body) or None
     return None
+
+
+def keyword_of(body: bytes) -> str:
+    """Return the keyword of a text chunk, for messages."""
+    return body.partition(b"\0")[0].decode("latin-1")
+
+
+def text_chunks(chunks: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, str]]:
+    """Yield keyword and text of each text chunk; Latin-1 or UTF-8, as each kind has it."""
+    for kind, body in chunks:
+        if kind in TEXT_KINDS:
+            text = _text_of(kind, body)
+            # Some programs write UTF-8 where the standard asks for Latin-1.
+            try:
+                yield body.partition(b"\0")[0], text.decode()
+            except UnicodeDecodeError:
+                yield body.partition(b"\0")[0], text.decode("latin-1")
 
 
 def _text_of(kind: bytes, body: bytes) -> bytes:

@@ -3,13 +3,16 @@
 Pillow's (width, height) stays inside this folder.
 """
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import exif as exif_module
@@ -20,9 +23,12 @@ from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.colour import srgb_levels
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
 from sam_diffsr_cli.pictures.gif import read_loop
+from sam_diffsr_cli.pictures.jxl import JXL_NAME, jpeg_inside
+from sam_diffsr_cli.pictures.kinds import Kind
 from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
 from sam_diffsr_cli.pictures.opening import TRUST, open_file, open_image, told_as_ours
+from sam_diffsr_cli.pictures.readers import Reader, check_size, look, reader_of
 from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff_reading import decode_tiff, is_tiff, tiff_size
 from sam_diffsr_cli.pictures.xmp import orientation_in
@@ -67,10 +73,18 @@ def read_head(path: Path, limits: Limits) -> PictureHead:
     Raises:
         InputError: As ``read_picture``, as far as the header tells.
     """
-    with open_file(path) as file, told_as_ours(str(path)):
+    name = str(path)
+    with open_file(path) as file, told_as_ours(name):
+        kind = look(file, name)
+        reader = reader_of(kind, file)
+        if reader is not None:
+            size = reader.size_of(file, name)
+            check_size(size, name, limits)
+            return PictureHead(reader.format, size, 1)
         if is_tiff(file):
-            return PictureHead("TIFF", *tiff_size(file, str(path), limits))
-        return _read_head(file, str(path), limits)
+            return PictureHead("TIFF", *tiff_size(file, name, limits))
+        with _named(kind, name):
+            return _read_head(file, name, limits)
 
 
 def _read_head(file: BinaryIO, name: str, limits: Limits) -> PictureHead:
@@ -92,7 +106,39 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
         InputError: As ``read_picture``.
     """
     with told_as_ours(name):
-        return decode_tiff(file, name, limits) if is_tiff(file) else _decode(file, name, limits)
+        kind = look(file, name)
+        reader = reader_of(kind, file)
+        if reader is not None:
+            return _decode_alone(reader, file, name, limits)
+        if is_tiff(file):
+            return decode_tiff(file, name, limits)
+        with _named(kind, name):
+            return _decode(file, name, limits)
+
+
+@contextmanager
+def _named(kind: Kind | None, name: str) -> Iterator[None]:
+    """Call what Pillow does not know by the name that its first bytes give it."""
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        if kind is None:
+            raise
+        raise InputError(f"{name}: damaged, or a kind of {kind.name} that is not read") from error
+
+
+def _decode_alone(reader: Reader, file: BinaryIO, name: str, limits: Limits) -> Picture:
+    """Decode what Pillow does not open."""
+    check_size(reader.size_of(file, name), name, limits)
+    jpeg = jpeg_inside(file) if reader.format == JXL_NAME else None
+    if jpeg is not None:
+        inside = decode_picture(io.BytesIO(jpeg), name, limits)
+        return replace(inside, format=JXL_NAME)
+    picture = reader.read(file, name)
+    turn = 1 if reader.turns else _orientation(picture.metadata)
+    pixels = turn_upright(picture.frames[0].pixels, turn)
+    parts = list_parts(reader.format, file, picture.metadata)
+    return replace(picture, frames=(Frame(pixels),), turned=turn, parts=parts)
 
 
 def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:

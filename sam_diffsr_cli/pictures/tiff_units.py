@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from sam_diffsr_cli.pictures.directories import Directory, Field, pack_exif, parse_exif
+from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.modes import SWAPPED
 from sam_diffsr_cli.pictures.records import Metadata, Picture, has_alpha
 from sam_diffsr_cli.pictures.tiff_pages import GEO_TAGS, RESOLUTION_TAGS
@@ -48,24 +49,25 @@ class _Change:
 
 
 def follow_pages(
-    picture: Picture, metadata: Metadata, *, to_tiff: bool
+    picture: Picture, metadata: Metadata, target: Format
 ) -> tuple[Metadata, list[str]]:
     """Bring up to date what only TIFF says, and all that its further pages say.
 
     Args:
         picture: The enlarged picture.
         metadata: What its first page says, brought up to date in all that other formats say too.
-        to_tiff: Whether a TIFF is written.
+        target: The format to write.
     """
     if picture.format != "TIFF":
         return metadata, []
+    to_tiff = target.name == "TIFF"
     new, notes = follow_pixels(picture, metadata, 0, to_tiff=to_tiff)
     pages = []
     for index, page in enumerate(metadata.pages, start=1):
         frames = (picture.frames[index],)
         old = _change_of(picture, index).old
         alone = replace(picture, frames=frames, metadata=page, read_size=old)
-        updated, told = update_metadata(alone, "TIFF" if to_tiff else "")
+        updated, told = update_metadata(alone, target)
         updated, more = follow_pixels(picture, updated, index, to_tiff=to_tiff)
         pages.append(updated)
         notes += [note for note in told + more if note not in notes]

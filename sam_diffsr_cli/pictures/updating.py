@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from sam_diffsr_cli.pictures.change import Change
 from sam_diffsr_cli.pictures.exif import upright_exif
+from sam_diffsr_cli.pictures.formats import Format
+from sam_diffsr_cli.pictures.generation import move_generation
 from sam_diffsr_cli.pictures.jpeg_behind import Behind, turned_behind
 from sam_diffsr_cli.pictures.photoshop import upright_resources
 from sam_diffsr_cli.pictures.records import Metadata, Picture
@@ -13,7 +15,7 @@ from sam_diffsr_cli.pictures.xmp_container import Announced
 __all__ = ["update_metadata"]
 
 
-def update_metadata(picture: Picture, target: str) -> tuple[Metadata, list[str]]:
+def update_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[str]]:
     """Turn and enlarge what speaks of pixels; see ``pixel_metadata``.
 
     Args:
@@ -26,7 +28,7 @@ def update_metadata(picture: Picture, target: str) -> tuple[Metadata, list[str]]
     old = picture.metadata
     change = Change(picture.turned, picture.read_size or picture.size, picture.size)
     exif = None if old.exif is None else upright_exif(old.exif, change)
-    behind, notes = _turn(old.behind if target == "JPEG" else None, change)
+    behind, notes = _turn(old.behind if target.name == "JPEG" else None, change)
     xmp: bytes | None = None
     told: list[str] = []
     if old.xmp is not None:
@@ -40,6 +42,9 @@ def update_metadata(picture: Picture, target: str) -> tuple[Metadata, list[str]]
     notes += ["EXIF is damaged and was left out"] if old.exif and exif is None else []
     notes += ["XMP is damaged and was left out"] if old.xmp and xmp is None else []
     notes += [f"{', '.join(told)} would not fit the new pixels and was left out"] if told else []
+    if "exif" in target.keeps and "text" not in target.keeps:
+        exif, moved = move_generation(chunks, exif, target.name)
+        chunks = tuple(each for each in chunks if each[1].partition(b"\0")[0] not in moved)
     new = replace(old, exif=exif, xmp=xmp, photoshop=photoshop, dpi=dpi, behind=behind)
     return replace(new, png_chunks=chunks), notes
 

@@ -20,6 +20,7 @@ from sam_diffsr_cli.pictures.colour_writing import (
 from sam_diffsr_cli.pictures.encoders import WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
+from sam_diffsr_cli.pictures.jxl import write_jxl
 from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import write_tiff
@@ -38,7 +39,6 @@ KEPT_NAMES = {
     "xmp": "XMP and the record of how it was made",
     "dpi": "the print density",
     "comment": "the comment",
-    "text": "PNG text",
     "iptc": "IPTC and Photoshop's data",
 }
 
@@ -75,7 +75,7 @@ def check_fits(
     if needed is not None:
         raise InputError(
             f"{name}: {target.name} cannot tell its colours ({needed})",
-            hint="write a .png or .avif",
+            hint="write a .png, .avif or .jxl",
         )
     if lossless and target.lossless == "never":
         raise InputError(f"{name}: {target.name} has no lossless form", hint=hint + ", or a .webp")
@@ -98,8 +98,8 @@ def prepare_metadata(
     if strip:
         return _stripped(picture, target), tuple(animation_notes(picture, target))
     old = picture.metadata
-    new, notes = update_metadata(picture, target.name)
-    new, more = follow_pages(picture, new, to_tiff=target.name == "TIFF")
+    new, notes = update_metadata(picture, target)
+    new, more = follow_pages(picture, new, target)
     notes += more
     exif = new.exif
     new = replace(new, xmp=with_record(new.xmp, record))
@@ -107,7 +107,7 @@ def prepare_metadata(
         new = replace(new, comment=_comment_with_record(old.comment, record))
     new, converted = fit_colour(picture, new, target)
     notes += converted
-    texts = [kind for kind, _ in old.png_chunks if kind.endswith(b"Xt")]
+    texts = [png.keyword_of(body) for kind, body in new.png_chunks if kind.endswith(b"Xt")]
     beside = {
         "icc": old.icc if old.colour is None and not converted else None,
         "exif": exif,
@@ -119,7 +119,8 @@ def prepare_metadata(
     }
     lost = [n for n, value in beside.items() if value is not None and n not in target.keeps]
     if lost:
-        notes.append(f"{target.name} has no room for {', '.join(KEPT_NAMES[n] for n in lost)}")
+        names = KEPT_NAMES | {"text": f"PNG text ({', '.join(dict.fromkeys(texts))})"}
+        notes.append(f"{target.name} has no room for {', '.join(names[n] for n in lost)}")
     if target.name == "JPEG":
         new, further = fit_segments(new)
         notes += further
@@ -183,6 +184,9 @@ def encode_picture(
     if target.name == "TIFF":
         write_tiff(file, picture.frames, metadata)
         return
+    if target.name == "JXL":
+        _write_jxl(file, picture, metadata, options)
+        return
     if target.name == "AVIF" and picture.kind == "still" and _needs_codec(picture, metadata):
         _write_avif(file, picture, metadata, options.quality)
         return
@@ -202,6 +206,13 @@ def _write_avif(file: BinaryIO, picture: Picture, metadata: Metadata, quality: i
         avif.write_avif(file, picture.frames[0].pixels, metadata, quality, bits)
     except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"cannot be written as AVIF ({error})") from error
+
+
+def _write_jxl(file: BinaryIO, picture: Picture, metadata: Metadata, options: WriteOptions) -> None:
+    try:
+        write_jxl(file, picture, metadata, options.quality, lossless=options.lossless)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"cannot be written as JXL ({error})") from error
 
 
 def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
