@@ -18,6 +18,7 @@ from sam_diffsr_cli.pictures.animation import plays_of
 from sam_diffsr_cli.pictures.apng import read_apng
 from sam_diffsr_cli.pictures.avif import crop_frames, read_deep_avif, shown_window, still_properties
 from sam_diffsr_cli.pictures.boxes import ItemProperties
+from sam_diffsr_cli.pictures.colour import srgb_levels
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
 from sam_diffsr_cli.pictures.gif import read_loop
 from sam_diffsr_cli.pictures.jxl import JXL_NAME, jpeg_inside
@@ -25,7 +26,7 @@ from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
 from sam_diffsr_cli.pictures.opening import TRUST, open_file, open_image, told_as_ours
 from sam_diffsr_cli.pictures.readers import Reader, called_by_name, check_size, look, reader_of
-from sam_diffsr_cli.pictures.records import Frame, Kind, Limits, Metadata, Picture, rgb_levels
+from sam_diffsr_cli.pictures.records import Frame, Kind, Limits, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff_reading import decode_tiff, is_tiff, tiff_size
 from sam_diffsr_cli.pictures.views import read_views
 from sam_diffsr_cli.pictures.xmp import orientation_in
@@ -55,12 +56,13 @@ def read_picture(path: Path, limits: Limits) -> Picture:
 
 
 def read_levels(path: Path, limits: Limits | None = None) -> np.ndarray:
-    """Read the first frame of a file as ``(H, W, 3)`` uint8; transparency is left out.
+    """Read the first frame of a file as sRGB, ``(H, W, 3)`` uint8; transparency is left out.
 
     Raises:
         InputError: It cannot be read.
     """
-    return rgb_levels(read_picture(path, limits or Limits()).frames[0].pixels)
+    picture = read_picture(path, limits or Limits())
+    return srgb_levels(picture.frames[0].pixels, picture.metadata.icc)
 
 
 def read_head(path: Path, limits: Limits) -> PictureHead:
