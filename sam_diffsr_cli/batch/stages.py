@@ -18,7 +18,7 @@ from sam_diffsr_cli.batch.plan import Job, Naming
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, is_remote_there, put
 from sam_diffsr_cli.errors import DiskFullError, InputError
 from sam_diffsr_cli.pictures.encoders import WriteOptions
-from sam_diffsr_cli.pictures.formats import Format, format_named, format_of
+from sam_diffsr_cli.pictures.formats import Format, format_kept, format_of
 from sam_diffsr_cli.pictures.ledger import settle
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
 from sam_diffsr_cli.pictures.records import Limits, Picture
@@ -143,7 +143,7 @@ def _read(job: Job, settings: Settings, standard_input: bytes) -> Picture:
 def _target_format(job: Job, picture: Picture, naming: Naming) -> Format:
     if job.target is not None:
         return format_of(job.target)
-    return naming.format or format_named(picture.format)
+    return naming.format or format_kept(picture.format)
 
 
 def _enlarge(

@@ -65,8 +65,9 @@ def _gama(body: bytes) -> Curve | None:
 def _chrm(body: bytes) -> Chromaticities | None:
     if len(body) != 32:
         return None
-    white_x, white_y, *primaries = (value / 100_000 for value in struct.unpack(">8I", body))
-    return Chromaticities(*primaries, white_x, white_y)
+    numbers = [value / 100_000 for value in struct.unpack(">8I", body)]
+    # White stands first.
+    return Chromaticities(*numbers[2:], *numbers[:2])
 
 
 def colour_of_tiff(directory: Directory) -> Colour | None:

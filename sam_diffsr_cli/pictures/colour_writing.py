@@ -5,8 +5,15 @@ from dataclasses import replace
 import numpy as np
 
 from sam_diffsr_cli.pictures.colour import ColourPath, colour_path
-from sam_diffsr_cli.pictures.colour_numbers import Codes, transfer_name
+from sam_diffsr_cli.pictures.colour_numbers import (
+    DISPLAY_P3,
+    Codes,
+    Colour,
+    profile_of,
+    transfer_name,
+)
 from sam_diffsr_cli.pictures.formats import Format
+from sam_diffsr_cli.pictures.jxl import JXL_NAME, can_tell
 from sam_diffsr_cli.pictures.records import Metadata, Picture
 
 __all__ = ["colour_needs", "fit_colour", "in_told_colours"]
@@ -21,8 +28,16 @@ def colour_needs(metadata: Metadata, target: Format) -> str | None:
     colour = metadata.colour
     if colour is None or colour.codes is None or not colour.needs_codes:
         return None
-    is_told = "codes" in target.keeps and (target.name == "PNG" or not colour.codes.is_narrow)
-    return None if is_told else transfer_name(colour.codes)
+    return None if _is_coded(colour, target) else transfer_name(colour.codes)
+
+
+def _is_coded(colour: Colour, target: Format) -> bool:
+    """Whether the format tells these colours without a profile."""
+    if target.name == JXL_NAME:
+        return can_tell(colour)
+    is_narrow = colour.codes is not None and colour.codes.is_narrow
+    has_codes = colour.codes is not None and "codes" in target.keeps
+    return has_codes and (target.name == "PNG" or not is_narrow)
 
 
 def fit_colour(picture: Picture, metadata: Metadata, target: Format) -> tuple[Metadata, list[str]]:
@@ -33,17 +48,20 @@ def fit_colour(picture: Picture, metadata: Metadata, target: Format) -> tuple[Me
         be converted; see ``in_told_colours``.
     """
     colour = metadata.colour
-    is_coded = colour is not None and colour.codes is not None and "codes" in target.keeps
     if target.name == "PNG" and colour is not None:
         return _fit_png(metadata, colour.codes), []
-    if is_coded:
+    if colour is not None and _is_coded(colour, target):
         return replace(metadata, icc=None), []
     if "icc" in target.keeps or metadata.icc is None:
         return replace(metadata, colour=None), []
-    notes = []
-    if _path_to_srgb(picture) is not None:
-        notes.append(f"{target.name} holds no ICC profile: its colours were converted to sRGB")
-    return replace(metadata, icc=None, colour=None), notes
+    plain = replace(metadata, icc=None, colour=None)
+    if _path_to_srgb(picture) is None:
+        return plain, []
+    is_wide = target.name == JXL_NAME and picture.frames[0].pixels.shape[2] > 2
+    note = f"{target.name} has no room for the ICC profile: its colours were converted to "
+    if is_wide:
+        return replace(plain, colour=DISPLAY_P3), [note + "Display P3"]
+    return plain, [note + "sRGB"]
 
 
 def _fit_png(metadata: Metadata, codes: Codes | None) -> Metadata:
@@ -62,18 +80,21 @@ def _path_to_srgb(picture: Picture) -> ColourPath | None:
 
 
 def in_told_colours(picture: Picture, metadata: Metadata) -> Picture:
-    """Convert the pixels to sRGB when the ``metadata`` to be written tells no other colours."""
-    if metadata.icc is not None or metadata.colour is not None:
+    """Convert the pixels when the ``metadata`` to be written tells other colours than theirs."""
+    source, colour = picture.metadata, metadata.colour
+    if metadata.icc is not None or (colour is not None and colour == source.colour):
         return picture
     path = _path_to_srgb(picture)
     if path is None:
         return picture
-    frames = [replace(frame, pixels=_to_srgb(frame.pixels, path)) for frame in picture.frames]
+    wanted = None if colour is None else profile_of(colour, gray=False)
+    path = path if wanted is None else replace(path, srgb=wanted)
+    frames = [replace(frame, pixels=_convert(frame.pixels, path)) for frame in picture.frames]
     return replace(picture, frames=tuple(frames))
 
 
-def _to_srgb(pixels: np.ndarray, path: ColourPath) -> np.ndarray:
-    """Convert ``(H, W, C)`` of either depth, alpha left as it is; gray stays gray."""
+def _convert(pixels: np.ndarray, path: ColourPath) -> np.ndarray:
+    """Take ``(H, W, C)`` of either depth along the path; alpha is left, and gray stays gray."""
     colours = 3 if pixels.shape[2] > 2 else 1
     unit = 1 if pixels.dtype == np.uint16 else 257
     result = pixels.copy()

@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.kinds import can_read_heif
 
 __all__ = [
     "FOREIGN_SUFFIXES",
     "FORMATS",
     "Format",
     "Named",
+    "format_kept",
     "format_named",
     "format_of",
     "is_picture_name",
+    "is_readable_name",
 ]
 
 
@@ -109,13 +112,24 @@ FORMATS: tuple[Format, ...] = (
         bits=12,
         frames="animation",
     ),
+    Format(
+        name="JXL",
+        suffixes=(".jxl",),
+        longest_side=2**18,
+        keeps=frozenset({"exif", "xmp", "codes"}),
+        lossless="optional",
+        bits=16,
+    ),
 )
 """JPEG's field goes to 65,535, but its usual encoder stops at 65,500."""
 
 FOREIGN_SUFFIXES = frozenset(
-    (".heic", ".heif", ".jxl", ".jp2", ".exr", ".hdr", ".psd", ".tga", ".svg", ".dng", ".raw")
+    (".heic", ".heif", ".hif", ".jp2", ".exr", ".hdr", ".psd", ".tga", ".svg", ".dng", ".raw")
 )
 """A name that ends so is meant to be a picture, of a kind that samsr does not write."""
+
+HEIF_SUFFIXES = frozenset((".heic", ".heif", ".hif"))
+"""Of pictures that an extra reads, and nothing writes."""
 
 _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 
@@ -123,6 +137,18 @@ _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 def is_picture_name(path: Named) -> bool:
     """Whether the suffix is that of a format in the table."""
     return path.suffix.lower() in _BY_SUFFIX
+
+
+def is_readable_name(path: Named) -> bool:
+    """Whether the suffix is that of a picture that is read with what is installed."""
+    return is_picture_name(path) or (path.suffix.lower() in HEIF_SUFFIXES and can_read_heif())
+
+
+def format_kept(name: str) -> Format:
+    """Return the format in which a picture of the format ``name`` is written again."""
+    known = (each for each in FORMATS if each.name == name)
+    # PNG holds all that HEIC does, which is only read.
+    return next(known, FORMATS[0])
 
 
 def format_of(path: Named) -> Format:

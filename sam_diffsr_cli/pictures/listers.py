@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from sam_diffsr_cli.pictures.bmp import list_bmp_parts
+from sam_diffsr_cli.pictures.box_parts import list_heif_parts, list_jxl_parts
 from sam_diffsr_cli.pictures.gif import list_gif_parts
 from sam_diffsr_cli.pictures.jpeg_parts import list_jpeg_parts
 from sam_diffsr_cli.pictures.ledger import Part
@@ -19,9 +20,12 @@ Lister = Callable[[BinaryIO, Metadata], Iterable[Part]]
 """Takes an open, seekable file and what was read of it; raises what it likes on a damaged one."""
 
 _LISTERS: dict[str, Lister] = {
+    "AVIF": list_heif_parts,
     "BMP": list_bmp_parts,
     "GIF": list_gif_parts,
+    "HEIF": list_heif_parts,
     "JPEG": list_jpeg_parts,
+    "JXL": list_jxl_parts,
     "PNG": list_png_parts,
     "TIFF": list_tiff_parts,
     "WEBP": list_webp_parts,

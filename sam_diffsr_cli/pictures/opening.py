@@ -90,7 +90,7 @@ def told_as_ours(name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise InputError(
             f"{name}: not a picture that samsr reads",
-            hint="PNG, JPEG, WebP, TIFF, BMP, GIF and AVIF are read",
+            hint="PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF and JPEG XL are read, HEIC with an extra",
         ) from error
     except Exception as error:
         raise InputError(f"{name}: damaged or unreadable ({error})") from error

@@ -20,6 +20,7 @@ from sam_diffsr_cli.pictures.colour_writing import (
 from sam_diffsr_cli.pictures.encoders import WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
+from sam_diffsr_cli.pictures.jxl import write_jxl
 from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import write_tiff
@@ -76,7 +77,7 @@ def check_fits(
     if needed is not None:
         raise InputError(
             f"{name}: {target.name} cannot tell its colours ({needed})",
-            hint="write a .png or .avif",
+            hint="write a .png, .avif or .jxl",
         )
     if lossless and target.lossless == "never":
         raise InputError(f"{name}: {target.name} has no lossless form", hint=hint + ", or a .webp")
@@ -188,6 +189,9 @@ def encode_picture(
     if target.name == "TIFF":
         write_tiff(file, picture.frames, metadata)
         return
+    if target.name == "JXL":
+        _write_jxl(file, picture, metadata, options)
+        return
     if target.name == "AVIF" and picture.kind == "still" and _needs_codec(picture, metadata):
         _write_avif(file, picture, metadata, options.quality)
         return
@@ -207,6 +211,13 @@ def _write_avif(file: BinaryIO, picture: Picture, metadata: Metadata, quality: i
         avif.write_avif(file, picture.frames[0].pixels, metadata, quality, bits)
     except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"cannot be written as AVIF ({error})") from error
+
+
+def _write_jxl(file: BinaryIO, picture: Picture, metadata: Metadata, options: WriteOptions) -> None:
+    try:
+        write_jxl(file, picture, metadata, options.quality, lossless=options.lossless)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"cannot be written as JXL ({error})") from error
 
 
 def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:

@@ -1,9 +1,11 @@
 """Small valid files of every format and mode that is read, as the start of a fuzz run."""
 
 import io
+import runpy
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -37,6 +39,7 @@ def make_seeds() -> dict[str, bytes]:
         _tiffs,
         _deep_tiffs,
     )
+    makers += (_told_colours, _deep_jpegs, _deep_avifs, _jxls, _heics)
     return {name: data for make in makers for name, data in make()}
 
 
@@ -324,3 +327,61 @@ def _deep_tiffs() -> Iterator[tuple[str, bytes]]:
         )
     for name, make in kinds.items():
         yield f"deep-{name}.tif", make()
+
+
+def _told_colours() -> Iterator[tuple[str, bytes]]:
+    """Write colours told by numbers."""
+    points = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+    chrm = chunk(b"gAMA", struct.pack(">I", 50_000)) + chunk(b"cHRM", points)
+    light = chunk(b"mDCV", bytes(range(24))) + chunk(b"cLLI", bytes(8))
+    for name, before in (
+        ("cicp", chunk(b"cICP", bytes((12, 13, 0, 1)))),
+        ("hdr", chunk(b"cICP", bytes((9, 16, 0, 1))) + light),
+        ("chrm", chrm),
+    ):
+        yield f"{name}.png", _raw_png(_levels(3), extra=before)
+    table = tuple(range(0, 65536, 257))
+    tags = [(318, 5, 2, (3127, 10000, 329, 1000)), (319, 5, 6, (64, 100, 33, 100) * 3)]
+    yield "told.tif", _tiff(_levels(3), photometric="rgb", extratags=[*tags, (301, 3, 256, table)])
+
+
+def _deep_jpegs() -> Iterator[tuple[str, bytes]]:
+    for channels in (1, 3):
+        levels = _levels(channels, np.uint16) >> 4
+        plain = levels[..., 0] if channels == 1 else levels
+        yield f"deep{channels}.jpg", bytes(imagecodecs.jpeg_encode(plain, bitspersample=12))
+    yield "lossless.jpg", bytes(imagecodecs.ljpeg_encode(_levels(1)[..., 0]))
+
+
+def _deep_avifs() -> Iterator[tuple[str, bytes]]:
+    for bits in (10, 12):
+        levels = _levels(4, np.uint16) >> (16 - bits)
+        options = {"bitspersample": bits, "primaries": 9, "transfer": 16, "matrix": 9}
+        yield f"deep{bits}.avif", bytes(imagecodecs.avif_encode(levels, speed=10, **options))
+    codes = {"primaries": 12, "transfer": 13, "matrix": 1}
+    yield "told.avif", bytes(imagecodecs.avif_encode(_levels(3), speed=10, **codes))
+
+
+def _jxls() -> Iterator[tuple[str, bytes]]:
+    for channels in (1, 2, 3, 4):
+        levels = _levels(channels, np.uint16 if channels > 2 else np.uint8)
+        plain = levels[..., 0] if channels == 1 else levels
+        yield f"exact{channels}.jxl", bytes(imagecodecs.jpegxl_encode(plain, lossless=True))
+    yield "lossy.jxl", bytes(imagecodecs.jpegxl_encode(_levels(3), distance=2.0))
+    light = _levels(3).astype(np.float32) / 128
+    yield "float.jxl", bytes(imagecodecs.jpegxl_encode(light, lossless=True))
+    frames = np.stack([_levels(3, shift=shift) for shift in range(3)])
+    yield "anim.jxl", bytes(imagecodecs.jpegxl_encode(frames, lossless=True))
+    whole = bytes(imagecodecs.jpegxl_encode(_levels(3), lossless=True, usecontainer=True))
+    exif = struct.pack(">I", 12 + len(_exif()) - 6) + b"Exif" + bytes(4) + _exif()[6:]
+    packed = b"xml " + bytes(imagecodecs.brotli_encode(XMP))
+    yield "beside.jxl", whole + exif + struct.pack(">I4s", 8 + len(packed), b"brob") + packed
+    jpeg = _saved(_image("RGB"), "JPEG", exif=_exif(), quality=80)
+    yield "jpeg.jxl", bytes(imagecodecs.jpegxl_encode_jpeg(jpeg))
+
+
+def _heics() -> Iterator[tuple[str, bytes]]:
+    path = Path(__file__).parents[1] / "pictures" / "heic_samples.py"
+    names = runpy.run_path(str(path))
+    for name in ("PLAIN", "DEEP", "ALPHA", "WITH_EXIF", "WITH_PROFILE"):
+        yield f"{name.lower()}.heic", names[name]

@@ -65,14 +65,14 @@ def bent(values: np.ndarray, curve: bytes) -> np.ndarray:
         table = np.frombuffer(curve, ">u2", count, 12)
         if count == 1:
             return np.asarray(values ** (table[0] / 256))
-        return np.interp(values, np.linspace(0, 1, count), table / 65535)
+        return np.asarray(np.interp(values, np.linspace(0, 1, count), table / 65535))
     (kind,) = struct.unpack_from(">H", curve, 8)
     numbers = np.array(struct.unpack_from(f">{(len(curve) - 12) // 4}i", curve, 12)) / 65536
     if kind == 0:
         return np.asarray(values ** numbers[0])
     assert kind == 3
     g, a, b, c, d = numbers[:5]
-    return np.where(values >= d, (a * values + b).clip(0) ** g, c * values)
+    return np.asarray(np.where(values >= d, (a * values + b).clip(0) ** g, c * values))
 
 
 def lab_shown(data: bytes) -> np.ndarray:

@@ -97,7 +97,7 @@ def values_of(data: bytes) -> np.ndarray:
 def blocks(lab: np.ndarray, size: int) -> np.ndarray:
     """Means of squares."""
     height, width = lab.shape[0] // size, lab.shape[1] // size
-    return lab.reshape(height, size, width, size, 3).mean(axis=(1, 3))
+    return np.asarray(lab.reshape(height, size, width, size, 3).mean(axis=(1, 3)))
 
 
 SOURCES: dict[str, tuple[Callable[[], bytes], Callable[[np.ndarray], np.ndarray]]] = {

@@ -599,7 +599,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "gone.png": (lambda _: None, "no such file"),
     "empty.png": (make_empty, "is empty"),
     "text.jpg": (make_text, "not a picture"),
-    "svg.svg": (make_svg, "not a picture"),
+    "svg.svg": (make_svg, "is SVG"),
     "folder.png": (Path.mkdir, "is a folder"),
     "pipe.png": (make_fifo, "not a regular file"),
 }

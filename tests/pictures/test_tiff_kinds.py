@@ -254,7 +254,7 @@ def test_another_kind_of_number_is_refused_by_its_name(dtype: type, named: str) 
 
 @pytest.mark.parametrize(
     ("photometric", "named"),
-    [(4, "a transparency mask"), (32803, "raw sensor data"), (32845, "LogLuv"), (999, "kind 999")],
+    [(4, "a transparency mask"), (32803, "raw photo"), (32845, "LogLuv"), (999, "kind 999")],
 )
 def test_another_kind_of_colour_is_refused_by_its_name(photometric: int, named: str) -> None:
     data = with_tag(tiff(levels(4, 4, 3), photometric="rgb"), 262, photometric)
