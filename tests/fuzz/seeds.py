@@ -27,7 +27,7 @@ XMP = (
 
 def make_seeds() -> dict[str, bytes]:
     """Make every seed; the name ends in the suffix of the format."""
-    makers = (
+    makers = [
         _pngs,
         _animated_pngs,
         _jpegs,
@@ -38,8 +38,12 @@ def make_seeds() -> dict[str, bytes]:
         _bmps,
         _tiffs,
         _deep_tiffs,
-    )
-    makers += (_told_colours, _deep_jpegs, _deep_avifs, _jxls, _heics)
+        _told_colours,
+        _deep_jpegs,
+        _deep_avifs,
+        _jxls,
+        _heics,
+    ]
     return {name: data for make in makers for name, data in make()}
 
 
@@ -356,9 +360,14 @@ def _deep_jpegs() -> Iterator[tuple[str, bytes]]:
 def _deep_avifs() -> Iterator[tuple[str, bytes]]:
     for bits in (10, 12):
         levels = _levels(4, np.uint16) >> (16 - bits)
-        options = {"bitspersample": bits, "primaries": 9, "transfer": 16, "matrix": 9}
+        options: dict[str, Any] = {
+            "bitspersample": bits,
+            "primaries": 9,
+            "transfer": 16,
+            "matrix": 9,
+        }
         yield f"deep{bits}.avif", bytes(imagecodecs.avif_encode(levels, speed=10, **options))
-    codes = {"primaries": 12, "transfer": 13, "matrix": 1}
+    codes: dict[str, Any] = {"primaries": 12, "transfer": 13, "matrix": 1}
     yield "told.avif", bytes(imagecodecs.avif_encode(_levels(3), speed=10, **codes))
 
 

@@ -229,7 +229,7 @@ def other_samples() -> Iterator[Sample]:
     yield sample("GIF", "loops", moving("GIF", PLAYS - 1), plays_thrice)
     yield from usual("AVIF", saver("AVIF", quality=90))
     levels = (pixels(kind=np.uint16) >> 6).astype(np.uint16)
-    p3 = {"primaries": 12, "transfer": 13, "matrix": 6}
+    p3: dict[str, Any] = {"primaries": 12, "transfer": 13, "matrix": 6}
     codes = bytes(imagecodecs.avif_encode(pixels(), level=95, **p3))
     deep = bytes(imagecodecs.avif_encode(levels, level=95, bitspersample=10))
     yield sample("AVIF", "code points", codes, told_p3)
