@@ -14,7 +14,7 @@ from pathlib import Path
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, find_remote, parse_place
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.finding import find_pictures
-from sam_diffsr_cli.pictures.formats import is_picture_name
+from sam_diffsr_cli.pictures.formats import is_readable_name
 
 __all__ = ["STANDARD", "Source", "gather_sources", "is_folder", "is_there"]
 
@@ -102,7 +102,7 @@ def _expand_remote(
 ) -> Iterator[Source]:
     found = find_remote(place, recursive=recursive, leave_out=leave_out)
     is_itself = [each for each, _ in found] == [place]
-    pictures = [each for each in found if is_itself or is_picture_name(each[0])]
+    pictures = [each for each in found if is_itself or is_readable_name(each[0])]
     if not pictures:
         deeper = "" if recursive else "; --recursive also looks below it"
         raise InputError(f"{place}: no pictures in this folder", hint=f"by their suffix{deeper}")
@@ -148,7 +148,7 @@ def _expand_pattern(pattern: str, leave_out: Place | None) -> Iterator[Source]:
     pictures = [
         path
         for path in matches
-        if is_picture_name(path)
+        if is_readable_name(path)
         and path.is_file()
         and (skipped is None or not path.resolve().is_relative_to(skipped))
     ]

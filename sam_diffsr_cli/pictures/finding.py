@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.pictures.formats import is_picture_name
+from sam_diffsr_cli.pictures.formats import is_readable_name
 
 __all__ = ["find_pictures"]
 
@@ -47,6 +47,6 @@ def find_pictures(
             if recursive and not name.startswith(".") and (here / name).resolve() != skipped
         )
         for name in sorted(files):
-            if not name.startswith(".") and is_picture_name(here / name):
+            if not name.startswith(".") and is_readable_name(here / name):
                 yield here / name
     yield from closed
