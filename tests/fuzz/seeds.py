@@ -27,9 +27,9 @@ XMP = (
 
 def make_seeds() -> dict[str, bytes]:
     """Make every seed; the name ends in the suffix of the format."""
-    makers = (_pngs, _animated_pngs, _jpegs, _webps, _avifs, _gifs, _bmps, _tiffs, _deep_tiffs)
-    makers += (_told_colours, _deep_jpegs, _deep_avifs, _jxls, _heics)
-    return {name: data for make in makers for name, data in make()}
+    old = (_pngs, _animated_pngs, _jpegs, _webps, _avifs, _gifs, _bmps, _tiffs, _deep_tiffs)
+    new = (_told_colours, _deep_jpegs, _deep_avifs, _jxls, _heics)
+    return {name: data for make in (*old, *new) for name, data in make()}
 
 
 def _levels(channels: int, kind: Any = np.uint8, shift: int = 0) -> np.ndarray:
@@ -300,9 +300,14 @@ def _deep_jpegs() -> Iterator[tuple[str, bytes]]:
 def _deep_avifs() -> Iterator[tuple[str, bytes]]:
     for bits in (10, 12):
         levels = _levels(4, np.uint16) >> (16 - bits)
-        options = {"bitspersample": bits, "primaries": 9, "transfer": 16, "matrix": 9}
+        options: dict[str, Any] = {
+            "bitspersample": bits,
+            "primaries": 9,
+            "transfer": 16,
+            "matrix": 9,
+        }
         yield f"deep{bits}.avif", bytes(imagecodecs.avif_encode(levels, speed=10, **options))
-    codes = {"primaries": 12, "transfer": 13, "matrix": 1}
+    codes: dict[str, Any] = {"primaries": 12, "transfer": 13, "matrix": 1}
     yield "told.avif", bytes(imagecodecs.avif_encode(_levels(3), speed=10, **codes))
 
 
