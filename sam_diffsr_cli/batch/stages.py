@@ -22,6 +22,7 @@ from sam_diffsr_cli.pictures.formats import Format, format_kept, format_of
 from sam_diffsr_cli.pictures.ledger import settle
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
 from sam_diffsr_cli.pictures.records import Limits, Picture
+from sam_diffsr_cli.pictures.views import without_views
 from sam_diffsr_cli.pictures.writing import (
     check_fits,
     encode_picture,
@@ -153,6 +154,7 @@ def _enlarge(
 ) -> Picture:
     notify, report = told
     target = _target_format(job, picture, settings.naming)
+    picture = without_views(picture, target)
     sizes = [
         final_size((f.pixels.shape[0], f.pixels.shape[1]), settings.scale) for f in picture.frames
     ]

@@ -16,6 +16,7 @@ from sam_diffsr_cli.pictures.exif import without_orientation
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.records import Metadata, Picture, has_alpha, to_8_bits
 from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
+from sam_diffsr_cli.pictures.views import encode_views
 from sam_diffsr_cli.pictures.webp import write_lossless_animation
 
 __all__ = ["MOST_JPEG_SEGMENT", "WriteOptions", "save_with_pillow"]
@@ -63,6 +64,7 @@ def save_with_pillow(
         else:
             base = io.BytesIO()
             first.save(base, format=target.name, **saved)
+            behind = encode_views(picture, behind, options.quality)
             file.write(behind.write(base.getvalue()))
     except (ArithmeticError, RuntimeError, TypeError, ValueError, struct.error) as error:
         raise InputError(f"cannot be written as {target.name} ({error})") from error

@@ -12,7 +12,7 @@ from sam_diffsr_cli.pictures.exif import upright_exif
 from sam_diffsr_cli.pictures.jpeg_structure import (
     APP1,
     APP2,
-    MPF_PREFIX,
+    PRIMARY,
     Segment,
     insert_segments,
     join_pictures,
@@ -29,6 +29,7 @@ __all__ = [
     "Behind",
     "Found",
     "find_behind",
+    "recoded",
     "turned_behind",
 ]
 
@@ -39,6 +40,7 @@ EXIF_PREFIX = b"Exif\0\0"
 TURNED_QUALITY = 97
 HDR_MARKS = (b"http://ns.adobe.com/hdr-gain-map/1.0/", b"HDRGainMap", b"aux:hdrgainmap")
 DEPTH_MARKS = (b"aux:depth", b"aux:disparity", b"/depthmap/", b"matte")
+TYPE = 0xFF_FFFF
 PREVIEWS = (0x01_0001, 0x01_0002, 0x01_0003, 0x01_0004, 0x01_0005)
 VIEWS = (0x02_0001, 0x02_0002, 0x02_0003)
 """MPF types: large thumbnails; parts of a panorama, the two of a stereo pair, and other angles."""
@@ -57,13 +59,13 @@ _TRANSPOSED = {
     8: Image.Transpose.ROTATE_90,
 }
 
-CARRIED_ROLES = ("gain map", "depth map", "picture")
+CARRIED_ROLES = ("gain map", "depth map", "view", "picture")
 Role = Literal["gain map", "depth map", "view", "preview", "picture"]
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A JPEG behind the photo's: what it is, its MPF type, and its bytes."""
+    """A JPEG behind the photo's: what it is, its MPF attributes, and its bytes."""
 
     role: Role
     kind: int
@@ -72,22 +74,41 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What is carried behind a JPEG, and whole segments that go into the photo itself."""
+    """What is carried behind a JPEG, and whole segments that go into the photo itself.
+
+    ``kind`` are the MPF attributes of the photo.
+    """
 
     pictures: tuple[Attached, ...] = ()
     trailer: bytes = b""
     segments: tuple[bytes, ...] = ()
+    kind: int = PRIMARY
+
+    @property
+    def views(self) -> tuple[Attached, ...]:
+        """Other views of the same thing, as large as the photo."""
+        return tuple(each for each in self.pictures if each.role == "view")
 
     @property
     def gain_map(self) -> bytes | None:
         """The gain map, None where there is none."""
         return next((each.data for each in self.pictures if each.role == "gain map"), None)
 
+    def with_views(self, views: Sequence[bytes]) -> "Behind":
+        """Return the same with other bytes for each view, or without views."""
+        new = iter(views)
+        pictures = [
+            each if each.role != "view" else replace(each, data=next(new, b""))
+            for each in self.pictures
+        ]
+        return replace(self, pictures=tuple(each for each in pictures if each.data))
+
     def write(self, base: bytes) -> bytes:
         """Put all of it into and behind a JPEG, with an index of the pictures."""
         data = insert_segments(base, b"".join(self.segments))
         if self.pictures:
-            data = join_pictures(data, [(each.kind, each.data) for each in self.pictures])
+            further = [(each.kind, each.data) for each in self.pictures]
+            data = join_pictures(data, further, self.kind)
         return data + self.trailer
 
 
@@ -97,6 +118,7 @@ class Found(NamedTuple):
     segments: list[Segment]
     pictures: list[Attached]
     trailer: bytes
+    kind: int = PRIMARY
 
     def carried(self) -> Behind | None:
         """What of it is carried into another JPEG; None when nothing is."""
@@ -107,8 +129,9 @@ class Found(NamedTuple):
             for each in self.segments
             if has_map and each.marker == APP2 and each.body.startswith(ISO_PREFIX)
         )
-        behind = Behind(pictures, self.trailer, segments)
-        return None if behind == Behind() else behind
+        if not (pictures or self.trailer or segments):
+            return None
+        return Behind(pictures, self.trailer, segments, self.kind)
 
 
 def find_behind(data: bytes) -> Found:
@@ -119,6 +142,7 @@ def find_behind(data: bytes) -> Found:
     """
     segments, end = read_segments(data)
     kinds = {each.place: each.kind for each in read_index(segments)}
+    own = kinds.pop(0, PRIMARY)
     pictures: list[Attached] = []
     frame = _frame_size(segments)
     while True:
@@ -126,7 +150,7 @@ def find_behind(data: bytes) -> Found:
         try:
             inner, stop = read_segments(data, start)
         except ValueError:
-            return Found(segments, pictures, data[end:])
+            return Found(segments, pictures, data[end:], own)
         kind = kinds.get(start, 0)
         role = _role(inner, kind, same_size=_frame_size(inner) == frame)
         pictures.append(Attached(role, kind, data[start:stop]))
@@ -152,9 +176,9 @@ def _role(segments: Sequence[Segment], kind: int, *, same_size: bool) -> Role:
         return "gain map"
     if any(mark in body for body in told for mark in DEPTH_MARKS):
         return "depth map"
-    if kind in PREVIEWS:
+    if kind & TYPE in PREVIEWS:
         return "preview"
-    return "view" if kind in VIEWS or same_size else "picture"
+    return "view" if kind & TYPE in VIEWS or same_size else "picture"
 
 
 def turned_behind(behind: Behind, turn: int) -> Behind:
@@ -172,21 +196,27 @@ def turned_behind(behind: Behind, turn: int) -> Behind:
 
 
 def _turned(data: bytes, turn: int) -> bytes:
-    segments, _ = read_segments(data)
     with Image.open(io.BytesIO(data)) as image:
         turned = image.transpose(_TRANSPOSED[turn])
-    file = io.BytesIO()
-    turned.save(file, format="JPEG", quality=TURNED_QUALITY, subsampling=0)
     size = turned.height, turned.width
-    kept = (
-        _upright(each.body, Change(turn, size, size), each.marker)
-        for each in segments
-        if each.marker in _KEPT_IN_TURNED and not each.body.startswith(MPF_PREFIX)
-    )
+    return recoded(data, turned, Change(turn, size, size), TURNED_QUALITY)
+
+
+def recoded(data: bytes, image: Image.Image, change: Change, quality: int) -> bytes:
+    """Compress a picture anew in the place of a JPEG, with that one's segments brought up to date.
+
+    Raises:
+        ValueError: ``data`` is damaged.
+    """
+    segments, _ = read_segments(data)
+    file = io.BytesIO()
+    image.save(file, format="JPEG", quality=quality, subsampling=0)
+    kept = (_upright(each, change) for each in segments if each.marker in _KEPT_IN_TURNED)
     return insert_segments(file.getvalue(), b"".join(kept))
 
 
-def _upright(body: bytes, change: Change, marker: int) -> bytes:
-    if marker == APP1 and body.startswith(EXIF_PREFIX):
+def _upright(segment: Segment, change: Change) -> bytes:
+    body = segment.body
+    if segment.marker == APP1 and body.startswith(EXIF_PREFIX):
         body = EXIF_PREFIX + (upright_exif(body[6:], change) or body[6:])
-    return segment_bytes(marker, body)
+    return segment_bytes(segment.marker, body)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from sam_diffsr_cli.pictures.jpeg_behind import (
-    CARRIED_ROLES,
     EXIF_PREFIX,
     FRAMES,
     ISO_PREFIX,
@@ -17,7 +16,7 @@ from sam_diffsr_cli.pictures.records import Metadata
 from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 from sam_diffsr_cli.pictures.xmp_extended import EXTENSION_PREFIX, XMP_PREFIX, join_packet
 
-__all__ = ["list_jpeg"]
+__all__ = ["list_jpeg_parts"]
 
 EXTENDED = "extended XMP"
 JPEG_ONLY = frozenset({"JPEG"})
@@ -34,13 +33,13 @@ REWRITTEN = {
 NAMED = {
     "gain map": "the gain map (HDR)",
     "depth map": "the depth map",
-    "view": "a second view",
+    "view": "another view",
     "preview": "a preview picture",
     "picture": "a further picture",
 }
 
 
-def list_jpeg(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
+def list_jpeg_parts(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
     """List the parts of a JPEG.
 
     Raises:
@@ -58,7 +57,8 @@ def list_jpeg(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
         if picture.role == "preview":
             yield Part(name=name, size=size, fate="removed", reason="it shows the photo of before")
         else:
-            fate: Fate = "carried" if picture.role in CARRIED_ROLES else "not carried"
+            carried = () if metadata.behind is None else metadata.behind.pictures
+            fate: Fate = "carried" if picture in carried else "not carried"
             yield Part(name=name, size=size, fate=fate, only_in=JPEG_ONLY)
     if found.trailer:
         is_video = b"ftyp" in found.trailer[:64] or b"MotionPhoto_Data" in found.trailer

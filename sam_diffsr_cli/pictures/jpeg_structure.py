@@ -13,6 +13,7 @@ __all__ = [
     "APP2",
     "COMMENT",
     "MPF_PREFIX",
+    "PRIMARY",
     "Further",
     "Segment",
     "insert_segments",
@@ -53,7 +54,10 @@ class Segment(NamedTuple):
 
 
 class Further(NamedTuple):
-    """A picture that an index of pictures names: its type, its first byte, and its length."""
+    """A picture that an index of pictures names: attributes, first byte, and length.
+
+    The lower 24 bits of the attributes are its type; the first picture's own place is 0.
+    """
 
     kind: int
     place: int
@@ -105,7 +109,7 @@ def read_segments(data: bytes, start: int = 0) -> tuple[list[Segment], int]:
 
 
 def read_index(segments: Sequence[Segment]) -> list[Further]:
-    """List the pictures that a JPEG's MPF names behind it; none where it has none."""
+    """List the pictures that a JPEG's MPF names, itself among them; none where it has none."""
     for segment in segments:
         if segment.marker == APP2 and segment.body.startswith(MPF_PREFIX):
             try:
@@ -127,8 +131,7 @@ def _index_entries(body: bytes, origin: int) -> Iterator[Further]:
             continue
         for place in range(entry[3], entry[3] + entry[2], 16):
             kind, size, offset, _, _ = struct.unpack_from(order + MPF_ENTRY[1:], body, place)
-            if offset:
-                yield Further(kind & 0xFFFFFF, origin + offset, size)
+            yield Further(kind, origin + offset if offset else 0, size)
 
 
 def segment_bytes(marker: int, body: bytes) -> bytes:
@@ -150,12 +153,13 @@ def insert_segments(data: bytes, added: bytes) -> bytes:
     return data[:place] + added + data[place:]
 
 
-def join_pictures(base: bytes, further: Sequence[tuple[int, bytes]]) -> bytes:
+def join_pictures(base: bytes, further: Sequence[tuple[int, bytes]], kind: int = PRIMARY) -> bytes:
     """Put pictures behind a JPEG and write the MPF that names them.
 
     Args:
         base: A JPEG without an MPF.
-        further: The MPF type and the bytes of each.
+        further: The MPF attributes and the bytes of each.
+        kind: The MPF attributes of the first.
     """
     segments, _ = read_segments(base)
     beside = (*range(APP0, APP15 + 1), COMMENT)
@@ -163,9 +167,9 @@ def join_pictures(base: bytes, further: Sequence[tuple[int, bytes]]) -> bytes:
     place = next(each.place for each in segments if each.marker not in beside)
     count = 1 + len(further)
     length = len(base) + len(_index_segment([(0, 0, 0)] * count))
-    entries, offset = [(PRIMARY, length, 0)], length - (place + 8)
-    for kind, data in further:
-        entries.append((kind, len(data), offset))
+    entries, offset = [(kind, length, 0)], length - (place + 8)
+    for its_kind, data in further:
+        entries.append((its_kind, len(data), offset))
         offset += len(data)
     index = _index_segment(entries)
     return base[:place] + index + base[place:] + b"".join(data for _, data in further)

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from sam_diffsr_cli.pictures.bmp import list_bmp_parts
 from sam_diffsr_cli.pictures.box_parts import list_heif_parts, list_jxl_parts
 from sam_diffsr_cli.pictures.gif import list_gif_parts
-from sam_diffsr_cli.pictures.jpeg_parts import list_jpeg
+from sam_diffsr_cli.pictures.jpeg_parts import list_jpeg_parts
 from sam_diffsr_cli.pictures.ledger import Part
 from sam_diffsr_cli.pictures.png_parts import list_png_parts
 from sam_diffsr_cli.pictures.records import Metadata
@@ -24,7 +24,7 @@ _LISTERS: dict[str, Lister] = {
     "BMP": list_bmp_parts,
     "GIF": list_gif_parts,
     "HEIF": list_heif_parts,
-    "JPEG": list_jpeg,
+    "JPEG": list_jpeg_parts,
     "JXL": list_jxl_parts,
     "PNG": list_png_parts,
     "TIFF": list_tiff_parts,

@@ -31,7 +31,9 @@ from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_u
 from sam_diffsr_cli.pictures.opening import TRUST, open_file, open_image, told_as_ours
 from sam_diffsr_cli.pictures.readers import Reader, check_size, look, reader_of
 from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, Picture
+from sam_diffsr_cli.pictures.records import Kind as PictureKind
 from sam_diffsr_cli.pictures.tiff_reading import decode_tiff, is_tiff, tiff_size
+from sam_diffsr_cli.pictures.views import read_views
 from sam_diffsr_cli.pictures.xmp import orientation_in
 
 __all__ = ["PictureHead", "decode_picture", "read_head", "read_levels", "read_picture"]
@@ -159,10 +161,14 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
         if boxes is not None:
             frames = _crop_frames(frames, boxes)
         upright = tuple(replace(frame, pixels=turn_upright(frame.pixels, turn)) for frame in frames)
+        kind: PictureKind = "animation" if len(upright) > 1 else "still"
+        if _format_name(image) == "JPEG":
+            metadata, upright = read_views(metadata, upright, turn, limits)
+            kind = "views" if len(upright) > 1 else "still"
         return Picture(
             format=_format_name(image),
             frames=upright,
-            kind="animation" if len(upright) > 1 else "still",
+            kind=kind,
             plays=plays,
             metadata=metadata if profile is None else replace(metadata, icc=profile, colour=None),
             notes=notes,
@@ -257,7 +263,7 @@ def _format_name(image: Image.Image) -> str:
 def _check_limits(image: Image.Image, name: str, limits: Limits) -> int:
     """Refuse what is too large before it is decoded; return the number of frames to read."""
     width, height = image.size
-    # A camera's MPO is a JPEG whose further pictures are previews; the first is the photo.
+    # Of a camera's MPO the first is the photo; other views of it are read by themselves.
     count = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
     if width < 1 or height < 1:
         raise InputError(f"{name}: has no pixels")

@@ -17,6 +17,7 @@ from sam_diffsr_cli.pictures.ledger import Part
 __all__ = [
     "STRIPPED",
     "Frame",
+    "Kind",
     "Limits",
     "Metadata",
     "Picture",
@@ -58,10 +59,10 @@ class Metadata:
 
     ``exif`` is a TIFF structure without the ``Exif`` prefix; ``png_chunks`` are the text, time,
     density and colour chunks of a PNG; ``photoshop`` is the body of a JPEG's APP13 segment, which
-    holds IPTC. ``behind`` is what goes behind a JPEG's picture, and further segments of it.
-    ``tiff`` are a TIFF page's own names, units and places, and ``pages`` what further pages say,
-    the second first. ``colour`` is what numbers in the file tell of its colours where no profile
-    does; ``icc`` is then made of it, or None where no profile could say it or none is needed.
+    holds IPTC. ``tiff`` are a TIFF page's own names, units and places, and ``pages`` what further
+    pages say, the second first. ``colour`` is what numbers in the file tell of its colours where no
+    profile does; ``icc`` is then made of it, or None where no profile could say it or none is
+    needed. ``behind`` is what goes behind a JPEG's picture, and further segments of it.
     """
 
     icc: bytes | None = None
@@ -89,6 +90,10 @@ STRIPPED = Metadata()
 """Nothing beside the pixels."""
 
 
+Kind = Literal["still", "animation", "pages", "views"]
+"""What several frames are; views are of one thing, and the first is the photo."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
     """The content of a picture file.
@@ -102,7 +107,7 @@ class Picture:
 
     format: str
     frames: tuple[Frame, ...]
-    kind: Literal["still", "animation", "pages"] = "still"
+    kind: Kind = "still"
     plays: int = 0
     metadata: Metadata = STRIPPED
     notes: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import write_tiff
 from sam_diffsr_cli.pictures.tiff_units import follow_pages
 from sam_diffsr_cli.pictures.updating import update_metadata
+from sam_diffsr_cli.pictures.views import without_views
 from sam_diffsr_cli.pictures.xmp import with_record
 
 __all__ = ["check_fits", "encode_picture", "prepare_metadata"]
@@ -65,7 +66,8 @@ def check_fits(
     longest = max(max(size) for size in sizes)
     if longest > target.longest_side:
         raise InputError(f"{name}: {longest} pixels are too long for {target.name}", hint=hint)
-    if picture.kind not in {"still", target.frames}:
+    picture = without_views(picture, target)
+    if picture.kind not in {"still", "views", target.frames}:
         fitting = "WebP, PNG or GIF" if picture.kind == "animation" else "TIFF"
         raise InputError(
             f"{name}: {target.name} cannot hold {len(picture.frames)} frames ({picture.kind})",
@@ -175,6 +177,7 @@ def encode_picture(
         InputError: The codec refuses the picture.
     """
     picture = in_told_colours(picture, metadata)
+    picture = without_views(picture, target)
     if target.name == "PNG" and picture.kind == "still":
         png.write_png(file, picture.frames[0].pixels, _png_chunks(metadata))
         return

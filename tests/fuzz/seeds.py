@@ -25,7 +25,18 @@ XMP = (
 
 def make_seeds() -> dict[str, bytes]:
     """Make every seed; the name ends in the suffix of the format."""
-    makers = (_pngs, _animated_pngs, _jpegs, _webps, _avifs, _gifs, _bmps, _tiffs, _deep_tiffs)
+    makers = (
+        _pngs,
+        _animated_pngs,
+        _jpegs,
+        _phone_jpegs,
+        _webps,
+        _avifs,
+        _gifs,
+        _bmps,
+        _tiffs,
+        _deep_tiffs,
+    )
     return {name: data for make in makers for name, data in make()}
 
 
@@ -151,6 +162,51 @@ def _jpegs() -> Iterator[tuple[str, bytes]]:
     yield "gray-icc.jpg", _saved(_image("L"), "JPEG", icc_profile=_profile("gray"))
     rest = [_image("RGB", 1)]
     yield "pair.jpg", _saved(_image("RGB"), "MPO", save_all=True, append_images=rest)
+
+
+PHONE_XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+    b' xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/"'
+    b' xmlns:GCamera="http://ns.google.com/photos/1.0/camera/"'
+    b' xmlns:Container="http://ns.google.com/photos/1.0/container/"'
+    b' xmlns:Item="http://ns.google.com/photos/1.0/container/item/"'
+    b' xmlns:xmpNote="http://ns.adobe.com/xmp/note/"'
+    b' xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/"'
+    b' xmlns:stArea="http://ns.adobe.com/xmp/sType/Area#"'
+    b' tiff:Orientation="6" hdrgm:Version="1.0" GCamera:MotionPhoto="1"'
+    b' xmpNote:HasExtendedXMP="0123456789ABCDEF0123456789ABCDEF">'
+    b'<mwg-rs:Regions rdf:parseType="Resource"><mwg-rs:RegionList><rdf:Bag><rdf:li>'
+    b'<rdf:Description><mwg-rs:Area stArea:x="0.2" stArea:y="0.3" stArea:w="0.1" stArea:h="0.1"/>'
+    b"</rdf:Description></rdf:li></rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>"
+    b'<Container:Directory><rdf:Seq><rdf:li rdf:parseType="Resource">'
+    b'<Container:Item Item:Semantic="GainMap" Item:Length="99"/></rdf:li>'
+    b"</rdf:Seq></Container:Directory></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+
+
+def _phone_jpegs() -> Iterator[tuple[str, bytes]]:
+    """What lies in and behind the JPEGs of phones and stereo cameras."""
+    bright = np.ones((32, 48, 4), np.float16)
+    bright[..., 0] = np.linspace(0, 4, 48)
+    gain_map = bytes(imagecodecs.ultrahdr_encode(bright, scale=2))
+    extension = b"http://ns.adobe.com/xmp/extension/\0" + b"0123456789ABCDEF" * 2
+    extension += struct.pack(">II", len(XMP), 0) + XMP
+    told = _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PHONE_XMP)
+    resources = b"Photoshop 3.0\0" + b"".join(
+        b"8BIM" + struct.pack(">HHI", number, 0, 16) + bytes(range(16))
+        for number in (1005, 1033, 1060, 2000)
+    )
+    told += _segment(0xE1, extension) + _segment(0xED, resources)
+    told += _segment(0xEB, b"JP\0\1\0\0\0\1\0\0\0<jumb\0\0\0\x1ejumdc2pa")
+    yield "gain-map.jpg", gain_map[:2] + told + gain_map[2:] + b"\0\0\0\x18ftypmp42"
+    views = [_image("RGB", shift) for shift in (0, 1)]
+    yield "views.jpg", _saved(views[0], "MPO", save_all=True, append_images=views[1:], exif=_exif())
 
 
 def _webps() -> Iterator[tuple[str, bytes]]:

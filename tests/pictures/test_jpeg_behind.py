@@ -17,6 +17,7 @@ from sam_diffsr_cli.pictures.jpeg_behind import find_behind
 from sam_diffsr_cli.pictures.jpeg_structure import read_segments
 from sam_diffsr_cli.pictures.ledger import Part
 from sam_diffsr_cli.pictures.modes import turn_upright
+from sam_diffsr_cli.pictures.records import Limits
 from tests.pictures import samples
 from tests.pictures.samples import enlarged, opened, photo, read, saved, smooth, written
 
@@ -277,6 +278,79 @@ def find_base(data: bytes) -> bytes:
     segments, end = read_segments(data)
     (index,) = [each for each in segments if each.body.startswith(b"MPF\0")]
     return data[: index.place] + data[index.place + index.size : end]
+
+
+# ------------------------------------------------------------------------------ further views
+
+LEFT, RIGHT = photo(48, 64), photo(48, 64)[:, ::-1].copy()
+STEREO = 0x02_0002
+
+
+def stereo(turn: int = 1) -> bytes:
+    """Two views of 64x48, each with an orientation of its own."""
+    exif = segment(0xE1, samples.with_prefix(samples.exif(turn, size=(64, 48))))
+    left = inside(saved(LEFT, "JPEG", quality=98, subsampling=0), exif)
+    right = inside(saved(RIGHT, "JPEG", quality=98, subsampling=0), exif)
+    return with_pictures(left, (STEREO, right))
+
+
+def views_of(data: bytes) -> list[np.ndarray]:
+    with opened(data) as image:
+        found = []
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            found.append(np.asarray(image.convert("RGB")).astype(int))
+    return found
+
+
+@pytest.mark.parametrize("turn", [1, 3, 6])
+def test_both_views_are_enlarged_and_turned(turn: int) -> None:
+    data, notes = into(stereo(turn), "jpg")
+    left, right = views_of(data)
+    for found, before in ((left, LEFT), (right, RIGHT)):
+        wanted = turn_upright(before, turn).repeat(2, axis=0).repeat(2, axis=1).astype(int)
+        assert np.abs(found - wanted).mean() < 4
+    assert notes == ""
+
+
+def test_the_type_of_the_views_and_their_exif_are_those_they_had() -> None:
+    data, _ = into(stereo(6), "jpg")
+    with opened(data) as image:
+        entries = image.mpinfo[0xB002]  # type: ignore[attr-defined]
+        assert entries[1]["Attribute"]["MPType"] == "Multi-Frame Image: (Disparity)"
+        image.seek(1)
+        exif = image.getexif()
+        assert (exif[0x0112], exif[0x0100], exif[0x0101]) == (1, 96, 128)
+
+
+def test_pictures_that_pillow_puts_together_are_views() -> None:
+    source = saved(
+        Image.fromarray(LEFT), "MPO", save_all=True, append_images=[Image.fromarray(RIGHT)]
+    )
+    assert [view.shape for view in views_of(into(source, "jpg")[0])] == [(96, 128, 3)] * 2
+
+
+@pytest.mark.parametrize("name", ["png", "webp", "tif", "gif"])
+def test_other_formats_get_the_photo_and_the_view_is_said(name: str) -> None:
+    data, notes = into(stereo(), name)
+    assert read(data).size == (96, 128)
+    assert len(read(data).frames) == 1
+    assert "another view (" in notes
+
+
+def test_a_view_beyond_the_limit_of_pixels_is_left_out_and_said() -> None:
+    picture = read(stereo(), Limits(max_pixels=64 * 48))
+    assert len(picture.frames) == 1
+    assert "another view" in " ".join(written(picture, "jpg")[1])
+
+
+def test_a_damaged_view_is_left_out_and_said() -> None:
+    data = bytearray(stereo())
+    scan = data.rindex(b"\xff\xda")
+    data[scan + 4 : scan + 8] = b"\xff\x01\x02\x03"
+    picture = read(bytes(data))
+    assert len(picture.frames) == 1
+    assert "view" in " ".join(written(picture, "jpg")[1])
 
 
 # ---------------------------------------------------------------------------------------- C2PA

@@ -489,7 +489,7 @@ def test_each_page_keeps_its_own_profile() -> None:
 
 
 def test_the_first_picture_of_a_camera_mpo_is_the_photo() -> None:
-    first, preview = Image.new("RGB", (16, 12), (200, 40, 40)), Image.new("RGB", (16, 12))
+    first, preview = Image.new("RGB", (16, 12), (200, 40, 40)), Image.new("RGB", (8, 6))
     data = saved(first, "MPO", save_all=True, append_images=[preview])
     picture = read(data)
     assert (picture.format, picture.kind) == ("JPEG", "still")
