@@ -43,6 +43,9 @@ FEATURE_STRIDE = 3
 """Every third encoder feature conditions the U-Net (``features[2::3]`` in the reference)."""
 
 
+NUM_LEVELS = 3
+"""Compression, noise and blur (``degradation.levels.Levels``)."""
+
 MOST_FEATURES, MOST_BLOCKS, MOST_LEVELS, MOST_TIMESTEPS = 4096, 512, 8, 10_000
 """Far above any network that was trained, so that a hostile file asks for no absurd one."""
 
@@ -52,11 +55,14 @@ class EncoderConfig:
     """The condition encoder, which sees the low-resolution photo.
 
     ``rrdb``: the paper's dense network. ``residual``: plain residual blocks, added to bicubic.
+    ``num_levels`` is how many levels of dirt (``degradation.levels``) it is told, and estimates;
+    0 for an encoder that takes every photo for clean.
     """
 
     kind: Literal["rrdb", "residual"]
     num_feat: int = 64
     num_block: int = 17
+    num_levels: Literal[0, 3] = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         good = 2 <= self.num_feat <= MOST_FEATURES and self.num_feat % 2 == 0
@@ -64,6 +70,8 @@ class EncoderConfig:
         least = FEATURE_STRIDE - 1
         good = least <= self.num_block <= MOST_BLOCKS
         require(good, "num_block", self.num_block, f"{least}..{MOST_BLOCKS}")
+        good = self.num_levels == 0 or (self.num_levels == NUM_LEVELS and self.kind == "residual")
+        require(good, "num_levels", self.num_levels, f"0, or {NUM_LEVELS} if residual")
 
     @property
     def num_condition_features(self) -> int:
@@ -95,7 +103,8 @@ class DiffusionConfig:
     ``sigma_data`` is the residual's standard deviation (``precondition``), null without
     preconditioning. ``sampling_sigma`` is what of it remains uncertain once the photo is known
     (``widen_posterior``), 0 for the plain variance. ``sampling_steps`` and ``sampling_sampler`` are
-    the balance of quality and time; ``fast`` has less of both, and ``best`` more, or the same where
+    the balance of quality and time, begun at row ``sampling_start`` of the chain from noise of that
+    row's strength (0 for the last row, the published chain); ``fast`` has less of both, and ``best`` more, or the same where
     its steps are 0.
     """
 
@@ -110,6 +119,7 @@ class DiffusionConfig:
     sampling_spacing: Literal["trailing", "quadratic"] = "trailing"
     sampling_sigma: float = 0.0
     sampling_sampler: Sampler = field(default="ancestral", metadata=LATER)
+    sampling_start: int = field(default=0, metadata=LATER)
     fast_steps: int = field(default=0, metadata=LATER)
     fast_sampler: Sampler = field(default="ancestral", metadata=LATER)
     best_steps: int = field(default=0, metadata=LATER)
@@ -125,6 +135,8 @@ class DiffusionConfig:
         require(good, "sigma_data", self.sigma_data, "null or > 0")
         sigma = self.sampling_sigma
         require(0 <= sigma < math.inf, "sampling_sigma", sigma, ">= 0")
+        good = 0 <= self.sampling_start < self.num_timesteps
+        require(good, "sampling_start", self.sampling_start, f"0..{self.num_timesteps - 1}")
         for name in ("sampling_steps", "fast_steps", "best_steps"):
             good = 0 <= getattr(self, name) <= self.num_timesteps
             require(good, name, getattr(self, name), f"0..{self.num_timesteps}")
@@ -205,7 +217,7 @@ OFFICIAL = dataclasses.replace(PAPER, lr_divisor=256)
 """The published network as the authors trained it, with their darker skip image."""
 
 LITE = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=64, num_block=11),
+    encoder=EncoderConfig(kind="residual", num_feat=64, num_block=11, num_levels=NUM_LEVELS),
     unet=UNetConfig(kind="folded", widths=(96, 128, 192)),
     diffusion=DiffusionConfig(
         base="encoder",

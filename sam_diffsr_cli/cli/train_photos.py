@@ -36,9 +36,11 @@ def gather_photos(
         InputError: There are none, or none has masks where masks were asked for.
     """
     from sam_diffsr_cli.data.crops import crop_side
+    from sam_diffsr_cli.training.degrading import crop_margin
     from sam_diffsr_cli.training.photos import PhotoRequest, split
 
-    sides = [crop_side(config.patch, recipe.model.scale) for config in recipe.plan]
+    margin = crop_margin(recipe.degrade)
+    sides = [crop_side(config.patch, recipe.model.scale, margin) for config in recipe.plan]
     wanted = PhotoRequest(
         masks=Path(recipe.data.masks) if recipe.data.masks else None,
         mask_norm=recipe.diffusion.mask_norm,

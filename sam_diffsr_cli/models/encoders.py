@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate, leaky_relu, pixel_shuffle, relu
 
 from sam_diffsr_cli import resize
 
-__all__ = ["EncoderOutput", "RRDBNet", "ResidualEncoder"]
+__all__ = ["EncoderOutput", "LevelEstimator", "RRDBNet", "ResidualEncoder"]
 
 LEAK = 0.2
 """Negative slope and residual weight of the dense blocks (ESRGAN, Wang et al. 2018)."""
@@ -109,27 +109,34 @@ class _ResidualBlock(nn.Module):
 class ResidualEncoder(nn.Module):
     """The lite encoder: all convolutions at low resolution, one pixel-shuffle, added to bicubic.
 
-    An untrained one returns bicubic, since its last convolution starts at zero.
+    An untrained one returns bicubic, since its last convolution starts at zero. Levels of dirt
+    enter as constant planes beside the photo (FFDNet, Zhang et al. 2018).
     """
 
-    def __init__(self, *, num_feat: int, num_block: int, scale: int) -> None:
-        """Build ``num_block`` residual blocks of ``num_feat`` channels."""
+    def __init__(
+        self, *, num_feat: int, num_block: int, scale: int, num_levels: int = 0
+    ) -> None:
+        """Build ``num_block`` residual blocks of ``num_feat`` channels, told ``num_levels``."""
         super().__init__()
-        self.scale = scale
-        self.conv_first = nn.Conv2d(3, num_feat, 3, padding=1)
+        self.scale, self.num_levels = scale, num_levels
+        self.conv_first = nn.Conv2d(3 + num_levels, num_feat, 3, padding=1)
         self.blocks = nn.ModuleList(_ResidualBlock(num_feat) for _ in range(num_block))
         self.trunk_conv = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.head = nn.Conv2d(num_feat, 3 * scale**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         assert self.head.bias is not None  # noqa: S101 - for the type checker
         nn.init.zeros_(self.head.bias)
+        if num_levels:
+            self.estimator = LevelEstimator(num_levels)
 
-    def forward(self, lr: Tensor) -> EncoderOutput:
+    def forward(self, lr: Tensor, levels: Tensor | None = None) -> EncoderOutput:
         """Encode ``lr`` ``(B, 3, h, w)`` in [-1, 1]; the image is not clipped.
+
+        ``levels`` ``(B, num_levels)`` says how dirty each photo is; without it they are clean.
 
         The features are the output of each block and, last, the sum that is upsampled.
         """
-        first = x = self.conv_first(lr)
+        first = x = self.conv_first(self._with_levels(lr, levels))
         features = []
         for block in self.blocks:
             x = block(x)
@@ -138,3 +145,35 @@ class ResidualEncoder(nn.Module):
         features.append(x)
         detail = pixel_shuffle(self.head(x), self.scale)
         return EncoderOutput(resize.upscale(lr, self.scale) + detail, tuple(features))
+
+    def _with_levels(self, lr: Tensor, levels: Tensor | None) -> Tensor:
+        if not self.num_levels:
+            return lr
+        if levels is None:
+            levels = lr.new_zeros(len(lr), self.num_levels)
+        planes = levels.to(lr)[:, :, None, None].expand(-1, -1, *lr.shape[-2:])
+        return torch.cat([lr, planes], dim=1)
+
+
+class LevelEstimator(nn.Module):
+    """Estimate how dirty a photo is: four convolutions, means and deviations, two linear layers."""
+
+    def __init__(self, num_levels: int, width: int = 24) -> None:
+        """Build for ``num_levels`` answers."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, 2 * width, 3, padding=1, stride=2)
+        self.conv3 = nn.Conv2d(2 * width, 2 * width, 3, padding=1, stride=2)
+        self.conv4 = nn.Conv2d(2 * width, 3 * width, 3, padding=1, stride=2)
+        self.linear1 = nn.Linear(6 * width, 2 * width)
+        self.linear2 = nn.Linear(2 * width, num_levels)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Map ``lr`` ``(B, 3, h, w)`` in [-1, 1] to levels ``(B, num_levels)``, about [0, 1]."""
+        x = lr
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
+            x = relu(conv(x))
+        flat = x.float().flatten(2)
+        pooled = torch.cat([flat.mean(dim=2), flat.std(dim=2, correction=0)], dim=1)
+        out: Tensor = self.linear2(relu(self.linear1(pooled)))
+        return out
