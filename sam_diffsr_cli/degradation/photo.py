@@ -23,7 +23,7 @@ from sam_diffsr_cli.degradation.kernels import (
 )
 from sam_diffsr_cli.degradation.levels import CLEAN, MOST_BLUR, MOST_NOISE, Levels
 
-__all__ = ["GRID", "Degraded", "Noise", "add_noise", "compress_crop", "degrade_photo", "shrink"]
+__all__ = ["GRID", "Degraded", "Noise", "add_noise", "clean_twin", "compress_crop", "degrade_photo", "shrink"]
 
 GRID = 8
 """Pixels that a window loses at each side, so that its compression grid lies anywhere."""
@@ -98,7 +98,12 @@ def shrink(image: Tensor, scale: int, kind: str) -> Tensor:
     return resize.downscale(image, scale)
 
 
-def degrade_photo(hr: Tensor, scale: int, clean: float, rng: np.random.Generator) -> Degraded:
+def clean_twin(hr: Tensor, scale: int) -> Degraded:
+    """Shrink ``(3, H, W)`` uint8 by MATLAB's bicubic and do nothing else."""
+    return Degraded(resize.downscale_uint8(hr[None].double(), scale)[0].float(), CLEAN)
+
+
+def degrade_photo(hr: Tensor, scale: int, rng: np.random.Generator) -> Degraded:
     """Shrink a crop as the world does.
 
     Args:
@@ -106,15 +111,11 @@ def degrade_photo(hr: Tensor, scale: int, clean: float, rng: np.random.Generator
             pixels of margin are lost to the compression's grid and made up by mirroring, so the
             caller cuts its crop out of the middle.
         scale: Factor.
-        clean: Share of the draws that are MATLAB's bicubic and nothing else, in [0, 1].
         rng: Decides everything.
 
     Returns:
         The low-resolution crop, ``(3, H / scale, W / scale)``, and how dirty it is.
     """
-    if rng.random() < clean:
-        lr = resize.downscale_uint8(hr[None].double(), scale)[0]
-        return Degraded(lr.float(), CLEAN)
     is_gray = bool((hr[0] == hr[1]).all() and (hr[1] == hr[2]).all())
     image, sigma = _blurred(hr[None].float(), scale, rng)
     kind = str(rng.choice(list(SHRINK_SHARES), p=list(SHRINK_SHARES.values())))

@@ -37,8 +37,8 @@ class TrainConfig:
         clip_norm: Largest norm of the gradient; 0 leaves it as it is.
         ema_decay: Of the average of the parameters; 0 keeps no average but the last ones.
         loss: Mean absolute or mean squared error.
-        timesteps: Rows of the chain that the noise predictor is trained on, from the cleanest;
-            0 for all of them.
+        timesteps: Rows of the chain, from the cleanest, that nine in ten of the steps are drawn
+            from; 0 for all rows alike.
         modulation: How masks shift the noise.
         mask_norm: Mean of a mask's encoding over the image (as released) or over its region.
         precision: Number format; ``auto`` is settled when the run starts.

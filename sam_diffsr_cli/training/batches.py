@@ -54,8 +54,8 @@ class BatchSource:
     def _piece(self, seed: int, rows: range, crops: Sequence[Crop]) -> Piece:
         seeds = [derive_seed(seed, "degrade", row) for row in rows]
         batch = self._moved(cut(self.photos, crops, self.plan, self.degrader, seeds))
-        longest = self.config.timesteps or self.num_timesteps
-        draws = draw(seed, rows, longest, self.plan.patch, self.device)
+        usual, patch = self.config.timesteps, self.plan.patch
+        draws = draw(seed, rows, self.num_timesteps, patch, self.device, usual)
         return Piece(batch, draws)
 
     def _moved(self, batch: Batch) -> Batch:

@@ -17,6 +17,10 @@ from sam_diffsr_cli.recipes.records import TrainConfig
 
 __all__ = ["Draws", "Objective", "draw"]
 
+WHOLE_SHARE = 0.1
+"""Of the draws, if most are of the cleaner rows, those of any row: the whole published chain
+(``--quality plain``) goes on working."""
+
 ESTIMATOR_WEIGHT = 0.05
 """Of the estimator's error beside the image's. They share no parameter; Adam ignores the size but
 for the clipping of the common gradient."""
@@ -31,7 +35,12 @@ class Draws:
 
 
 def draw(
-    seed: int, rows: Sequence[int], num_timesteps: int, patch: int, device: torch.device
+    seed: int,
+    rows: Sequence[int],
+    num_timesteps: int,
+    patch: int,
+    device: torch.device,
+    usual: int = 0,
 ) -> Draws:
     """Draw steps and noise for some rows of a batch, the same however the batch is divided.
 
@@ -41,13 +50,18 @@ def draw(
         num_timesteps: Length of the trained chain.
         patch: Side of the crops.
         device: Where the noise is drawn; another kind of device draws other noise.
+        usual: Rows of the chain that most of the steps are drawn from; 0 for all of them.
     """
     noise = torch.empty(len(rows), 3, patch, patch, device=device)
     chance, on_device = torch.Generator(), torch.Generator(device)
     steps = []
     for place, row in enumerate(rows):
         own = derive_seed(seed, row)
-        steps.append(int(torch.randint(num_timesteps, (), generator=chance.manual_seed(own))))
+        chance.manual_seed(own)
+        step = int(torch.randint(num_timesteps, (), generator=chance))
+        if usual and float(torch.rand((), generator=chance)) >= WHOLE_SHARE:
+            step = int(torch.randint(usual, (), generator=chance))
+        steps.append(step)
         torch.randn(3, patch, patch, generator=on_device.manual_seed(own), out=noise[place])
     return Draws(tuple(steps), noise)
 

@@ -90,10 +90,11 @@ def validate(
     precision: Precision = "fp32" if config.precision == "auto" else config.precision
     model = model.to(device).to(memory_format=torch.channels_last).eval()
     upscaler = Upscaler(model=model, device=device, precision=precision)
-    steps, sampler = model.config.diffusion.level("balanced")
+    level = model.config.diffusion.level("balanced")
     if config.stage == "encoder":
-        steps = 0
-    sampling = SamplingConfig(steps=steps, sampler=sampler, tile=choose_tile(upscaler, steps))
+        level = level._replace(steps=0)
+    tile = choose_tile(upscaler, level.steps)
+    sampling = SamplingConfig(**level._asdict(), tile=tile)
     run = Run(upscaler=upscaler, sampling=sampling, scale=model.config.scale)
     values, shown = [], []
     for number in range(len(photos)):
@@ -130,8 +131,8 @@ def _loss(
         seeds = [derive_seed(seed, "degrade", row) for row in rows]
         batch = cut(photos, crops[rows.start : rows.stop], plan, degrader, seeds)
         batch = replace(batch.to(device), spe=torch.zeros_like(batch.spe, device=device))
-        longest = config.timesteps or model.config.diffusion.num_timesteps
-        draws = draw(seed, rows, longest, patch, device)
+        longest = model.config.diffusion.num_timesteps
+        draws = draw(seed, rows, longest, patch, device, config.timesteps)
         loss = objective(batch, draws.steps, draws.noise)
         total += float(loss) * len(rows)
     return total / CROPS
