@@ -34,6 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "tiling",
         }
     ),
+    frozenset({"degradation"}),
     frozenset({"models", "data", "masks", "metrics", "noise"}),
     frozenset({"checkpoints", "sampling"}),
     frozenset({"upscaling"}),

@@ -18,7 +18,19 @@ from sam_diffsr_cli.degradation.photo import Degraded
 from sam_diffsr_cli.device import derive_seed
 from sam_diffsr_cli.errors import InputError
 
-__all__ = ["DEGRADE_MARGIN", "MARGIN", "Batch", "Crop", "CropPlan", "Degrader", "Regions", "TrainingPhoto", "crop_side", "cut", "orient"]
+__all__ = [
+    "DEGRADE_MARGIN",
+    "MARGIN",
+    "Batch",
+    "Crop",
+    "CropPlan",
+    "Degrader",
+    "Regions",
+    "TrainingPhoto",
+    "crop_side",
+    "cut",
+    "orient",
+]
 
 MARGIN = 2
 """Low-resolution pixels of context on each side; the bicubic kernel reaches 1.5 of them."""

@@ -20,7 +20,12 @@ def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mixed_kernel(
-    size: int, sigmas: tuple[float, float], angle: float, beta: float = 1.0, *, plateau: bool = False
+    size: int,
+    sigmas: tuple[float, float],
+    angle: float,
+    beta: float = 1.0,
+    *,
+    plateau: bool = False,
 ) -> Tensor:
     """Build an elliptic kernel.
 

@@ -23,7 +23,16 @@ from sam_diffsr_cli.degradation.kernels import (
 )
 from sam_diffsr_cli.degradation.levels import CLEAN, MOST_BLUR, MOST_NOISE, Levels
 
-__all__ = ["GRID", "Degraded", "Noise", "add_noise", "clean_twin", "compress_crop", "degrade_photo", "shrink"]
+__all__ = [
+    "GRID",
+    "Degraded",
+    "Noise",
+    "add_noise",
+    "clean_twin",
+    "compress_crop",
+    "degrade_photo",
+    "shrink",
+]
 
 GRID = 8
 """Pixels that a window loses at each side, so that its compression grid lies anywhere."""
@@ -125,9 +134,7 @@ def degrade_photo(hr: Tensor, scale: int, rng: np.random.Generator) -> Degraded:
     if rng.random() < CODEC_SHARE:
         pixels, quality = compress_crop(pixels, is_gray, rng)
         compression = (100 - quality) / 100
-    levels = Levels(
-        compression, min(1.0, std / MOST_NOISE), min(1.0, sigma / (scale * MOST_BLUR))
-    )
+    levels = Levels(compression, min(1.0, std / MOST_NOISE), min(1.0, sigma / (scale * MOST_BLUR)))
     return Degraded(torch.from_numpy(pixels.copy()).permute(2, 0, 1).float(), levels)
 
 

@@ -88,9 +88,7 @@ def parse_degradation(text: str, seed: int = 0) -> Degradation:
     return Degradation(text=text, kind="jpeg", qualities=qualities, seed=seed)
 
 
-def degrade_picture(
-    hr: np.ndarray, scale: int, degradation: Degradation, name: str
-) -> np.ndarray:
+def degrade_picture(hr: np.ndarray, scale: int, degradation: Degradation, name: str) -> np.ndarray:
     """Make the low-resolution twin of a picture; the same arguments give the same bytes.
 
     Args:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, pixel_shuffle, relu
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pixel_shuffle, relu
 
 from sam_diffsr_cli import resize
 
@@ -15,6 +15,10 @@ __all__ = ["EncoderOutput", "LevelEstimator", "RRDBNet", "ResidualEncoder"]
 
 LEAK = 0.2
 """Negative slope and residual weight of the dense blocks (ESRGAN, Wang et al. 2018)."""
+
+
+FINE_GAIN, LEAST_STRENGTH = 8.0, 1e-4
+"""Of the estimator: the fine detail beside the photo, and what is added before a logarithm."""
 
 
 class EncoderOutput(NamedTuple):
@@ -113,9 +117,7 @@ class ResidualEncoder(nn.Module):
     enter as constant planes beside the photo (FFDNet, Zhang et al. 2018).
     """
 
-    def __init__(
-        self, *, num_feat: int, num_block: int, scale: int, num_levels: int = 0
-    ) -> None:
+    def __init__(self, *, num_feat: int, num_block: int, scale: int, num_levels: int = 0) -> None:
         """Build ``num_block`` residual blocks of ``num_feat`` channels, told ``num_levels``."""
         super().__init__()
         self.scale, self.num_levels = scale, num_levels
@@ -156,24 +158,37 @@ class ResidualEncoder(nn.Module):
 
 
 class LevelEstimator(nn.Module):
-    """Estimate how dirty a photo is: four convolutions, means and deviations, two linear layers."""
+    """Estimate how dirty a photo is: convolutions, logarithms of mean strengths, two linear layers.
+
+    It sees the photo and, enlarged, how its pixels differ from the mean around them, in which noise
+    and the grid of a compression are not hidden by what the photo shows. Strengths of noise span
+    two decades, so that their logarithm is what the linear layers can work on.
+    """
 
     def __init__(self, num_levels: int, width: int = 24) -> None:
         """Build for ``num_levels`` answers."""
         super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 3, padding=1)
-        self.conv2 = nn.Conv2d(width, 2 * width, 3, padding=1, stride=2)
-        self.conv3 = nn.Conv2d(2 * width, 2 * width, 3, padding=1, stride=2)
-        self.conv4 = nn.Conv2d(2 * width, 3 * width, 3, padding=1, stride=2)
+        self.conv1 = nn.Conv2d(6, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv3 = nn.Conv2d(width, 2 * width, 3, padding=1, stride=2)
+        self.conv4 = nn.Conv2d(2 * width, 2 * width, 3, padding=1, stride=2)
         self.linear1 = nn.Linear(6 * width, 2 * width)
         self.linear2 = nn.Linear(2 * width, num_levels)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Map ``lr`` ``(B, 3, h, w)`` in [-1, 1] to levels ``(B, num_levels)``, about [0, 1]."""
-        x = lr
-        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
-            x = relu(conv(x))
-        flat = x.float().flatten(2)
-        pooled = torch.cat([flat.mean(dim=2), flat.std(dim=2, correction=0)], dim=1)
-        out: Tensor = self.linear2(relu(self.linear1(pooled)))
+        fine = lr - avg_pool2d(lr, 3, stride=1, padding=1, count_include_pad=False)
+        x = torch.cat([lr, FINE_GAIN * fine], dim=1)
+        for conv in (self.conv1, self.conv2):
+            x = leaky_relu(conv(x), LEAK)
+        strengths = [x]
+        for conv in (self.conv3, self.conv4):
+            x = leaky_relu(conv(x), LEAK)
+        strengths.append(x)
+        pooled = []
+        for values in strengths:
+            flat = values.float().flatten(2)
+            pooled += [flat.square().mean(dim=2), flat.abs().mean(dim=2)]
+        logs = torch.cat([(part + LEAST_STRENGTH).log() for part in pooled[::-1]], dim=1)
+        out: Tensor = self.linear2(relu(self.linear1(logs)))
         return out

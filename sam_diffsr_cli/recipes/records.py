@@ -10,7 +10,16 @@ from sam_diffsr_cli.config import LITE, PAPER, ModelConfig
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.strict import LATER, require
 
-__all__ = ["RECIPES", "STAGES", "DataConfig", "DegradeConfig", "Recipe", "Stage", "TrainConfig", "recipe_for"]
+__all__ = [
+    "RECIPES",
+    "STAGES",
+    "DataConfig",
+    "DegradeConfig",
+    "Recipe",
+    "Stage",
+    "TrainConfig",
+    "recipe_for",
+]
 
 Stage = Literal["encoder", "diffusion"]
 

@@ -21,7 +21,7 @@ WHOLE_SHARE = 0.1
 """Of the draws, if most are of the cleaner rows, those of any row: the whole published chain
 (``--quality plain``) goes on working."""
 
-ESTIMATOR_WEIGHT = 0.05
+ESTIMATOR_WEIGHT = 0.2
 """Of the estimator's error beside the image's. They share no parameter; Adam ignores the size but
 for the clipping of the common gradient."""
 
@@ -87,7 +87,8 @@ class Objective(nn.Module):
         """Return the loss of the stage on one batch, a scalar.
 
         ``encoder``: distance of the encoder's image to ``hr``, and where the encoder has an
-        estimator, a share of its mean absolute error.
+        estimator, its mean squared error. (A mean absolute one is least for the median, which is 0
+        for levels that more than half of the photos do not have.)
         ``diffusion``: distance of the predicted to the modulated noise, with the encoder frozen
         (SAM-DiffSR, section 3).
 
@@ -103,7 +104,7 @@ class Objective(nn.Module):
                 loss = distance(model.encode(batch.lr, batch.told).sr.float() - hr, kind)
                 if model.config.encoder.num_levels:
                     error = model.estimate_levels(batch.lr).float() - batch.levels
-                    loss = loss + ESTIMATOR_WEIGHT * error.abs().mean()
+                    loss = loss + ESTIMATOR_WEIGHT * error.square().mean()
                 return loss
             with torch.no_grad():
                 condition = model.condition(batch.lr, batch.told)
