@@ -178,8 +178,8 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: samsr upscale "scans/*.tif" cat.jpg larger/ --scale 2.5 --dry-run
     Example: curl ... | samsr upscale - - --format png > large.png
     """
-    from sam_diffsr_cli.batch.request import BatchOptions, plan_batch
-    from sam_diffsr_cli.cli.batch import show_batch
+    from sam_diffsr_cli.batch.naming import check_alone, name_batch
+    from sam_diffsr_cli.batch.options import BatchOptions
 
     if as_json and target == STANDARD:
         raise InputError("--json and OUT - both want standard output", hint="name a file")
@@ -206,4 +206,11 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         precision=precision,
         model=weights,
     )
-    return show_batch(plan_batch(sources, target, options), dry_run=dry_run, as_json=as_json)
+    named = name_batch(sources, target, options)
+    if not dry_run:
+        check_alone(named.jobs, named.naming, options.limits)
+    # Loading torch takes longer than to say what is wrong.
+    from sam_diffsr_cli.batch.request import plan_batch
+    from sam_diffsr_cli.cli.batch import show_batch
+
+    return show_batch(plan_batch(sources, target, options, named), dry_run=dry_run, as_json=as_json)

@@ -18,11 +18,11 @@ import torch
 
 from sam_diffsr_cli.batch.crew import Crew, Idle, Task, run_crew
 from sam_diffsr_cli.batch.manifest import Manifest
+from sam_diffsr_cli.batch.naming import name_jobs
 from sam_diffsr_cli.batch.orders import Order, order_of
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.plan import Job, Naming, Past, estimate_work
 from sam_diffsr_cli.batch.processes import LocalCrew
-from sam_diffsr_cli.batch.request import name_jobs
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.batch.stages import Settings
 from sam_diffsr_cli.cli.batch import print_outcome
