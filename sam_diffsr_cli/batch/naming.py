@@ -22,6 +22,7 @@ from sam_diffsr_cli.pictures.formats import (
     format_of,
     is_picture_name,
 )
+from sam_diffsr_cli.pictures.left_out import LeftOut
 from sam_diffsr_cli.pictures.reading import read_head
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.upscaling.passes import check_scale
@@ -31,11 +32,15 @@ __all__ = ["NamedBatch", "check_alone", "check_job", "name_batch", "name_jobs"]
 
 @dataclass(frozen=True, slots=True)
 class NamedBatch:
-    """The pictures of a batch and their outputs; ``kept`` is the manifest and what it holds."""
+    """The pictures of a batch and their outputs.
+
+    ``kept`` is the manifest and what it holds; ``left_out`` what folders hold and is not taken.
+    """
 
     naming: Naming
     jobs: Sequence[Job]
     kept: tuple[Path, Past] | None
+    left_out: LeftOut
 
 
 def name_batch(sources: Sequence[str], target: str, options: BatchOptions) -> NamedBatch:
@@ -55,17 +60,18 @@ def name_batch(sources: Sequence[str], target: str, options: BatchOptions) -> Na
     if not math.isfinite(options.max_megapixels):
         raise InputError(f"--max-megapixels {options.max_megapixels}: must be a number")
     written = None if options.image_format is None else format_named(options.image_format)
-    kept = _open_past(options.manifest, target)
+    kept, left_out = _open_past(options.manifest, target), LeftOut()
     naming, jobs = name_jobs(
         sources,
         target,
         Naming(format=written, suffix=options.suffix, on_exists=options.on_exists),
         None if kept is None else kept[1],
         recursive=options.recursive,
+        left_out=left_out,
     )
     if isinstance(options.model, str):
         parse_reference(options.model)
-    return NamedBatch(naming, jobs, kept)
+    return NamedBatch(naming, jobs, kept, left_out)
 
 
 def _open_past(manifest: Path | None, target: str) -> tuple[Path, Past] | None:
@@ -77,13 +83,14 @@ def _open_past(manifest: Path | None, target: str) -> tuple[Path, Past] | None:
     return manifest, read_past(manifest)
 
 
-def name_jobs(
+def name_jobs(  # noqa: PLR0913 - what IN and OUT mean depends on all of it
     sources: Sequence[str],
     target: str,
     wanted: Naming,
     past: Past | None = None,
     *,
     recursive: bool = False,
+    left_out: LeftOut | None = None,
 ) -> tuple[Naming, list[Job]]:
     """Find the pictures and give each its output.
 
@@ -93,12 +100,13 @@ def name_jobs(
         wanted: Format, suffix and what to do with outputs that are there; its place is ``target``.
         past: What an earlier run left.
         recursive: Enter folders' folders.
+        left_out: Takes note of what folders hold and is not taken.
 
     Raises:
         InputError: There is no picture, or their outputs cannot have such names.
     """
     out = parse_place(target)
-    found = gather_sources(sources, recursive=recursive, leave_out=out)
+    found = gather_sources(sources, recursive=recursive, leave_out=out, left_out=left_out)
     # A folder given as IN means a folder as OUT, whatever it is called.
     single = len(found) == 1 and not any(
         name != STANDARD and is_folder(parse_place(name)) for name in sources

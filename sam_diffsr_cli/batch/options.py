@@ -23,6 +23,7 @@ class BatchOptions:
         lossless: Exact pixels in WebP.
         strip_metadata: Drop EXIF, ICC, XMP, texts and the record.
         recursive: Enter subfolders; the output folder mirrors them.
+        strict: A picture that a folder holds and that is not taken is a failure.
         suffix: Added to the names of outputs.
         on_exists: What to do when an output is there already.
         manifest: File that keeps what is done, to go on from.
@@ -44,6 +45,7 @@ class BatchOptions:
     lossless: bool = False
     strip_metadata: bool = False
     recursive: bool = False
+    strict: bool = False
     suffix: str = ""
     on_exists: OnExists = "error"
     manifest: Path | None = None

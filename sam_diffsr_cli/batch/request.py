@@ -1,7 +1,7 @@
 """What a batch is to do: which pictures IN means, what OUT calls their outputs, by which model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sam_diffsr_cli.batch.naming import NamedBatch, name_batch
@@ -10,6 +10,7 @@ from sam_diffsr_cli.batch.plan import Estimate, Job, Past, estimate_work
 from sam_diffsr_cli.batch.stages import Settings
 from sam_diffsr_cli.device import resolve_device, resolve_precision
 from sam_diffsr_cli.pictures.encoders import WriteOptions
+from sam_diffsr_cli.pictures.left_out import LeftOut
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
 from sam_diffsr_cli.upscaling.speed import seconds_per_megapixel
@@ -23,7 +24,8 @@ class Batch:
     """A batch that is planned and whose model is loaded.
 
     ``workers`` is None to do all of it in this process. ``manifest`` is the file that is kept of
-    what is done, and what an earlier run left in it.
+    what is done, and what an earlier run left in it. ``left_out`` is what folders hold and is not
+    taken, a failure when ``strict``.
     """
 
     settings: Settings
@@ -32,6 +34,8 @@ class Batch:
     workers: WorkerPlan | None = None
     manifest: tuple[Path, Past] | None = None
     fail_fast: bool = False
+    left_out: LeftOut = field(default_factory=LeftOut)
+    strict: bool = False
 
     @property
     def reads_standard_input(self) -> bool:
@@ -75,7 +79,8 @@ def plan_batch(
     )
     estimate = estimate_work(named.jobs, settings.scale, settings.limits)
     shared = workers if len(named.jobs) > 1 else None
-    return Batch(settings, named.jobs, estimate, shared, named.kept, options.fail_fast)
+    manner = (options.fail_fast, named.left_out, options.strict)
+    return Batch(settings, named.jobs, estimate, shared, named.kept, *manner)
 
 
 def _load(options: BatchOptions, workers: WorkerPlan | None) -> Upscaler:
