@@ -41,7 +41,6 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"upscaling"}),
     # The use-cases, each of which may use those before it.
     frozenset({"batch"}),
-    frozenset({"masks.work"}),
     frozenset({"comparison"}),
     frozenset({"evaluation"}),
     frozenset({"training"}),
