@@ -24,13 +24,13 @@ def resolve_sampling(
     """
     if options.quality not in QUALITIES:
         raise InputError(f"--quality {options.quality}: allowed are {', '.join(QUALITIES)}")
-    usual, own = upscaler.config.diffusion.level(options.quality)
+    usual, own, start = upscaler.config.diffusion.level(options.quality)
     steps = usual if options.steps is None else options.steps
     check_steps(upscaler.config, steps)
     tile = choose_tile(upscaler, steps, sharing) if options.tile is None else options.tile
     try:
         return SamplingConfig(
-            steps=steps, sampler=options.sampler or own, tile=tile, seed=options.seed
+            steps=steps, sampler=options.sampler or own, start=start, tile=tile, seed=options.seed
         )
     except ConfigError as error:
         raise InputError(f"--{error}") from error

@@ -12,6 +12,7 @@ from multiprocessing import connection, resource_tracker
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from sam_diffsr_cli.errors import SamsrError
+from sam_diffsr_cli.process import quiet_children
 from sam_diffsr_cli.workers.pool import Done, Event, Idle, Lost, Refused, Result, Task
 from sam_diffsr_cli.workers.worker import WorkerConfig, serve
 
@@ -149,7 +150,9 @@ class LocalPool(Generic[Made]):
             # Where it is not closed, its processes are stopped rather than waited for.
             daemon=True,
         )
-        with _undisturbed() if sys.platform != "win32" else nullcontext():
+        undisturbed = _undisturbed() if sys.platform != "win32" else nullcontext()
+        quiet = quiet_children() if is_on_cpu and self.size > 1 else nullcontext()
+        with undisturbed, quiet:
             process.start()
         theirs.close()
         self._pipes[worker], self._processes[worker] = ours, process

@@ -25,7 +25,7 @@ from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.model import load_upscaler
 from sam_diffsr_cli.workers.pool import Done, Idle, Lost, Refused, Task
 from sam_diffsr_cli.workers.processes import LocalPool
-from tests.batch.test_kill import tool
+from tests.workshop.tools import kill_batch as tool
 
 PICTURES = 10
 NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -23,8 +23,8 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.build import Shard
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.work import MaskOptions, choose_devices
-from tests.batch.test_kill import tool
 from tests.cli.test_masks import blocks, content, mask_names, samsr, save, wait_for
+from tests.workshop.tools import kill_batch as tool
 
 PHOTOS = 8
 NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
@@ -343,17 +343,6 @@ def test_ctrl_c_while_workers_start_is_told_in_one_line(place: Place) -> None:
 # ------------------------------------------------------------------------------------------ SAM
 
 
-@pytest.fixture
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Sums depend on how many threads share them."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("one_thread")
 def test_two_workers_with_sam_write_what_one_process_does(tmp_path: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)

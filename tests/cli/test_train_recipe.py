@@ -18,7 +18,7 @@ from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.recipes.records import RECIPES, DataConfig
 from sam_diffsr_cli.recipes.text import from_toml, to_toml
 from sam_diffsr_cli.training.resolve import default_out, is_main_process, settle
-from tests.tools.kill_train import TINY, draw_photos
+from tests.workshop.tools.kill_train import TINY, draw_photos
 
 CPU = torch.device("cpu")
 LITE, PAPER = RECIPES["lite"], RECIPES["paper"]

@@ -1,5 +1,6 @@
 """Ways to enlarge: each is what its name says."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError, InputError, ShapeError
 from sam_diffsr_cli.evaluation.methods import make_method
 from sam_diffsr_cli.evaluation.perceptual import make_lpips
@@ -17,20 +17,14 @@ from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
+from tests.helpers import TINY
 
-MODEL = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2, num_timesteps=10
-    ),
-)
 TRUTH = Truth(Path("a.png"), "a.png", "a.png", ())
 
 
 @pytest.fixture
 def upscaler() -> Upscaler:
-    model = build_model(MODEL, seed=1)
+    model = build_model(TINY, seed=1)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -109,6 +103,19 @@ def test_lpips_without_its_backbone_says_where_to_put_it(
     with pytest.raises(ConfigError, match="squeeze: its backbone is not there") as caught:
         make_lpips("squeeze", torch.device("cpu"))
     assert "TORCH_HOME" in (caught.value.hint or "")
+
+
+def test_a_picture_too_small_for_the_backbone_is_refused_by_its_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lpips = pytest.importorskip("lpips")
+    untrained = functools.partial(lpips.LPIPS, pretrained=False, pnet_rand=True)
+    monkeypatch.setattr(lpips, "LPIPS", untrained)
+    distance = make_lpips("squeeze", torch.device("cpu"))
+    fits = np.zeros((17, 17, 3), dtype=np.uint8)
+    assert distance(fits, fits) == 0.0
+    with pytest.raises(ShapeError, match="17x16 are too small for --lpips squeeze"):
+        distance(fits[1:], fits[1:])
 
 
 @pytest.mark.parametrize("name", ["..", "a/b"])

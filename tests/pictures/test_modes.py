@@ -9,8 +9,8 @@ from PIL import Image, ImageOps
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.colour import srgb_profile
 from sam_diffsr_cli.pictures.modes import frame_pixels, is_deep, turn_upright
-from tests.corpus.profiles import ink_colour, ink_profile
 from tests.pictures import samples
+from tests.workshop.corpus.profiles import ink_colour, ink_profile
 
 INKS = np.array([[[255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 255, 0], [0, 0, 0, 255]]], dtype=np.uint8)
 
@@ -175,12 +175,6 @@ def deep(data: bytes) -> bool:
 @pytest.mark.parametrize(("dtype", "expected"), [(np.uint8, False), (np.uint16, True)])
 def test_the_depth_of_a_png_is_told(channels: int, dtype: type, *, expected: bool) -> None:
     assert deep(samples.png(samples.levels(2, 2, channels, dtype=dtype))) == expected
-
-
-@pytest.mark.parametrize(("dtype", "expected"), [(np.uint8, False), (np.uint16, True)])
-def test_the_depth_of_a_tiff_is_told(dtype: type, *, expected: bool) -> None:
-    data = samples.tiff(samples.levels(2, 2, 3, dtype=dtype), photometric="rgb")
-    assert deep(data) == expected
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "BMP", "GIF", "AVIF"])

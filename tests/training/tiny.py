@@ -10,9 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import (
+    NUM_LEVELS,
+    DiffusionConfig,
+    EncoderConfig,
+    ModelConfig,
+    UNetConfig,
+)
 from sam_diffsr_cli.data.cache import Entry, read_entry, write_photo
-from sam_diffsr_cli.data.crops import CropPlan, Regions, TrainingPhoto
+from sam_diffsr_cli.data.crops import Batch, CropPlan, Regions, TrainingPhoto
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.recipes.records import DataConfig, Recipe, Stage, TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
@@ -22,15 +28,9 @@ from sam_diffsr_cli.training.loop import TrainStep
 from sam_diffsr_cli.training.recorder import Habits
 from sam_diffsr_cli.training.run import Run
 from sam_diffsr_cli.training.state import TrainState, new_state
+from tests.helpers import TINY
 
 CPU = torch.device("cpu")
-MODEL = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2, num_timesteps=10
-    ),
-)
 FULL_MODEL = ModelConfig(
     encoder=EncoderConfig(kind="rrdb", num_feat=8, num_block=2),
     unet=UNetConfig(kind="full", widths=(8, 8)),
@@ -63,11 +63,17 @@ def photos(*, is_poisoned: bool = False) -> list[TrainingPhoto]:
     ]
 
 
+def clean_batch(hr: Tensor, lr: Tensor, spe: Tensor) -> Batch:
+    """Return crops of photos that are clean, and told to be so."""
+    levels = torch.zeros(len(hr), NUM_LEVELS)
+    return Batch(hr, lr, spe, levels, levels)
+
+
 def source(
     config: TrainConfig,
     share: Share | None = None,
     among: Sequence[TrainingPhoto] | None = None,
-    model: ModelConfig = MODEL,
+    model: ModelConfig = TINY,
 ) -> BatchSource:
     """Return batches of ``among``, by default ``photos()``."""
     among = photos() if among is None else among
@@ -82,7 +88,7 @@ def source(
     )
 
 
-def start(config: TrainConfig, model: ModelConfig = MODEL) -> TrainState:
+def start(config: TrainConfig, model: ModelConfig = TINY) -> TrainState:
     """Return a state that has done nothing."""
     return new_state(build_model(model, seed=1), config, CPU)
 
@@ -115,7 +121,7 @@ def recipe(*stages: Stage, **changes: Any) -> Recipe:
     """Return a recipe of these stages, or both; ``changes`` are those of both stages."""
     return Recipe(
         preset="lite",
-        model=MODEL,
+        model=TINY,
         encoder=replace(ENCODER, precision="fp32", **changes),
         diffusion=replace(DENOISER, precision="fp32", **changes),
         stages=stages or ("encoder", "diffusion"),
@@ -179,13 +185,13 @@ def pictures(folder: Path) -> Path:
 
 
 def command(data: Path, out: Path, steps: int) -> list[str]:
-    """Return the words that train ``MODEL`` so many steps a stage, after ``samsr``."""
+    """Return the words that train ``TINY`` so many steps a stage, after ``samsr``."""
     settings = {
-        "model.encoder.num_feat": MODEL.encoder.num_feat,
-        "model.encoder.num_block": MODEL.encoder.num_block,
-        "model.unet.widths": list(MODEL.unet.widths),
-        "model.diffusion.num_timesteps": MODEL.diffusion.num_timesteps,
-        "model.diffusion.sampling_steps": MODEL.diffusion.sampling_steps,
+        "model.encoder.num_feat": TINY.encoder.num_feat,
+        "model.encoder.num_block": TINY.encoder.num_block,
+        "model.unet.widths": list(TINY.unet.widths),
+        "model.diffusion.num_timesteps": TINY.diffusion.num_timesteps,
+        "model.diffusion.sampling_steps": TINY.diffusion.sampling_steps,
         "encoder.steps": steps,
         "diffusion.steps": steps,
     }
