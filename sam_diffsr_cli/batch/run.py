@@ -12,8 +12,8 @@ from sam_diffsr_cli.batch.request import Batch
 from sam_diffsr_cli.batch.stages import check_job, describe_making, make_stages
 from sam_diffsr_cli.batch.work import config_of, share_jobs
 from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.workers.messages import WorkDone, WorkerPool
 from sam_diffsr_cli.workers.plan import WorkerPlan
-from sam_diffsr_cli.workers.pool import WorkDone, WorkerPool
 from sam_diffsr_cli.workers.processes import LocalPool
 
 __all__ = ["Watcher", "preview", "run"]

@@ -15,7 +15,8 @@ from sam_diffsr_cli.batch.stages import Making, Settings, make_stages
 from sam_diffsr_cli.device import Precision
 from sam_diffsr_cli.errors import DiskFullError, SamsrError, WeightsError
 from sam_diffsr_cli.upscaling.model import load_upscaler
-from sam_diffsr_cli.workers.pool import Done, Task, Terms, WorkerPool, run_pool
+from sam_diffsr_cli.workers.messages import Done, Task, WorkerPool
+from sam_diffsr_cli.workers.pool import Terms, run_pool
 from sam_diffsr_cli.workers.worker import portable
 
 __all__ = ["EnlargeConfig", "EnlargeWorker", "config_of", "load_settings", "share_jobs"]

@@ -19,7 +19,7 @@ from sam_diffsr_cli.cli.console import (
 from sam_diffsr_cli.cli.render import Result, heading
 from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import DiskFullError, SamsrError
-from sam_diffsr_cli.workers.pool import WorkDone
+from sam_diffsr_cli.workers.messages import WorkDone
 
 __all__ = ["print_outcome", "show_batch"]
 

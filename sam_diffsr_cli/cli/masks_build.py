@@ -16,7 +16,7 @@ from sam_diffsr_cli.masks.work import (
     start_build,
     summarise,
 )
-from sam_diffsr_cli.workers.pool import WorkDone
+from sam_diffsr_cli.workers.messages import WorkDone
 
 __all__ = ["show_build", "show_summary"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sam_diffsr_cli.workers.pool import WorkDone
+from sam_diffsr_cli.workers.messages import WorkDone
 
 __all__ = ["describe_workers"]
 

@@ -27,8 +27,9 @@ from sam_diffsr_cli.masks.sam import SamOptions, SamType
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.worker import MaskConfig
 from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.workers.messages import WorkDone
 from sam_diffsr_cli.workers.plan import worker_devices
-from sam_diffsr_cli.workers.pool import Terms, WorkDone, run_pool
+from sam_diffsr_cli.workers.pool import Terms, run_pool
 from sam_diffsr_cli.workers.processes import LocalPool
 
 __all__ = ["MaskOptions", "MaskPlan", "MaskWatcher", "plan_build", "start_build", "summarise"]

@@ -11,7 +11,7 @@ from sam_diffsr_cli.masks.build import BuildStep, MaskJob, build_mask, open_mani
 from sam_diffsr_cli.masks.choice import Choice, load_segmenter
 from sam_diffsr_cli.masks.segmenters import Segmenter
 from sam_diffsr_cli.pictures.records import Limits
-from sam_diffsr_cli.workers.pool import Task
+from sam_diffsr_cli.workers.messages import Task
 
 __all__ = ["MaskConfig", "MaskWorker"]
 

@@ -6,25 +6,23 @@ who use one.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from sam_diffsr_cli.errors import DiskFullError, ResourceError, SamsrError
+from sam_diffsr_cli.workers.messages import (
+    Done,
+    Event,
+    Idle,
+    Lost,
+    Refused,
+    Result,
+    Task,
+    WorkerPool,
+)
 
-__all__ = [
-    "Done",
-    "Event",
-    "Idle",
-    "Lost",
-    "Refused",
-    "Result",
-    "Task",
-    "Terms",
-    "WorkDone",
-    "WorkerPool",
-    "run_pool",
-]
+__all__ = ["Terms", "run_pool"]
 
 MOST_AT_ONCE = 32
 """Items dispatched together: a worker reads and writes beside its work only within them."""
@@ -35,98 +33,8 @@ SHARE_AT_ONCE = 4
 MOST_DEATHS = 3
 """Workers that die of one item, or at their start, before it is given up."""
 
-
-class Result(Protocol):
-    """What became of an item; ``error`` is None where all went well."""
-
-    @property
-    def error(self) -> SamsrError | None:
-        """What it failed with."""
-        ...
-
-
 Item = TypeVar("Item")
 Made = TypeVar("Made", bound=Result)
-
-
-@dataclass(frozen=True, slots=True)
-class Task(Generic[Item]):
-    """An item and its index; ``is_again`` when a worker died that may have begun it."""
-
-    index: int
-    item: Item
-    is_again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """A worker has nothing to do; the first one says that it has started."""
-
-    worker: int
-
-
-@dataclass(frozen=True, slots=True)
-class Done(Generic[Made]):
-    """A worker is through with a task, well or not; the worker that gave an item up did nothing."""
-
-    worker: int | None
-    index: int
-    result: Made
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A worker died, for a reason in a few words."""
-
-    worker: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A worker cannot start, and no other could."""
-
-    worker: int
-    error: SamsrError
-
-
-Event = Idle | Done[Made] | Lost | Refused
-
-
-@dataclass(frozen=True, slots=True)
-class WorkDone:
-    """A share of the work: so many megapixels by a worker in so many seconds, or a failure."""
-
-    worker: int | None
-    megapixels: float
-    seconds: float
-    has_failed: bool
-
-
-class WorkerPool(Protocol[Item, Made]):
-    """Workers that are numbered from 0, each with what it needs loaded once.
-
-    ``names`` says for each what it runs on.
-    """
-
-    size: int
-    names: Sequence[str]
-
-    def give(self, worker: int, tasks: Sequence[Task[Item]]) -> None:
-        """Hand tasks to an idle worker; it answers ``Done`` for each in order, then ``Idle``."""
-        ...
-
-    def wait(self) -> Event[Made]:
-        """Wait for the next thing that happens."""
-        ...
-
-    def restart(self, worker: int) -> None:
-        """Start another in the place of one that was lost."""
-        ...
-
-    def close(self) -> Sequence[Done[Made]]:
-        """Stop all; files that are being written are finished, and told."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from sam_diffsr_cli.errors import SamsrError
 from sam_diffsr_cli.process import quiet_children
-from sam_diffsr_cli.workers.pool import Done, Event, Idle, Lost, Refused, Result, Task
+from sam_diffsr_cli.workers.messages import Done, Event, Idle, Lost, Refused, Result, Task
 from sam_diffsr_cli.workers.worker import WorkerConfig, serve
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import torch
 from ray.exceptions import RayError
 
 from sam_diffsr_cli.errors import ResourceError, SamsrError
-from sam_diffsr_cli.workers.pool import Done, Event, Idle, Lost, Refused, Result, Task
+from sam_diffsr_cli.workers.messages import Done, Event, Idle, Lost, Refused, Result, Task
 from sam_diffsr_cli.workers.worker import MovableConfig, Worker
 
 __all__ = ["RayPool", "RayWorker"]

@@ -18,7 +18,7 @@ import torch
 
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import SamsrError
-from sam_diffsr_cli.workers.pool import Result, Task
+from sam_diffsr_cli.workers.messages import Result, Task
 
 __all__ = [
     "MovableConfig",

@@ -23,7 +23,7 @@ from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.model import load_upscaler
-from sam_diffsr_cli.workers.pool import Done, Idle, Lost, Refused, Task
+from sam_diffsr_cli.workers.messages import Done, Idle, Lost, Refused, Task
 from sam_diffsr_cli.workers.processes import LocalPool
 from tests.workshop.tools import kill_batch as tool
 

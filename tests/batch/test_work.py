@@ -22,18 +22,8 @@ from sam_diffsr_cli.errors import (
     SamsrError,
     WeightsError,
 )
-from sam_diffsr_cli.workers.pool import (
-    MOST_AT_ONCE,
-    MOST_DEATHS,
-    Done,
-    Event,
-    Idle,
-    Lost,
-    Refused,
-    Task,
-    Terms,
-    run_pool,
-)
+from sam_diffsr_cli.workers.messages import Done, Event, Idle, Lost, Refused, Task
+from sam_diffsr_cli.workers.pool import MOST_AT_ONCE, MOST_DEATHS, Terms, run_pool
 
 
 def plan(count: int, done: Sequence[int] = ()) -> list[Job]:

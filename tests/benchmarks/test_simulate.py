@@ -16,7 +16,8 @@ from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.pictures.records import Frame, Picture
 from sam_diffsr_cli.workers import pool
-from sam_diffsr_cli.workers.pool import MOST_AT_ONCE, SHARE_AT_ONCE, Idle, Lost, Task
+from sam_diffsr_cli.workers.messages import Idle, Lost, Task
+from sam_diffsr_cli.workers.pool import MOST_AT_ONCE, SHARE_AT_ONCE
 from tests.workshop.benchmarks import simulated_crew
 from tests.workshop.benchmarks.assumptions import Cluster
 from tests.workshop.benchmarks.cluster import Run, draw_sizes, simulate

@@ -8,8 +8,8 @@ import torch
 from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.workers import plan
+from sam_diffsr_cli.workers.messages import WorkDone
 from sam_diffsr_cli.workers.plan import WorkerPlan, plan_workers
-from sam_diffsr_cli.workers.pool import WorkDone
 
 LOCAL = ("local", None)
 

@@ -19,7 +19,7 @@ from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.store import read_records
 from sam_diffsr_cli.masks.worker import MaskConfig
 from sam_diffsr_cli.pictures.records import Limits
-from sam_diffsr_cli.workers.pool import Refused, Task
+from sam_diffsr_cli.workers.messages import Refused, Task
 from sam_diffsr_cli.workers.processes import LocalPool
 
 CPU = torch.device("cpu")

@@ -32,7 +32,7 @@ from sam_diffsr_cli.pictures.writing import encode_picture, prepare_metadata
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import load_upscaler
-from sam_diffsr_cli.workers.pool import Idle, Task, WorkerPool
+from sam_diffsr_cli.workers.messages import Idle, Task, WorkerPool
 from sam_diffsr_cli.workers.processes import LocalPool
 
 __all__ = [

@@ -18,7 +18,7 @@ from typing import Self
 from sam_diffsr_cli.batch.pipeline import MOST_WAITING_BYTES, WRITERS, Outcome
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
-from sam_diffsr_cli.workers.pool import Done, Event, Idle, Lost, Task
+from sam_diffsr_cli.workers.messages import Done, Event, Idle, Lost, Task
 from tests.workshop.benchmarks.assumptions import Cluster, Times
 
 __all__ = ["JOB", "SimulatedCrew"]
