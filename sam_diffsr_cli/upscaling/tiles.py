@@ -43,9 +43,9 @@ HOST_SHARE, MOST_HOST_BYTES = 0.25, 1_500_000_000
 
 MARGINS = ((0, 32), (8, 48), (30, 64))
 LARGEST_MARGIN = 96
-"""Context by number of steps. Measured by ``tests.benchmarks.measure_tiles`` on the bundled model,
-tile 64 against one piece, in 8-bit levels at most: 0 with no steps, 0.0009 with 6, 0.0003 with 10,
-0.009 with 25 ancestral ones."""
+"""Context by number of steps. Measured by ``tests.workshop.benchmarks.measure_tiles`` on the
+bundled model, tile 64 against one piece, in 8-bit levels at most: 0 with no steps, 0.0009 with 6,
+0.0003 with 10, 0.009 with 25 ancestral ones."""
 
 
 class _NotFiniteError(Exception):
