@@ -5,6 +5,7 @@ Stills only: of animations the codec gives no times, and Pillow reads and writes
 
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import BinaryIO
 
 import imagecodecs
@@ -13,13 +14,15 @@ import numpy as np
 from sam_diffsr_cli.pictures.avif_items import insert_items
 from sam_diffsr_cli.pictures.boxes import ItemProperties, children_of, read_properties
 from sam_diffsr_cli.pictures.colour_numbers import Codes
-from sam_diffsr_cli.pictures.records import Metadata
+from sam_diffsr_cli.pictures.records import Frame, Metadata
 
 __all__ = [
     "MOST_BITS",
+    "crop_frames",
     "light_chunks",
     "properties_of",
     "read_deep_avif",
+    "shown_window",
     "still_properties",
     "tag_frames",
     "write_avif",
@@ -59,8 +62,8 @@ def still_properties(file: BinaryIO) -> ItemProperties | None:
     return None if is_moving else properties_of(file)
 
 
-def read_deep_avif(file: BinaryIO, bits: int) -> np.ndarray:
-    """Decode 10 or 12 bits as ``(H, W, C)`` uint16, their top brought to 65535; not yet turned.
+def read_deep_avif(file: BinaryIO, bits: int, size: tuple[int, int]) -> np.ndarray:
+    """Decode 10 or 12 bits, not yet turned, as ``(*size, C)`` uint16, their top at 65535.
 
     Raises:
         ValueError: The pixels are not what the boxes say.
@@ -68,7 +71,9 @@ def read_deep_avif(file: BinaryIO, bits: int) -> np.ndarray:
     file.seek(0)
     levels = np.asarray(imagecodecs.avif_decode(file.read()))
     top = 2**bits - 1
-    if levels.dtype != np.uint16 or levels.ndim not in (2, 3) or levels.max() > top:
+    if levels.ndim not in (2, 3) or levels.shape[:2] != size:
+        raise ValueError("its pixels are not as many as it says")
+    if levels.dtype != np.uint16 or levels.max() > top:
         raise ValueError("not the bits a channel that it says")
     whole = levels.astype(np.uint32) * 65535 + top // 2
     pixels: np.ndarray = (whole // top).astype(np.uint16)
@@ -146,3 +151,17 @@ def tag_frames(file: BinaryIO, codes: Codes) -> None:
         file.write(struct.pack(">HH", codes.primaries, codes.transfer))
         place = data.find(mark, place + 1)
     file.seek(len(data))
+
+
+def shown_window(boxes: ItemProperties | None, size: tuple[int, int]) -> tuple[slice, slice] | None:
+    """Return the rows and columns that are to be seen, before turning; None for all."""
+    return None if boxes is None or boxes.crop is None else boxes.crop.window(size)
+
+
+def crop_frames(frames: list[Frame], boxes: ItemProperties) -> list[Frame]:
+    """Leave of frames what is to be seen, before turning."""
+    height, width = frames[0].pixels.shape[:2]
+    window = shown_window(boxes, (height, width))
+    if window is None:
+        return frames
+    return [replace(frame, pixels=frame.pixels[window]) for frame in frames]

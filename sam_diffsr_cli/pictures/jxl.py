@@ -84,10 +84,9 @@ def read_jxl(file: BinaryIO, name: str) -> Picture:
     if header.has_icc:
         icc, levels = _with_profile(data, name)
     else:
-        levels = np.asarray(imagecodecs.jpegxl_decode(data))
+        levels = _decoded(data)
     if header.is_animation:
         notes.append("its animation became a still picture, the first frame")
-        levels = levels[0] if levels.ndim == 4 or (header.is_gray and levels.ndim == 3) else levels
     pixels, more = _pixels(levels, header)
     beside = _beside(data)
     metadata = Metadata(icc=icc, exif=beside.exif, xmp=beside.xmp)
@@ -110,7 +109,12 @@ def _with_profile(data: bytes, name: str) -> tuple[bytes, np.ndarray]:
     except ImportError as error:
         raise InputError(f"{name}: is JPEG XL with an ICC profile", hint=PROFILE_EXTRA) from error
     *_, icc, _boxes = Decoder(num_threads=1)(data)
-    return bytes(icc), np.asarray(imagecodecs.jpegxl_decode(data))
+    return bytes(icc), _decoded(data)
+
+
+def _decoded(data: bytes) -> np.ndarray:
+    """Decode the first frame alone, however many there are."""
+    return np.asarray(imagecodecs.jpegxl_decode(data, index=0))
 
 
 def _pixels(levels: np.ndarray, header: JxlHeader) -> tuple[np.ndarray, list[str]]:

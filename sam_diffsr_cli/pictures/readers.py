@@ -1,8 +1,11 @@
 """The readers of what Pillow does not open, and the refusal of what nothing here reads, by name."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
+
+from PIL import UnidentifiedImageError
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.heif import HEIF_NAME, read_heif, size_of_heif
@@ -12,7 +15,7 @@ from sam_diffsr_cli.pictures.kinds import HEAD_BYTES, Kind, can_read_heif, kind_
 from sam_diffsr_cli.pictures.opening import TRUST
 from sam_diffsr_cli.pictures.records import Limits, Picture
 
-__all__ = ["Reader", "check_size", "look", "reader_of"]
+__all__ = ["Reader", "called_by_name", "check_size", "look", "reader_of"]
 
 HEIF_KINDS = ("HEIC", "HEIF")
 
@@ -71,3 +74,18 @@ def check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
         raise InputError(
             f"{name}: {width}x{height} pixels are more than is safe to decode", hint=TRUST
         )
+
+
+@contextmanager
+def called_by_name(kind: Kind | None, name: str) -> Iterator[None]:
+    """Call what Pillow does not know by the name that its first bytes give it.
+
+    Raises:
+        InputError: It has such a name.
+    """
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        if kind is None:
+            raise
+        raise InputError(f"{name}: damaged, or a kind of {kind.name} that is not read") from error

@@ -4,34 +4,30 @@ Pillow's (width, height) stays inside this folder.
 """
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import exif as exif_module
 from sam_diffsr_cli.pictures.animation import plays_of
 from sam_diffsr_cli.pictures.apng import read_apng
-from sam_diffsr_cli.pictures.avif import read_deep_avif, still_properties
+from sam_diffsr_cli.pictures.avif import crop_frames, read_deep_avif, shown_window, still_properties
 from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.channels import gray_again, same_channels
 from sam_diffsr_cli.pictures.colour import srgb_levels
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
 from sam_diffsr_cli.pictures.gif import read_loop
 from sam_diffsr_cli.pictures.jxl import JXL_NAME, jpeg_inside
-from sam_diffsr_cli.pictures.kinds import Kind
 from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
 from sam_diffsr_cli.pictures.opening import TRUST, open_file, open_image, told_as_ours
-from sam_diffsr_cli.pictures.readers import Reader, check_size, look, reader_of
-from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, Picture
-from sam_diffsr_cli.pictures.records import Kind as PictureKind
+from sam_diffsr_cli.pictures.readers import Reader, called_by_name, check_size, look, reader_of
+from sam_diffsr_cli.pictures.records import Frame, Kind, Limits, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff_reading import decode_tiff, is_tiff, tiff_size
 from sam_diffsr_cli.pictures.views import read_views
 from sam_diffsr_cli.pictures.xmp import orientation_in
@@ -86,7 +82,7 @@ def read_head(path: Path, limits: Limits) -> PictureHead:
             return PictureHead(reader.format, size, 1)
         if is_tiff(file):
             return PictureHead("TIFF", *tiff_size(file, name, limits))
-        with _named(kind, name):
+        with called_by_name(kind, name):
             return _read_head(file, name, limits)
 
 
@@ -94,7 +90,7 @@ def _read_head(file: BinaryIO, name: str, limits: Limits) -> PictureHead:
     with open_image(file, limits) as image:
         frames = _check_limits(image, name, limits)
         width, height = image.size
-        window = _shown(_boxes_of(image, file), (height, width))
+        window = shown_window(_boxes_of(image, file), (height, width))
         if window is not None:
             height, width = (span.stop - span.start for span in window)
         if _orientation(read_metadata(image, file)) in SWAPPED:
@@ -115,29 +111,21 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
             return _decode_alone(reader, file, name, limits)
         if is_tiff(file):
             return decode_tiff(file, name, limits)
-        with _named(kind, name):
+        with called_by_name(kind, name):
             return _decode(file, name, limits)
-
-
-@contextmanager
-def _named(kind: Kind | None, name: str) -> Iterator[None]:
-    """Call what Pillow does not know by the name that its first bytes give it."""
-    try:
-        yield
-    except UnidentifiedImageError as error:
-        if kind is None:
-            raise
-        raise InputError(f"{name}: damaged, or a kind of {kind.name} that is not read") from error
 
 
 def _decode_alone(reader: Reader, file: BinaryIO, name: str, limits: Limits) -> Picture:
     """Decode what Pillow does not open."""
-    check_size(reader.size_of(file, name), name, limits)
+    size = reader.size_of(file, name)
+    check_size(size, name, limits)
     jpeg = jpeg_inside(file) if reader.format == JXL_NAME else None
     if jpeg is not None:
         inside = decode_picture(io.BytesIO(jpeg), name, limits)
         return replace(inside, format=JXL_NAME)
     picture = reader.read(file, name)
+    if picture.size != size:
+        raise ValueError("its pixels are not as many as it says")
     turn = 1 if reader.turns else _orientation(picture.metadata)
     pixels = turn_upright(picture.frames[0].pixels, turn)
     parts = list_parts(reader.format, file, picture.metadata)
@@ -159,9 +147,9 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
             frames, notes, profile = _read_frames(image, file, count, name)
         boxes = _boxes_of(image, file)
         if boxes is not None:
-            frames = _crop_frames(frames, boxes)
+            frames = crop_frames(frames, boxes)
         upright = tuple(replace(frame, pixels=turn_upright(frame.pixels, turn)) for frame in frames)
-        kind: PictureKind = "animation" if len(upright) > 1 else "still"
+        kind: Kind = "animation" if len(upright) > 1 else "still"
         if _format_name(image) == "JPEG":
             metadata, upright = read_views(metadata, upright, turn, limits)
             kind = "views" if len(upright) > 1 else "still"
@@ -182,19 +170,6 @@ def _boxes_of(image: Image.Image, file: BinaryIO) -> ItemProperties | None:
     """Read what an AVIF's boxes say of a still picture."""
     is_still = image.format == "AVIF" and getattr(image, "n_frames", 1) == 1
     return still_properties(file) if is_still else None
-
-
-def _shown(boxes: ItemProperties | None, size: tuple[int, int]) -> tuple[slice, slice] | None:
-    """Return the rows and columns that are to be seen, before turning; None for all."""
-    return None if boxes is None or boxes.crop is None else boxes.crop.window(size)
-
-
-def _crop_frames(frames: list[Frame], boxes: ItemProperties) -> list[Frame]:
-    height, width = frames[0].pixels.shape[:2]
-    window = _shown(boxes, (height, width))
-    if window is None:
-        return frames
-    return [replace(frame, pixels=frame.pixels[window]) for frame in frames]
 
 
 def _loop_of(image: Image.Image, file: BinaryIO) -> object:
@@ -247,7 +222,7 @@ def _deep_pixels(image: Image.Image, file: BinaryIO) -> np.ndarray:
     """Decode a still PNG or AVIF of more than 8 bits."""
     boxes = _boxes_of(image, file)
     if boxes is not None:
-        return read_deep_avif(file, boxes.bits)
+        return read_deep_avif(file, boxes.bits, (image.height, image.width))
     # Pillow first, since it checks what the codec does not: checksums and truncation.
     image.load()
     file.seek(0)
