@@ -9,6 +9,9 @@ import pytest
 # order; children inherit it. Torch reads it where it is first imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Threads that spin while they wait slow down all others that share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 OWN_VECTORS = Path(__file__).parent / "conformance" / "vectors"
 
 

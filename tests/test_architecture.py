@@ -30,6 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "masks.position",
             "masks.rle",
             "pictures",
+            "process",
             "recipes",
             "resize",
             "tiling",

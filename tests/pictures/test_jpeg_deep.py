@@ -18,9 +18,9 @@ def deep_photo(channels: int = 3) -> np.ndarray:
     return np.stack(planes[:channels], axis=-1).astype(np.uint16)
 
 
-def encoded(pixels: np.ndarray, bits: int = 12, **options: object) -> bytes:
+def encoded(pixels: np.ndarray) -> bytes:
     plain = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-    return bytes(imagecodecs.jpeg_encode(plain, level=98, bitspersample=bits, **options))
+    return bytes(imagecodecs.jpeg_encode(plain, level=98, bitspersample=12))
 
 
 def with_segments(data: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """Record what the command line says: stdout, stderr, exit code and files of some eighty commands.
 
-    python -m tests.tools.record_transcript > before.txt
+    python -m tests.workshop.tools.record_transcript > before.txt
     (change the code)
-    python -m tests.tools.record_transcript > after.txt; diff before.txt after.txt
+    python -m tests.workshop.tools.record_transcript > after.txt; diff before.txt after.txt
 
 Inputs are drawn, the model is tiny. Paths, times, versions and, where they are all that a command
 tells, numbers are written as words, so that two runs of the same code give the same text.
