@@ -1,7 +1,4 @@
-"""Bring the tables of the page on formats up to date.
-
-python -m tests.workshop.tools.write_formats
-"""
+"""Bring the tables of the page on formats up to date: ``tests.workshop.tools.write_formats``."""
 
 from pathlib import Path
 
