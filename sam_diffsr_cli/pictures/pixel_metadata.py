@@ -22,6 +22,7 @@ __all__ = [
 
 SPACES = {
     "crs": "http://ns.adobe.com/camera-raw-settings/1.0/",
+    "dcterms": "http://purl.org/dc/terms/",
     "exif": "http://ns.adobe.com/exif/1.0/",
     "GDepth": "http://ns.google.com/photos/1.0/depthmap/",
     "GImage": "http://ns.google.com/photos/1.0/image/",
@@ -97,6 +98,15 @@ _MIRROR = "a mirror of EXIF"
 _GROWN = "the panorama has grown with its pixels"
 _BEFORE = "it shows the picture of before"
 _STORED = "fractions of the picture as it was stored"
+_LOCAL = (
+    "CircularGradientBasedCorrections",
+    "GradientBasedCorrections",
+    "MaskGroupBasedCorrections",
+    "PaintBasedCorrections",
+    "RedEyeInfo",
+    "RetouchAreas",
+    "RetouchInfo",
+)
 
 ROWS = (
     _exif("Orientation", "upright", (0x0112,), "the pixels are written upright"),
@@ -186,6 +196,20 @@ ROWS = (
         "crop",
         "",
         "pixels where crs:CropUnits is 0, else a length, which is kept",
+    ),
+    _xmp(
+        "local corrections of crs (masks, gradients, retouching, red eyes)",
+        "remove if turned",
+        " ".join(f"crs:{name}" for name in _LOCAL),
+        f"drawn in {_STORED}",
+        noted=True,
+    ),
+    _xmp(
+        "dcterms:provenance",
+        "remove",
+        "",
+        "it leads to content credentials, which vouch for the file as it was",
+        noted=True,
     ),
     _photoshop("thumbnails (1033, 1036)", "remove", (1033, 1036), _BEFORE),
     _photoshop(
