@@ -18,8 +18,9 @@ LEAK = 0.2
 """Negative slope and residual weight of the dense blocks (ESRGAN, Wang et al. 2018)."""
 
 
-FINE_GAIN, LEAST_STRENGTH = 8.0, 1e-4
-"""Of the estimator: the fine detail beside the photo, and what is added before a logarithm."""
+FINE_GAIN, SQUARE, LEAST_STRENGTH, LOG_GAIN = 8.0, 8, 1e-4, 0.25
+"""Of the estimator: how much fine detail is enlarged; the side of its squares, in pixels, half of
+which overlap; what is added before a logarithm; and what brings logarithms to about [-2, 1]."""
 
 
 class EncoderOutput(NamedTuple):
@@ -160,11 +161,12 @@ class ResidualEncoder(nn.Module):
 
 
 class LevelEstimator(nn.Module):
-    """Estimate how dirty a photo is: convolutions, logarithms of mean strengths, two linear layers.
+    """Estimate how dirty a photo is, in each place, and take the mean of the places that tell most.
 
-    It sees the photo and, enlarged, how its pixels differ from the mean around them, in which noise
-    and the grid of a compression are not hidden by what the photo shows. Strengths of noise span
-    two decades, so that their logarithm is what the linear layers can work on.
+    It sees the photo and, enlarged, how its pixels differ from the mean around them. Strengths of
+    what its filters answer are taken over small squares and as logarithms, since noise spans two
+    decades and shows where the photo itself is flat: there alone strength is noise. Which places
+    those are is learnt too (weights that sum to 1 over the photo, for each level).
     """
 
     def __init__(self, num_levels: int, width: int = 24) -> None:
@@ -172,25 +174,22 @@ class LevelEstimator(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(6, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        self.conv3 = nn.Conv2d(width, 2 * width, 3, padding=1, stride=2)
-        self.conv4 = nn.Conv2d(2 * width, 2 * width, 3, padding=1, stride=2)
-        self.linear1 = nn.Linear(6 * width, 2 * width)
-        self.linear2 = nn.Linear(2 * width, num_levels)
+        self.conv3 = nn.Conv2d(2 * width, 2 * width, 3, padding=1)
+        self.conv4 = nn.Conv2d(2 * width, 2 * width, 3, padding=1)
+        self.conv_out = nn.Conv2d(2 * width, 2 * num_levels, 1)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Map ``lr`` ``(B, 3, h, w)`` in [-1, 1] to levels ``(B, num_levels)``, about [0, 1]."""
+        """Map ``lr`` ``(B, 3, h, w)`` in [-1, 1], sides at least 16, to ``(B, num_levels)``.
+
+        The levels are about in [0, 1].
+        """
         fine = lr - avg_pool2d(lr, 3, stride=1, padding=1, count_include_pad=False)
-        x = torch.cat([lr, FINE_GAIN * fine], dim=1)
-        for conv in (self.conv1, self.conv2):
-            x = leaky_relu(conv(x), LEAK)
-        strengths = [x]
+        first = self.conv1(torch.cat([lr, FINE_GAIN * fine], dim=1))
+        both = torch.cat([first, self.conv2(leaky_relu(first, LEAK))], dim=1)
+        strength = avg_pool2d(both.float().square(), SQUARE, stride=SQUARE // 2)
+        x = LOG_GAIN * (strength + LEAST_STRENGTH).log()
         for conv in (self.conv3, self.conv4):
             x = leaky_relu(conv(x), LEAK)
-        strengths.append(x)
-        pooled = []
-        for values in strengths:
-            flat = values.float().flatten(2)
-            pooled += [flat.square().mean(dim=2), flat.abs().mean(dim=2)]
-        logs = torch.cat([(part + LEAST_STRENGTH).log() for part in pooled[::-1]], dim=1)
-        out: Tensor = self.linear2(relu(self.linear1(logs)))
+        values, weights = self.conv_out(x).float().flatten(2).chunk(2, dim=1)
+        out: Tensor = (values * weights.softmax(dim=2)).sum(dim=2)
         return out
