@@ -155,21 +155,21 @@ ROWS = (
     ),
     _xmp("xmp:Thumbnails", "remove", "", _BEFORE),
     _xmp(
-        "GPano, what it tells of widths and lefts",
+        "widths and lefts of GPano",
         "pixels across",
         "GPano:CroppedAreaImageWidthPixels GPano:FullPanoWidthPixels GPano:CroppedAreaLeftPixels"
         " GPano:LargestValidInteriorRectLeft GPano:LargestValidInteriorRectWidth",
         _GROWN,
     ),
     _xmp(
-        "GPano, what it tells of heights and tops",
+        "heights and tops of GPano",
         "pixels down",
         "GPano:CroppedAreaImageHeightPixels GPano:FullPanoHeightPixels GPano:CroppedAreaTopPixels"
         " GPano:LargestValidInteriorRectTop GPano:LargestValidInteriorRectHeight",
         _GROWN,
     ),
     _xmp(
-        "GPano, all of it",
+        "GPano",
         "remove if turned",
         "GPano:",
         "its terms do not describe a panorama that was stored on its side",
@@ -198,7 +198,7 @@ ROWS = (
         "pixels where crs:CropUnits is 0, else a length, which is kept",
     ),
     _xmp(
-        "local corrections of crs (masks, gradients, retouching, red eyes)",
+        "local corrections of crs",
         "remove if turned",
         " ".join(f"crs:{name}" for name in _LOCAL),
         f"drawn in {_STORED}",
