@@ -159,7 +159,15 @@ def shown_window(boxes: ItemProperties | None, size: tuple[int, int]) -> tuple[s
 
 
 def crop_frames(frames: list[Frame], boxes: ItemProperties) -> list[Frame]:
-    """Leave of frames what is to be seen, before turning."""
+    """Leave of frames what is to be seen, before turning, and gray of what is gray."""
+    if boxes.is_gray:
+        # Pillow gives it in three channels, all the same.
+        kept = [
+            replace(f, pixels=f.pixels[..., 2:] if f.pixels.shape[2] == 4 else f.pixels[..., :1])
+            for f in frames
+            if f.pixels.shape[2] > 2
+        ]
+        frames = kept or frames
     height, width = frames[0].pixels.shape[:2]
     window = shown_window(boxes, (height, width))
     if window is None:

@@ -15,7 +15,8 @@ __all__ = ["Box", "Crop", "ItemProperties", "children_of", "pack_box", "read_pro
 
 MOST_META_BYTES = 16 << 20
 MOST_TOP_BOXES = 1000
-UNSPECIFIED = 2
+MONOCHROME = 0x10
+"""The bit of ``av1C`` that says it (AV1-ISOBMFF, 2.3.3)."""
 
 
 class Box(NamedTuple):
@@ -59,6 +60,7 @@ class ItemProperties:
 
     codes: Codes | None = None
     bits: int = 8
+    is_gray: bool = False
     crop: Crop | None = None
     turn: int = 0
     mirror: int | None = None
@@ -151,10 +153,12 @@ def _describe(own: list[Box], every: list[Box]) -> ItemProperties:
             others.setdefault(box.kind, box.body)
     turn, mirror = others.get(b"irot", b""), others.get(b"imir", b"")
     # The tiles of a grid have the decoder's configuration, the grid has not.
-    every_kind = {box.kind: box.body for box in reversed(every)}
+    every_kind = {box.kind: box.body for box in reversed(every)} | others
+    av1 = every_kind.get(b"av1C", b"")
     return ItemProperties(
         codes=codes,
-        bits=_bits(every_kind | others),
+        bits=_bits(every_kind),
+        is_gray=len(av1) > 2 and bool(av1[2] & MONOCHROME),
         crop=_crop(others.get(b"clap", b"")),
         turn=turn[0] & 3 if turn else 0,
         mirror=mirror[0] & 1 if mirror else None,

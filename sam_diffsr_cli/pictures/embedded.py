@@ -59,7 +59,11 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         )
         colour = _or_none(lambda: _find_colour(image, (chunks, boxes), found))
         file.seek(place)
-        return with_colour(found, colour, gray=image.mode in GRAY_MODES)
+        return with_colour(found, colour, gray=_is_gray(image, boxes))
+
+
+def _is_gray(image: Image.Image, boxes: ItemProperties | None) -> bool:
+    return image.mode in GRAY_MODES or (boxes is not None and boxes.is_gray)
 
 
 def with_colour(metadata: Metadata, colour: Colour | None, *, gray: bool) -> Metadata:

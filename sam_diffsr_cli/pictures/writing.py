@@ -200,7 +200,8 @@ def _needs_codec(picture: Picture, metadata: Metadata) -> bool:
     """Whether Pillow would write an AVIF with fewer bits, other colours or less beside them."""
     has_light = any(kind in (b"cLLI", b"mDCV") for kind, _ in metadata.png_chunks)
     is_colour = picture.frames[0].pixels.shape[2] > 2
-    return is_colour or picture.is_deep or metadata.colour is not None or has_light
+    is_told = metadata.colour is not None or metadata.icc is not None
+    return is_colour or picture.is_deep or is_told or has_light
 
 
 def _write_avif(file: BinaryIO, picture: Picture, metadata: Metadata, quality: int) -> None:
