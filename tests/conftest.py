@@ -1,13 +1,16 @@
-"""Options of the test run."""
+"""Options of the test run, and its one thread."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Processes that share the cores get in each other's way with more threads; children inherit it.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Networks this small are slow with more threads, many times so on a busy machine; sums are in one
+# order; children inherit it. Torch reads it where it is first imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+# Threads that spin while they wait slow down all others that share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 OWN_VECTORS = Path(__file__).parent / "conformance" / "vectors"
 

@@ -33,7 +33,7 @@ Resampler = Callable[[Tensor, int], Tensor]
 
 
 def load_reference() -> ModuleType:
-    path = Path(__file__).parent / "conformance" / "reference.py"
+    path = Path(__file__).parent / "workshop" / "conformance" / "reference.py"
     spec = importlib.util.spec_from_file_location("samsr_conformance_reference", path)
     assert spec is not None
     assert spec.loader is not None

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pixel_shuffle, relu
 
 from sam_diffsr_cli import resize
+from sam_diffsr_cli.models.steady import add
 
 __all__ = ["EncoderOutput", "RRDBNet", "ResidualEncoder"]
 
@@ -73,18 +74,19 @@ class RRDBNet(nn.Module):
         self.HRconv = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.conv_last = nn.Conv2d(num_feat, 3, 3, padding=1)
 
-    def forward(self, lr: Tensor) -> EncoderOutput:
+    def forward(self, lr: Tensor, stride: int = 1) -> EncoderOutput:
         """Encode ``lr`` ``(B, 3, h, w)`` in [-1, 1]; the image is clipped to [-1, 1].
 
-        The features are the output of each block and, last, the sum that is upsampled.
+        The features are the output of each block and, last, the sum that is upsampled; of these
+        every ``stride``-th.
         """
         first = x = self.conv_first((lr + 1) / 2)
         features = []
-        for block in self.RRDB_trunk:
+        for index, block in enumerate(self.RRDB_trunk, 1):
             x = block(x)
-            features.append(x)
+            features += [] if index % stride else [x]
         x = first + self.trunk_conv(x)
-        features.append(x)
+        features += [] if (len(self.RRDB_trunk) + 1) % stride else [x]
         for name in ("upconv1", "upconv2", "upconv3"):
             conv = getattr(self, name, None)
             if conv is not None:
@@ -102,8 +104,7 @@ class _ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv2(relu(self.conv1(x)))
-        return x + out
+        return add(self.conv2(relu(self.conv1(x), inplace=True)), x)
 
 
 class ResidualEncoder(nn.Module):
@@ -124,17 +125,18 @@ class ResidualEncoder(nn.Module):
         assert self.head.bias is not None  # noqa: S101 - for the type checker
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, lr: Tensor) -> EncoderOutput:
+    def forward(self, lr: Tensor, stride: int = 1) -> EncoderOutput:
         """Encode ``lr`` ``(B, 3, h, w)`` in [-1, 1]; the image is not clipped.
 
-        The features are the output of each block and, last, the sum that is upsampled.
+        The features are the output of each block and, last, the sum that is upsampled; of these
+        every ``stride``-th.
         """
         first = x = self.conv_first(lr)
         features = []
-        for block in self.blocks:
+        for index, block in enumerate(self.blocks, 1):
             x = block(x)
-            features.append(x)
-        x = first + self.trunk_conv(x)
-        features.append(x)
+            features += [] if index % stride else [x]
+        x = add(self.trunk_conv(x), first)
+        features += [] if (len(self.blocks) + 1) % stride else [x]
         detail = pixel_shuffle(self.head(x), self.scale)
         return EncoderOutput(resize.upscale(lr, self.scale) + detail, tuple(features))

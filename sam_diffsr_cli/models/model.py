@@ -64,10 +64,10 @@ class SuperResolver(nn.Module):
 
         ``h`` and ``w`` must be multiples of ``config.size_multiple``.
         """
-        output = self.rrdb(lr)
+        output = self.rrdb(lr, stride=FEATURE_STRIDE)
         sr = output.sr.float().clamp(-1, 1)
         base = sr if self.config.diffusion.base == "encoder" else self.upsampled(lr)
-        return Condition(torch.cat(output.features[2::FEATURE_STRIDE], dim=1), base, sr)
+        return Condition(torch.cat(output.features, dim=1), base, sr)
 
     def predict_eps(
         self, x_t: Tensor, t: Tensor, condition: Condition, schedule: Schedule

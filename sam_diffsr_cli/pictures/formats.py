@@ -64,7 +64,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         name="JPEG",
-        suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+        suffixes=(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
         longest_side=65_500,
         keeps=_BESIDE | {"comment", "iptc"},
         lossless="never",

@@ -94,6 +94,11 @@ class Behind:
         """The gain map, None where there is none."""
         return next((each.data for each in self.pictures if each.role == "gain map"), None)
 
+    def only_views(self) -> "Behind":
+        """Return the views alone, without what their files say beside the pixels."""
+        views = [replace(each, data=_bare(each.data)) for each in self.views]
+        return Behind(tuple(views), kind=self.kind)
+
     def with_views(self, views: Sequence[bytes]) -> "Behind":
         """Return the same with other bytes for each view, or without views."""
         new = iter(views)
@@ -213,6 +218,14 @@ def recoded(data: bytes, image: Image.Image, change: Change, quality: int) -> by
     image.save(file, format="JPEG", quality=quality, subsampling=0)
     kept = (_upright(each, change) for each in segments if each.marker in _KEPT_IN_TURNED)
     return insert_segments(file.getvalue(), b"".join(kept))
+
+
+def _bare(data: bytes) -> bytes:
+    """Take out all segments that are not needed to decode a JPEG."""
+    segments, end = read_segments(data)
+    kept = [each for each in segments if each.marker not in _KEPT_IN_TURNED]
+    coded = (data[each.place : each.place + each.size] for each in kept)
+    return data[:2] + b"".join(coded) + data[end - 2 : end]
 
 
 def _upright(segment: Segment, change: Change) -> bytes:

@@ -18,6 +18,7 @@ from sam_diffsr_cli.pictures.animation import plays_of
 from sam_diffsr_cli.pictures.apng import read_apng
 from sam_diffsr_cli.pictures.avif import crop_frames, read_deep_avif, shown_window, still_properties
 from sam_diffsr_cli.pictures.boxes import ItemProperties
+from sam_diffsr_cli.pictures.channels import gray_again, same_channels
 from sam_diffsr_cli.pictures.colour import srgb_levels
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
 from sam_diffsr_cli.pictures.gif import read_loop
@@ -213,7 +214,7 @@ def _read_frames(
             notes += [note] if note else []
         duration = image.info.get("duration")
         frames.append(Frame(pixels, float(duration) if isinstance(duration, (int, float)) else 0.0))
-    frames = _same_channels(_gray_again(frames) if image.format == "GIF" else frames)
+    frames = same_channels(gray_again(frames) if image.format == "GIF" else frames)
     return frames, tuple(dict.fromkeys(notes)), profile
 
 
@@ -227,37 +228,6 @@ def _deep_pixels(image: Image.Image, file: BinaryIO) -> np.ndarray:
     file.seek(0)
     pixels = np.asarray(imagecodecs.png_decode(file.read()))
     return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def _gray_again(frames: list[Frame]) -> list[Frame]:
-    """Bring a GIF whose palette is gray, and which Pillow gives in colour, back to gray."""
-    coloured = [frame.pixels for frame in frames if frame.pixels.shape[2] > 2]
-    if not all((pixels[..., :1] == pixels[..., 1:3]).all() for pixels in coloured):
-        return frames
-    return [
-        replace(frame, pixels=frame.pixels[..., 2:] if frame.pixels.shape[2] > 2 else frame.pixels)
-        for frame in frames
-    ]
-
-
-def _same_channels(frames: list[Frame]) -> list[Frame]:
-    """Give all frames of an animation the channels of the richest."""
-    most = max(frame.pixels.shape[2] for frame in frames)
-    has_alpha = any(frame.pixels.shape[2] in (2, 4) for frame in frames)
-    wanted = (3 if most > 2 else 1) + has_alpha
-    return [replace(frame, pixels=_widen(frame.pixels, wanted)) for frame in frames]
-
-
-def _widen(pixels: np.ndarray, channels: int) -> np.ndarray:
-    if pixels.shape[2] == channels:
-        return pixels
-    colours = 3 if pixels.shape[2] > 2 else 1
-    colour, alpha = pixels[..., :colours], pixels[..., colours:]
-    if channels > 2 and colours == 1:
-        colour = np.repeat(colour, 3, axis=2)
-    if channels in (2, 4) and alpha.shape[2] == 0:
-        alpha = np.full_like(colour[..., :1], np.iinfo(pixels.dtype).max)
-    return np.concatenate([colour, alpha], axis=2)
 
 
 def _format_name(image: Image.Image) -> str:

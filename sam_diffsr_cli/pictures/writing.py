@@ -140,9 +140,11 @@ def prepare_metadata(
 def _stripped(picture: Picture, target: Format) -> Metadata:
     """Keep nothing but colours that only code points can tell; others are converted to sRGB.
 
-    So no colour changes, and there is nothing to say of it.
+    So no colour changes, and there is nothing to say of it. Further views are pixels.
     """
-    colour = picture.metadata.colour
+    colour, behind = picture.metadata.colour, picture.metadata.behind
+    if picture.kind == "views" and target.name == "JPEG" and behind is not None:
+        return replace(STRIPPED, behind=behind.only_views())
     if colour is not None and colour.needs_codes:
         return fit_colour(picture, replace(STRIPPED, colour=colour), target)[0]
     return STRIPPED

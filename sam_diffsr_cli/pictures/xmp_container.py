@@ -11,6 +11,9 @@ HDR = ("http://ns.adobe.com/hdr-gain-map/1.0/", "http://ns.apple.com/HDRGainMap/
 CAMERA = "http://ns.google.com/photos/1.0/camera/"
 CONTAINER = "http://ns.google.com/photos/1.0/container/"
 ITEM = "http://ns.google.com/photos/1.0/container/item/"
+DYNAMIC_DEPTH = "http://ns.google.com/photos/dd/1.0/"
+"""How the namespaces begin that describe a depth map and list it in a container of their own."""
+
 DIRECTORY = Name(CONTAINER, "Directory")
 MOTION = ("MotionPhoto", "MicroVideo")
 """How the names of the properties begin that tell of a video."""
@@ -36,6 +39,8 @@ def announce(root: Element, carried: Announced) -> None:
             _drop(element, lambda name: name.space in HDR)
         if not carried.has_video:
             _drop(element, lambda name: name.space == CAMERA and name.local.startswith(MOTION))
+        if not carried.lengths:
+            _drop(element, lambda name: name.space.startswith(DYNAMIC_DEPTH))
     for element in root.walk():
         for child in element.elements:
             if child.name == DIRECTORY:

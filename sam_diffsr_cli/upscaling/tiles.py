@@ -33,19 +33,25 @@ __all__ = ["Progress", "check_steps", "choose_tile", "context_margin", "enlarge_
 Progress = Callable[[float], None]
 Notify = Callable[[str], None]
 
-TILES = (512, 384, 256, 192, 128, 96, 64)
+TILES: tuple[int, ...] = (512, 384, 256, 192, 128, 96, 64)
 LEAST_TILE = 32
 """Tiles that run out of memory are not cut below this side, in input pixels."""
 
-DEVICE_SHARE = 0.5
-HOST_SHARE, MOST_HOST_BYTES = 0.25, 1_500_000_000
-"""What a tile may take of the free memory of an accelerator, and of the host."""
+HOST_TILE = 256
+"""The usual tile on the CPU, whatever memory is free, so that results do not follow it."""
+
+MEMORY_SHARE, MOST_HOST_BYTES = 0.5, 1_500_000_000
+"""What a tile may take of the memory that is free, and of the host's at most."""
+
+REUSED = 0.5
+"""Of its activations, what the folded network takes at once on the CPU: 3.7 kB for a pixel of the
+bundled model in fp32, where 9.3 kB are made."""
 
 MARGINS = ((0, 32), (8, 48), (30, 64))
 LARGEST_MARGIN = 96
-"""Context by number of steps. Measured by ``tests.benchmarks.measure_tiles`` on the bundled model,
-tile 64 against one piece, in 8-bit levels at most: 0 with no steps, 0.0009 with 6, 0.0003 with 10,
-0.009 with 25 ancestral ones."""
+"""Context by number of steps. Measured by ``tests.workshop.benchmarks.measure_tiles`` on the
+bundled model, tile 64 against one piece, in 8-bit levels at most: 0 with no steps, 0.0009 with 6,
+0.0003 with 10, 0.009 with 25 ancestral ones."""
 
 
 class _NotFiniteError(Exception):
@@ -69,6 +75,9 @@ def context_margin(steps: int) -> int:
 def choose_tile(upscaler: Upscaler, steps: int, workers: int = 1) -> int:
     """Choose the side of a tile, in input pixels, by the memory that is free now.
 
+    On the CPU it is ``HOST_TILE`` unless memory is short: results differ, in a few values, with the
+    tile.
+
     Args:
         upscaler: The model, on its device.
         steps: Of the chain.
@@ -76,13 +85,16 @@ def choose_tile(upscaler: Upscaler, steps: int, workers: int = 1) -> int:
     """
     free = free_memory(upscaler.device)
     if free is None:
-        return TILES[2]
-    on_host = upscaler.device.type == "cpu"
-    share = (HOST_SHARE if on_host else DEVICE_SHARE) * free / workers
-    budget = min(share, MOST_HOST_BYTES) if on_host else share
-    margin, each = context_margin(steps), _bytes_per_pixel(upscaler.config, steps)
-    fitting = (tile for tile in TILES if (tile + 2 * margin) ** 2 * each <= budget)
-    return next(fitting, TILES[-1])
+        return HOST_TILE
+    budget, tiles = MEMORY_SHARE * free / workers, TILES
+    each = float(_bytes_per_pixel(upscaler.config, steps))
+    if upscaler.device.type == "cpu":
+        budget = min(budget, MOST_HOST_BYTES)
+        tiles = tuple(tile for tile in TILES if tile <= HOST_TILE)
+        each *= REUSED if upscaler.config.unet.kind == "folded" else 1
+    margin = context_margin(steps)
+    fitting = (tile for tile in tiles if (tile + 2 * margin) ** 2 * each <= budget)
+    return next(fitting, tiles[-1])
 
 
 def _bytes_per_pixel(config: ModelConfig, steps: int) -> int:

@@ -1,6 +1,5 @@
 """A batch that is killed or interrupted leaves whole files only, and can be finished."""
 
-import importlib.util
 import json
 import signal
 import sys
@@ -10,27 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.workshop.tools import kill_batch as tool
+
 if TYPE_CHECKING:
     import subprocess
 
-TOOL = Path(__file__).resolve().parents[1] / "tools" / "kill_batch.py"
 PICTURES = 12
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-
-
-def load_tool() -> Any:
-    """Load the script whose full form kills a larger batch more often."""
-    spec = importlib.util.spec_from_file_location("kill_batch", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["kill_batch"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load_tool()
 
 
 @pytest.fixture(scope="module")

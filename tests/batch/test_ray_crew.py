@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.batch.test_kill import tool
+from tests.workshop.tools import kill_batch as tool
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

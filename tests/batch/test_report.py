@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 import sam_diffsr_cli
-from sam_diffsr_cli.batch.report import error_document, to_text
-from sam_diffsr_cli.cli.app import app
+from sam_diffsr_cli.cli.render import error_document, to_text
+from sam_diffsr_cli.errors import InputError
+from tests.helpers import samsr
 
 RUN_KEYS = {"samsr", "version", "status", "exit_code", "error", "made_by", "plan", "files"}
 EARLY_KEYS = RUN_KEYS - {"made_by", "plan"}
@@ -53,15 +53,14 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def samsr(*arguments: object) -> tuple[dict[str, Any], str]:
+def upscale(*arguments: object) -> tuple[dict[str, Any], str]:
     """Run with ``--json``: the document, which agrees with the exit code, and stderr."""
-    named = [str(argument) for argument in arguments]
-    result = CliRunner().invoke(app, ["upscale", "--json", "--device", "cpu", *named])
-    document: dict[str, Any] = json.loads(result.stdout)
-    assert document["exit_code"] == result.exit_code
+    ran = samsr("upscale", "--json", "--device", "cpu", *arguments)
+    document: dict[str, Any] = json.loads(ran.stdout)
+    assert document["exit_code"] == ran.exit_code
     assert document["samsr"] == 1
     assert document["version"] == sam_diffsr_cli.__version__
-    return document, " ".join(result.stderr.split())
+    return document, ran.stderr
 
 
 @contextmanager
@@ -82,14 +81,14 @@ def stopped_at(monkeypatch: pytest.MonkeyPatch, name: str, error: BaseException)
 
 
 def test_a_run_without_failures_is_ok(photos: Path, weights: Path, tmp_path: Path) -> None:
-    document, _ = samsr(photos, tmp_path / "out", "--weights", weights)
+    document, _ = upscale(photos, tmp_path / "out", "--weights", weights)
     assert set(document) == RUN_KEYS
     assert (document["status"], document["exit_code"], document["error"]) == ("ok", 0, None)
     assert [each["status"] for each in document["files"]] == ["done"] * 3
 
 
 def test_a_file_is_told_in_full(photos: Path, weights: Path, tmp_path: Path) -> None:
-    document, _ = samsr(photos / "a.png", tmp_path / "big.png", "--weights", weights)
+    document, _ = upscale(photos / "a.png", tmp_path / "big.png", "--weights", weights)
     (entry,) = document["files"]
     assert set(entry) == FILE_KEYS
     assert entry["source"] == str(photos / "a.png")
@@ -106,7 +105,7 @@ def test_the_document_says_how_pictures_were_made(
     photos: Path, weights: Path, tmp_path: Path
 ) -> None:
     options = ("--weights", weights, "--scale", 2.5, "--seed", 7, "--steps", 1)
-    made = samsr(photos / "a.png", tmp_path / "big.png", *options)[0]["made_by"]
+    made = upscale(photos / "a.png", tmp_path / "big.png", *options)[0]["made_by"]
     assert set(made) == MADE_KEYS
     assert (made["model"], made["scale"], made["seed"], made["steps"]) == ("tiny", 2.5, 7, 1)
     assert (made["device"], made["precision"]) == ("cpu", "fp32")
@@ -115,7 +114,7 @@ def test_the_document_says_how_pictures_were_made(
 def test_the_plan_counts_pictures_and_pixels(photos: Path, weights: Path, tmp_path: Path) -> None:
     large = np.zeros((500, 400), dtype=np.uint8)
     Image.fromarray(large).save(photos / "large.png")
-    document, _ = samsr(photos, tmp_path / "out", "--dry-run", "--scale", 2, "--weights", weights)
+    document, _ = upscale(photos, tmp_path / "out", "--dry-run", "--scale", 2, "--weights", weights)
     assert document["plan"] == {
         "pictures": 4,
         "already_there": 0,
@@ -128,13 +127,13 @@ def test_the_plan_counts_pictures_and_pixels(photos: Path, weights: Path, tmp_pa
 
 def test_notes_of_a_picture_are_in_its_entry(photos: Path, weights: Path, tmp_path: Path) -> None:
     Image.new("CMYK", (8, 8)).save(photos / "ink.jpg")
-    document, _ = samsr(photos / "ink.jpg", tmp_path / "out", "--weights", weights)
+    document, _ = upscale(photos / "ink.jpg", tmp_path / "out", "--weights", weights)
     assert any("CMYK" in note for note in document["files"][0]["notes"])
 
 
 def test_some_failures_are_partial(photos: Path, weights: Path, tmp_path: Path) -> None:
     (photos / "bb.png").write_bytes(b"not a picture")
-    document, stderr = samsr(photos, tmp_path / "out", "--weights", weights)
+    document, stderr = upscale(photos, tmp_path / "out", "--weights", weights)
     assert (document["status"], document["exit_code"]) == ("partial", 6)
     assert set(document["error"]) == ERROR_KEYS
     assert "1 of 4" in document["error"]["message"]
@@ -147,7 +146,7 @@ def test_some_failures_are_partial(photos: Path, weights: Path, tmp_path: Path) 
 
 
 def test_the_failure_of_the_only_picture_is_that_of_the_run(weights: Path, tmp_path: Path) -> None:
-    document, _ = samsr(tmp_path / "gone.png", tmp_path / "out", "--weights", weights)
+    document, _ = upscale(tmp_path / "gone.png", tmp_path / "out", "--weights", weights)
     assert (document["status"], document["exit_code"]) == ("failed", 3)
     assert set(document) == RUN_KEYS
     assert "gone.png" in document["error"]["message"]
@@ -161,7 +160,7 @@ def test_a_full_disk_is_failed_and_lists_what_was_reached(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("sam_diffsr_cli.atomic.os.fsync", full)
-    document, _ = samsr(photos, tmp_path / "out", "--weights", weights)
+    document, _ = upscale(photos, tmp_path / "out", "--weights", weights)
     assert (document["status"], document["exit_code"]) == ("failed", 5)
     assert "no space left" in document["error"]["message"]
     assert document["files"][0]["status"] == "failed"
@@ -172,7 +171,7 @@ def test_fail_fast_lists_nothing_after_the_failure(
     photos: Path, weights: Path, tmp_path: Path
 ) -> None:
     (photos / "aa.png").write_bytes(b"not a picture")
-    document, _ = samsr(photos, tmp_path / "out", "--fail-fast", "--weights", weights)
+    document, _ = upscale(photos, tmp_path / "out", "--fail-fast", "--weights", weights)
     assert (document["status"], document["exit_code"]) == ("partial", 6)
     assert [each["status"] for each in document["files"]] == ["done", "failed"]
 
@@ -181,7 +180,7 @@ def test_an_interrupt_is_interrupted_and_lists_what_is_done(
     photos: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with stopped_at(monkeypatch, "c.webp", KeyboardInterrupt()):
-        document, stderr = samsr(photos, tmp_path / "out", "--weights", weights)
+        document, stderr = upscale(photos, tmp_path / "out", "--weights", weights)
     assert (document["status"], document["exit_code"]) == ("interrupted", 130)
     assert set(document) == RUN_KEYS
     done = [each["target"] for each in document["files"] if each["status"] == "done"]
@@ -195,8 +194,8 @@ def test_an_interrupt_before_the_first_picture_is_interrupted(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sam_diffsr_cli.upscaling.model.load_upscaler", stop)
-    document, _ = samsr(photos, tmp_path / "out")
+    monkeypatch.setattr("sam_diffsr_cli.batch.request.load_upscaler", stop)
+    document, _ = upscale(photos, tmp_path / "out")
     assert set(document) == EARLY_KEYS
     assert (document["status"], document["exit_code"]) == ("interrupted", 130)
 
@@ -207,7 +206,7 @@ def test_an_interrupt_before_the_first_picture_is_interrupted(
     ids=["range", "type", "choice", "unknown"],
 )
 def test_a_usage_error_is_failed(options: tuple[str, ...], photos: Path, tmp_path: Path) -> None:
-    document, stderr = samsr(photos, tmp_path / "out", *options)
+    document, stderr = upscale(photos, tmp_path / "out", *options)
     assert set(document) == EARLY_KEYS
     assert (document["status"], document["exit_code"], document["files"]) == ("failed", 2, [])
     assert set(document["error"]) == ERROR_KEYS
@@ -216,7 +215,7 @@ def test_a_usage_error_is_failed(options: tuple[str, ...], photos: Path, tmp_pat
 
 
 def test_a_missing_argument_is_failed() -> None:
-    document, _ = samsr()
+    document, _ = upscale()
     assert (document["status"], document["exit_code"]) == ("failed", 2)
     assert "IN" in document["error"]["message"]
 
@@ -229,7 +228,7 @@ def test_a_missing_argument_is_failed() -> None:
 def test_an_error_before_the_first_picture_is_failed(
     options: tuple[str, ...], code: int, photos: Path, tmp_path: Path
 ) -> None:
-    document, _ = samsr(photos, tmp_path / "out", *options)
+    document, _ = upscale(photos, tmp_path / "out", *options)
     assert set(document) == EARLY_KEYS
     assert (document["status"], document["exit_code"], document["files"]) == ("failed", code, [])
     assert document["error"]["exit_code"] == code
@@ -238,7 +237,7 @@ def test_an_error_before_the_first_picture_is_failed(
 def test_a_dry_run_is_planned_and_writes_nothing(
     photos: Path, weights: Path, tmp_path: Path
 ) -> None:
-    document, _ = samsr(photos, tmp_path / "out", "--dry-run", "--weights", weights)
+    document, _ = upscale(photos, tmp_path / "out", "--dry-run", "--weights", weights)
     assert set(document) == RUN_KEYS
     assert (document["status"], document["exit_code"], document["error"]) == ("planned", 0, None)
     assert [each["status"] for each in document["files"]] == ["planned"] * 3
@@ -249,7 +248,7 @@ def test_a_dry_run_is_planned_and_writes_nothing(
 def test_a_dry_run_tells_what_is_there_already(photos: Path, weights: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     options = ("--dry-run", "--on-exists", "skip", "--weights", weights)
-    document, _ = samsr(photos, tmp_path, *options)
+    document, _ = upscale(photos, tmp_path, *options)
     assert document["plan"]["already_there"] == 1
     assert document["status"] == "planned"
     assert [each["status"] for each in document["files"]] == ["skipped", "planned", "planned"]
@@ -260,13 +259,13 @@ def test_a_dry_run_of_what_is_all_there_is_planned_too(
 ) -> None:
     (tmp_path / "a.png").touch()
     options = ("--dry-run", "--on-exists", "skip", "--weights", weights)
-    document, _ = samsr(photos / "a.png", tmp_path, *options)
+    document, _ = upscale(photos / "a.png", tmp_path, *options)
     assert (document["status"], document["exit_code"]) == ("planned", 0)
 
 
 def test_a_dry_run_tells_what_cannot_be_read(photos: Path, weights: Path, tmp_path: Path) -> None:
     (photos / "bad.png").write_bytes(b"not a picture")
-    document, _ = samsr(photos, tmp_path / "out", "--dry-run", "--weights", weights)
+    document, _ = upscale(photos, tmp_path / "out", "--dry-run", "--weights", weights)
     assert document["plan"]["unreadable"] == 1
     assert document["exit_code"] == 6
     assert [each["status"] for each in document["files"]].count("failed") == 1
@@ -274,16 +273,16 @@ def test_a_dry_run_tells_what_cannot_be_read(photos: Path, weights: Path, tmp_pa
 
 def test_skipped_pictures_are_listed(photos: Path, weights: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
-    document, _ = samsr(photos, tmp_path, "--on-exists", "skip", "--weights", weights)
+    document, _ = upscale(photos, tmp_path, "--on-exists", "skip", "--weights", weights)
     assert (document["status"], document["exit_code"]) == ("ok", 0)
     assert [each["status"] for each in document["files"]] == ["skipped", "done", "done"]
 
 
 def test_a_name_that_is_no_text_still_makes_a_document() -> None:
-    text = to_text(error_document("h\u00e4 \udcff", None, 3))
+    text = to_text(error_document(InputError("h\u00e4 \udcff")))
     assert text.encode("ascii")
     assert json.loads(text)["error"]["message"] == "h\u00e4 \udcff"
 
 
 def test_names_are_written_as_they_are_read() -> None:
-    assert "\u00e4" in to_text(error_document("\u00e4", None, 3))
+    assert "\u00e4" in to_text(error_document(InputError("\u00e4")))

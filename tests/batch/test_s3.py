@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers import Ran, samsr_process
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0
 NAMES = ("a.png", "b.jpg", "sub/c.webp")
@@ -102,24 +104,17 @@ def photos(tmp_path_factory: pytest.TempPathFactory, store: Store) -> Path:
     return folder
 
 
-def samsr(store: Store, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-m", "sam_diffsr_cli", "upscale", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=store.environment,
-        cwd=ROOT,
-    )
+def upscale(store: Store, *arguments: object) -> Ran:
+    return samsr_process("upscale", *arguments, env=store.environment, cwd=ROOT)
 
 
 def test_from_a_bucket_to_a_bucket_as_from_a_disk_to_a_disk(
     store: Store, photos: Path, weights: Path, tmp_path: Path
 ) -> None:
     options = ("--recursive", "--weights", weights)
-    assert samsr(store, photos, tmp_path / "out", *options).returncode == 0
-    done = samsr(store, "s3://photos/in/", "s3://photos/out/", *options, "--workers", 2)
-    assert done.returncode == 0, done.stderr
+    assert upscale(store, photos, tmp_path / "out", *options).exit_code == 0
+    done = upscale(store, "s3://photos/in/", "s3://photos/out/", *options, "--workers", 2)
+    assert done.exit_code == 0, done.stderr
     expected = {name: (tmp_path / "out" / name).read_bytes() for name in NAMES}
     assert store.content("out/") == expected
     assert store.kind("out/a.png") == "image/png"
@@ -130,19 +125,19 @@ def test_a_run_is_gone_on_with_by_its_manifest(
 ) -> None:
     options = ("--weights", weights, "--manifest", tmp_path / "m")
     store.put("list.txt", b"s3://photos/in/a.png\ns3://photos/gone.png\n")
-    first = samsr(store, "@s3://photos/list.txt", "s3://photos/again", *options)
-    assert first.returncode == 6
+    first = upscale(store, "@s3://photos/list.txt", "s3://photos/again", *options)
+    assert first.exit_code == 6
     assert "s3://photos/gone.png: not found" in " ".join(first.stderr.split())
     assert list(store.content("again/")) == ["a.png"]
     store.put("gone.png", (photos / "a.png").read_bytes())
-    second = samsr(store, "@s3://photos/list.txt", "s3://photos/again", *options)
-    assert second.returncode == 0, second.stderr
+    second = upscale(store, "@s3://photos/list.txt", "s3://photos/again", *options)
+    assert second.exit_code == 0, second.stderr
     assert second.stdout.split() == ["s3://photos/again/gone.png"]
     assert "1 are there already" in " ".join(second.stderr.split())
 
 
 def test_a_bucket_that_is_not_there_is_named(store: Store, weights: Path, tmp_path: Path) -> None:
-    done = samsr(store, "s3://nowhere/in/", tmp_path / "out", "--weights", weights)
-    assert done.returncode == 3
+    done = upscale(store, "s3://nowhere/in/", tmp_path / "out", "--weights", weights)
+    assert done.exit_code == 3
     assert "s3://nowhere/in/" in done.stderr
     assert "Traceback" not in done.stderr

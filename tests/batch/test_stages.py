@@ -4,16 +4,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from sam_diffsr_cli.cli.app import app
+from tests.helpers import samsr
 
 
-def samsr(weights: Path, *arguments: object) -> tuple[int, str]:
-    """Run in this process: the exit code, and stderr on one line."""
-    named = [str(argument) for argument in (*arguments, "--weights", weights)]
-    result = CliRunner().invoke(app, ["upscale", "--device", "cpu", *named])
-    return result.exit_code, " ".join(result.stderr.split())
+def upscale(weights: Path, *arguments: object) -> tuple[int, str]:
+    """Return the exit code, and stderr on one line."""
+    ran = samsr("upscale", "--device", "cpu", *arguments, "--weights", weights)
+    return ran.exit_code, ran.stderr
 
 
 @pytest.fixture
@@ -29,7 +27,7 @@ def test_no_input_is_overwritten_neither_its_own_nor_another(
     pair: tuple[Path, Path], weights: Path
 ) -> None:
     before = [path.read_bytes() for path in pair]
-    code, stderr = samsr(weights, *pair, pair[1].parent, "--on-exists", "overwrite")
+    code, stderr = upscale(weights, *pair, pair[1].parent, "--on-exists", "overwrite")
     assert [path.read_bytes() for path in pair] == before
     assert code == 6
     assert f"{pair[1]}: is the input itself, or another" in stderr
@@ -38,7 +36,7 @@ def test_no_input_is_overwritten_neither_its_own_nor_another(
 def test_an_input_is_not_taken_for_an_output_that_is_there(
     pair: tuple[Path, Path], weights: Path
 ) -> None:
-    code, stderr = samsr(weights, pair[0], pair[1], pair[1].parent, "--on-exists", "skip")
+    code, stderr = upscale(weights, pair[0], pair[1], pair[1].parent, "--on-exists", "skip")
     assert code == 6
     assert "there already" not in stderr
 
@@ -48,7 +46,7 @@ def test_an_output_name_that_no_disk_can_hold_is_told_before_work(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    code, stderr = samsr(weights, pair[0], out, "--suffix", "x" * 300)
+    code, stderr = upscale(weights, pair[0], out, "--suffix", "x" * 300)
     assert code == 3
     assert "cannot be written" in stderr
     assert list(out.iterdir()) == []
@@ -58,7 +56,7 @@ def test_an_output_below_a_file_is_told_and_the_file_stays(
     pair: tuple[Path, Path], weights: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("precious")
-    code, stderr = samsr(weights, pair[0], tmp_path / "file" / "out.png")
+    code, stderr = upscale(weights, pair[0], tmp_path / "file" / "out.png")
     assert code == 3
     assert "cannot be a folder" in stderr
     assert (tmp_path / "file").read_text() == "precious"

@@ -11,7 +11,7 @@ from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
-from tests.benchmark.samples import TINY, TINY_FULL
+from tests.helpers import TINY, TINY_FULL
 
 SIDE = 64
 AREA = SIDE * SIDE

@@ -9,7 +9,8 @@ from sam_diffsr_cli.benchmark.cost import count_cost
 from sam_diffsr_cli.benchmark.measuring import measure_case, step_seconds
 from sam_diffsr_cli.benchmark.records import Effort, Work
 from sam_diffsr_cli.errors import WeightsError
-from tests.benchmark.samples import TINY, case, write_tiny
+from tests.benchmark.samples import case, write_tiny
+from tests.helpers import TINY
 
 
 def ignore(_share: float) -> None:

@@ -14,7 +14,8 @@ from sam_diffsr_cli.benchmark.models import (
 from sam_diffsr_cli.checkpoints.registry import bundled_weights
 from sam_diffsr_cli.config import LITE, PAPER, PRESETS
 from sam_diffsr_cli.errors import InputError, WeightsError
-from tests.benchmark.samples import TINY, write_tiny
+from tests.benchmark.samples import write_tiny
+from tests.helpers import TINY
 
 CPU = torch.device("cpu")
 

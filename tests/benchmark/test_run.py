@@ -100,7 +100,7 @@ def test_a_model_whose_own_steps_are_none_is_one_case(
 ) -> None:
     from sam_diffsr_cli.checkpoints.store import save_weights
     from sam_diffsr_cli.models.model import build_model
-    from tests.benchmark.samples import TINY
+    from tests.helpers import TINY
 
     monkeypatch.chdir(tmp_path)
     still = replace(TINY, diffusion=replace(TINY.diffusion, sampling_steps=0))

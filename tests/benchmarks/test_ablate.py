@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.benchmarks.ablate_noise import Found, differences, table
+from tests.workshop.benchmarks.ablate_noise import Found, differences, table
 
 
 def means(psnr_y: float) -> dict[str, Any]:

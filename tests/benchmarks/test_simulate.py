@@ -17,11 +17,11 @@ from sam_diffsr_cli.batch.pipeline import WRITERS, Stages, run_batch
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.pictures.records import Frame, Picture
-from tests.benchmarks import simulated_crew
-from tests.benchmarks.assumptions import Cluster
-from tests.benchmarks.cluster import Run, draw_sizes, simulate
-from tests.benchmarks.simulate_cluster import main, rate_alone
-from tests.benchmarks.simulated_crew import JOB, SimulatedCrew
+from tests.workshop.benchmarks import simulated_crew
+from tests.workshop.benchmarks.assumptions import Cluster
+from tests.workshop.benchmarks.cluster import Run, draw_sizes, simulate
+from tests.workshop.benchmarks.simulate_cluster import main, rate_alone
+from tests.workshop.benchmarks.simulated_crew import JOB, SimulatedCrew
 
 STEADY = Cluster(
     gpus=1,

@@ -21,14 +21,10 @@ from typer.testing import CliRunner
 import sam_diffsr_cli
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import WeightsError
 from sam_diffsr_cli.models.model import build_model
+from tests.helpers import TINIER
 
-TINY = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=4, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(4, 8)),
-)
 PACKAGE = Path(sam_diffsr_cli.__file__).parent
 Head = dict[str, Any]
 
@@ -36,7 +32,7 @@ Head = dict[str, Any]
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("good") / "good.safetensors"
-    save_weights(path, build_model(TINY, 1), "test", torch.float32)
+    save_weights(path, build_model(TINIER, 1), "test", torch.float32)
     return path.read_bytes()
 
 
@@ -213,7 +209,7 @@ def test_keys_of_other_tools_are_left_alone(good: bytes, tmp_path: Path) -> None
     path = tmp_path / "model.safetensors"
     more = with_head(lambda head, _: head["__metadata__"].update(format="pt", author="x"))
     path.write_bytes(more(good))
-    assert load_weights(path).model.config == TINY
+    assert load_weights(path).model.config == TINIER
 
 
 @pytest.mark.usefixtures("here")

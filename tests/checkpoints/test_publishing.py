@@ -15,18 +15,14 @@ from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.publishing import prepare, push
 from sam_diffsr_cli.checkpoints.references import HubReference, parse_hub_reference
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
-from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import InputError, WeightsError
 from sam_diffsr_cli.models.model import build_model
+from tests.helpers import TINIER
 from tests.hub_server import HubServer, Repository, serve_hub
 
 # Of the Hub's library, on its own way of uploading.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
-TINY = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=4, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(4, 8)),
-)
 TARGET = HubReference("org/name")
 
 
@@ -49,7 +45,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     path = tmp_path / "mine.safetensors"
-    save_weights(path, build_model(TINY, 3), "drawn by chance", torch.float32, "steps = 3\n")
+    save_weights(path, build_model(TINIER, 3), "drawn by chance", torch.float32, "steps = 3\n")
     return path
 
 
@@ -67,7 +63,7 @@ def test_what_was_pushed_is_what_model_takes(server: HubServer, weights: Path) -
         found = find_model(text)
         assert found.path.read_bytes() == weights.read_bytes()
         assert found.name == f"org/name@{commit[:12]}"
-    assert load_weights(find_model(place).path).model.config == TINY
+    assert load_weights(find_model(place).path).model.config == TINIER
 
 
 def test_weights_and_card_come_in_one_commit(server: HubServer, weights: Path) -> None:
@@ -175,7 +171,7 @@ def test_a_card_says_what_is_known_and_what_is_to_be_filled_in(weights: Path) ->
 def test_texts_of_a_file_stay_texts_in_its_card(tmp_path: Path) -> None:
     path = tmp_path / "evil.safetensors"
     evil = "a\n---\nlicense: mine\n---\n<script>alert(1)</script> [x](http://y) # head"
-    save_weights(path, build_model(TINY), evil, torch.float32, "x = 1\n```\n<b>out</b>\n````\n")
+    save_weights(path, build_model(TINIER), evil, torch.float32, "x = 1\n```\n<b>out</b>\n````\n")
     front, body = parts(make_card(inspect_file(path), "org/name"))
     assert front["license"] == "other"
     assert "<script>" not in body.replace("\\<script", "")

@@ -3,21 +3,18 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.pictures.xmp import with_record
+from tests.helpers import samsr as run_samsr
 
+samsr = partial(run_samsr, "compare")
 RECORD = '{"tool":"samsr 0.1.0","model":"lite","sha256":"3856c0"}'
-
-
-def samsr(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, ["compare", *map(str, arguments)])
 
 
 def pixels(seed: int, size: tuple[int, int] = (24, 32)) -> np.ndarray:

@@ -14,16 +14,9 @@ from typer.testing import CliRunner, Result
 
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.models.model import build_model
+from tests.helpers import TINY
 
-MODEL = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2, num_timesteps=10
-    ),
-)
 Command = Callable[..., Result]
 
 
@@ -31,7 +24,7 @@ Command = Callable[..., Result]
 def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """The command in a folder with a tiny model and the sets ``Set`` and ``Other``."""
     monkeypatch.chdir(tmp_path)
-    model = build_model(MODEL, seed=1)
+    model = build_model(TINY, seed=1)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

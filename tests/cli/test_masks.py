@@ -1,11 +1,11 @@
 """``samsr masks``: what each subcommand writes, prints and exits with."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 from scipy.io import savemat
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.cli.masks import masks_app
@@ -22,7 +22,10 @@ from sam_diffsr_cli.masks.encoding import read_encoding
 from sam_diffsr_cli.masks.position import MaskNorm
 from sam_diffsr_cli.masks.rle import encode_mask
 from sam_diffsr_cli.masks.store import write_records
+from tests.helpers import Ran
+from tests.helpers import samsr as run_samsr
 
+samsr = partial(run_samsr, "masks")
 SUBCOMMANDS = ("build", "import", "show", "stats", "verify")
 SIZE = (48, 64)
 PATIENCE_S = 120.0
@@ -31,22 +34,17 @@ LIGHT = ("--segmenter", "felzenszwalb", "--region-scale", "50", "--least-area", 
 Content = dict[str, bytes | None]
 
 
-def samsr(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, ["masks", *map(str, arguments)])
-
-
-def build(folder: Path, *more: str, out: str = "masks") -> Result:
+def build(folder: Path, *more: str, out: str = "masks") -> Ran:
     return samsr("build", "--data", folder / "photos", "--out", folder / out, *LIGHT, *more)
 
 
 def start(folder: Path, *more: str, out: str = "masks") -> "subprocess.Popen[str]":
-    """Start ``masks build`` as a process of its own, with one thread."""
+    """Start ``masks build`` as a process of its own."""
     named = ["--data", str(folder / "photos"), "--out", str(folder / out)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "sam_diffsr_cli", "masks", "build", *named, *LIGHT, *more],
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
         **pipes,
     )
 
@@ -457,7 +455,7 @@ def shown(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def show(folder: Path, *more: str | Path) -> Result:
+def show(folder: Path, *more: str | Path) -> Ran:
     named = ("--masks", folder / "masks", "--data", folder / "photos")
     return samsr("show", folder / "photos/sub/a.png", *named, *more)
 
@@ -622,7 +620,7 @@ def test_stats_of_a_folder_without_masks_are_an_input_error(tmp_path: Path) -> N
 # ------------------------------------------------------------------------------------- verify
 
 
-def verify(folder: Path) -> Result:
+def verify(folder: Path) -> Ran:
     return samsr("verify", "--data", folder / "photos", "--masks", folder / "masks")
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -18,12 +18,11 @@ import torch
 from segment_anything.build_sam import _build_sam
 
 from sam_diffsr_cli.cli.masks import build as build_command
-from sam_diffsr_cli.cli.masks_build import BuildRequest, _devices
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.build import Shard
-from sam_diffsr_cli.masks.sam import SamOptions
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
+from sam_diffsr_cli.masks.work import MaskOptions, choose_devices
 from tests.batch.test_kill import tool
 from tests.cli.test_masks import blocks, content, mask_names, samsr, save, wait_for
 
@@ -63,19 +62,16 @@ def devices(
     segmenter: Felzenszwalb | None = None,
     shard: str = "1/1",
 ) -> list[str]:
-    return _devices(
-        BuildRequest(
+    return choose_devices(
+        MaskOptions(
             data=Path("photos"),
             out=Path("masks"),
-            segmenter=segmenter,
+            segmenter="sam" if segmenter is None else "felzenszwalb",
             sam="vit_b",
-            checkpoint=None,
-            options=SamOptions(),
             shard=Shard.parse(shard),
             workers=workers,
             gpus=gpus,
             device=device,
-            as_json=False,
         )
     )
 
@@ -347,17 +343,6 @@ def test_ctrl_c_while_workers_start_is_told_in_one_line(place: Place) -> None:
 # ------------------------------------------------------------------------------------------ SAM
 
 
-@pytest.fixture
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Sums depend on how many threads share them."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("one_thread")
 def test_two_workers_with_sam_write_what_one_process_does(tmp_path: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)

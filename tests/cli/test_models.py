@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,45 +14,22 @@ import torch
 import yaml
 from huggingface_hub import constants
 from safetensors.torch import save_file
-from typer.testing import CliRunner
 
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.registry import BUNDLED, DEFAULT_MODEL, DIGESTS, bundled_weights
 from sam_diffsr_cli.checkpoints.store import read_tensors, save_weights
-from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import LITE, DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import LITE, ModelConfig
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.strict import from_json
+from tests.helpers import TINY
+from tests.helpers import samsr as run_samsr
 from tests.hub_server import HubServer, Repository, serve_hub
 
-TINY = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
-    ),
-)
+samsr = partial(run_samsr, "models")
 VECTORS = Path(__file__).resolve().parents[1] / "conformance" / "vectors"
 CHECKPOINT = "model_ckpt_steps_9.ckpt"
 STEERING = "\x1b[2J\x1b]0;x\x07\r\u202eevil\x9b1m"
 STEERS = ("\x1b", "\x07", "\r", "\u202e", "\x9b")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slow with more threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def samsr(*arguments: object) -> tuple[int, str, str]:
-    """Run the command line in this process: exit code, stdout, stderr on one line."""
-    result = CliRunner().invoke(app, ["models", *map(str, arguments)])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, " ".join(result.stderr.split())
 
 
 def names_in(folder: Path) -> list[str]:

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,32 +18,15 @@ from typer.testing import CliRunner
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.xmp import record_of
+from tests.helpers import TINY, Ran, samsr_process
 from tests.hub_server import HubServer, Repository, serve_hub
 
-TINY = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
-    ),
-)
 CPU = ("--device", "cpu")
-PATIENCE_S = 300.0
 AT_ONCE = 2
 Environment = Mapping[str, str]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the processes, so that sums are in one order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def write_weights(path: Path, seed: int) -> Path:
@@ -103,27 +84,9 @@ def own(server: HubServer, tmp_path: Path) -> Environment:
     return environment(server.url, tmp_path)
 
 
-@dataclass(frozen=True)
-class Done:
-    """A process that ended: its exit code and streams."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
-def samsr(given: Environment, cwd: Path, *arguments: object) -> Done:
+def samsr(given: Environment, cwd: Path, *arguments: object) -> Ran:
     """Run the command line in a process of its own."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "sam_diffsr_cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=dict(given),
-        cwd=cwd,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return samsr_process(*arguments, env=given, cwd=cwd)
 
 
 def enlarged(folder: Path, weights: str, out: Path) -> Path:
@@ -152,7 +115,7 @@ def test_a_model_of_the_hub_gives_the_bytes_that_its_file_gives(
     out = tmp_path / "out.png"
     named = ("--model", "org/name", "--strip-metadata")
     done = samsr(own, folder, "upscale", "Set/a.png", out, *named, *CPU)
-    assert done.code == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     expected = enlarged(folder, "new.safetensors", tmp_path / "expected.png")
     assert out.read_bytes() == expected.read_bytes()
     other = enlarged(folder, "old.safetensors", tmp_path / "other.png")
@@ -166,7 +129,7 @@ def test_a_pinned_revision_is_the_one_that_is_run_and_recorded(
 ) -> None:
     out = tmp_path / "out.png"
     done = samsr(own, folder, "upscale", "Set/a.png", out, "--model", "org/name@v1", *CPU)
-    assert done.code == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     expected = enlarged(folder, "old.safetensors", tmp_path / "expected.png")
     assert np.array_equal(pixels(out), pixels(expected))
     with out.open("rb") as file:
@@ -182,13 +145,13 @@ def test_what_was_pushed_is_fetched_and_run(
     with_token = {**own, "HF_TOKEN": server.token}
     target = "me/mine@next:x4.safetensors"
     pushed = samsr(with_token, folder, "models", "push", "old.safetensors", target)
-    assert pushed.code == 0, pushed.stderr
+    assert pushed.exit_code == 0, pushed.stderr
     commit = server.repositories["me/mine"].refs["next"]
     assert pushed.stdout == f"me/mine@{commit}:x4.safetensors\n"
     out = tmp_path / "out.png"
     named = ("--model", pushed.stdout.strip(), "--strip-metadata")
     done = samsr(own, folder, "upscale", "Set/a.png", out, *named, *CPU)
-    assert done.code == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     expected = enlarged(folder, "old.safetensors", tmp_path / "expected.png")
     assert out.read_bytes() == expected.read_bytes()
 
@@ -203,7 +166,7 @@ def test_a_machine_without_a_network_is_told_what_to_do_and_it_works(
     offline = {**own, "HF_HUB_OFFLINE": "1"}
     arguments = ("upscale", "Set/a.png", tmp_path / "out.png", "--model", "org/name")
     done = samsr(offline, folder, *arguments, "--strip-metadata", *CPU)
-    assert (done.code, done.stdout) == (4, "")
+    assert (done.exit_code, done.stdout) == (4, "")
     message, hint = done.stderr.splitlines()
     assert message == "error: org/name: HF_HUB_OFFLINE is set, and it is not in the cache"
     command, _, place = hint.removeprefix("hint: where there is a network: ").partition(
@@ -218,12 +181,12 @@ def test_a_machine_without_a_network_is_told_what_to_do_and_it_works(
     path.parent.mkdir(parents=True)
     elsewhere = environment(server.url, tmp_path / "elsewhere")
     fetched = samsr(elsewhere, path.parent, *command.split()[1:])
-    assert (fetched.code, fetched.stdout) == (0, "model.safetensors\n")
+    assert (fetched.exit_code, fetched.stdout) == (0, "model.safetensors\n")
     assert path.read_bytes() == (folder / "new.safetensors").read_bytes()
     assert [each.name for each in path.parent.iterdir()] == ["model.safetensors"]
 
     done = samsr(offline, folder, *arguments, "--strip-metadata", *CPU)
-    assert done.code == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     expected = enlarged(folder, "new.safetensors", tmp_path / "expected.png")
     assert (tmp_path / "out.png").read_bytes() == expected.read_bytes()
 
@@ -273,7 +236,7 @@ def failing(folder: Path) -> Iterator[dict[str, HubServer]]:
 class Failed:
     """How a process failed, in which environment, and the folder that it was to write in."""
 
-    done: Done
+    done: Ran
     given: Environment
     out: Path
 
@@ -303,7 +266,7 @@ def test_a_model_that_cannot_be_had_is_told_in_a_line_and_a_hint(
 ) -> None:
     done = failed[case].done
     _, words, hint = FAILING[case]
-    assert (done.code, done.stdout) == (4, "")
+    assert (done.exit_code, done.stdout) == (4, "")
     message, told = done.stderr.splitlines()
     assert message.startswith(f"error: {words}")
     assert told.startswith("hint: ")
@@ -336,15 +299,15 @@ def test_every_command_takes_a_model_of_the_hub(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         evaluated, planned, timed = pool.map(lambda each: samsr(own, folder, *each), commands)
 
-    assert evaluated.code == 0, evaluated.stderr
+    assert evaluated.exit_code == 0, evaluated.stderr
     facts = json.loads(evaluated.stdout)["facts"]
     digest = inspect_file(folder / "new.safetensors").sha256
     assert facts["model"] == f"org/name@{commit[:12]}, sha256 {digest[:16]}"
 
-    assert planned.code == 0, planned.stderr
+    assert planned.exit_code == 0, planned.stderr
     recipe = tomllib.loads(planned.stdout)
     assert recipe["model"]["encoder"]["num_feat"] == TINY.encoder.num_feat
     assert inspect_file(Path(recipe["data"]["init"])).sha256 == digest
 
-    assert timed.code == 3
+    assert timed.exit_code == 3
     assert timed.stderr == "error: --steps 11: this model has at most 10\n"

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,20 +14,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.checkpoints.official import load_official
 from sam_diffsr_cli.checkpoints.store import load_weights, read_config, save_weights
 from sam_diffsr_cli.cli import train_run
-from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.masks.store import write_records
 from sam_diffsr_cli.models.model import build_model
-from sam_diffsr_cli.training import engine, folder
+from sam_diffsr_cli.training import engine, folder, start
 from sam_diffsr_cli.training.state import TrainState, save_state
-from tests.tools import kill_train
-from tests.tools.kill_train import OFTEN, TINY, Deadly, draw_photos
+from tests.helpers import samsr
+from tests.workshop.tools import kill_train
+from tests.workshop.tools.kill_train import OFTEN, TINY, Deadly, draw_photos
 
 VECTORS = Path(__file__).resolve().parents[1] / "conformance" / "vectors"
 OTHER = ModelConfig(
@@ -39,15 +38,6 @@ ONE_STEP = ("--stage", "encoder", "--encoder-steps", "1")
 NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slow with more threads, and sums are in one order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @dataclass(frozen=True)
 class Done:
     """A run that ended: its exit code, streams (stderr on one line) and folder."""
@@ -56,14 +46,6 @@ class Done:
     stdout: str
     stderr: str
     out: Path
-
-
-def samsr(*arguments: object) -> tuple[int, str, str]:
-    """Run the command line in this process: exit code, stdout, stderr on one line."""
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, " ".join(result.stderr.split())
 
 
 def train(photos: Path, out: Path, *more: object) -> Done:
@@ -315,7 +297,7 @@ def test_a_batch_that_processes_cannot_share_is_refused(monkeypatch: pytest.Monk
 
     alone = engine.start_engine("cpu")
     one_of_three = OneOfThree(alone.device, alone.accelerator)
-    monkeypatch.setattr(engine, "start_engine", lambda _: one_of_three)
+    monkeypatch.setattr(start, "start_engine", lambda _: one_of_three)
     code, _, stderr = samsr("train", *TINY, "--data", "photos", "--out", "run")
     assert code == 4
     assert "batch is 4, which 3 processes with 1 pieces each cannot share evenly" in stderr

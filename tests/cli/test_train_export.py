@@ -1,35 +1,16 @@
 """``samsr train export``: the weights of a run as a file for others."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
-from typer.testing import CliRunner
 
 from sam_diffsr_cli.checkpoints.store import load_weights, read_metadata, read_tensors
-from sam_diffsr_cli.cli.app import app
-from tests.tools.kill_train import OFTEN, TINY, draw_photos
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slow with more threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def samsr(*arguments: object) -> tuple[int, str, str]:
-    """Run the command line in this process: exit code, stdout, stderr on one line."""
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, " ".join(result.stderr.split())
+from tests.helpers import samsr
+from tests.workshop.tools.kill_train import OFTEN, TINY, draw_photos
 
 
 @pytest.fixture(scope="module")

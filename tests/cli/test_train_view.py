@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -24,7 +23,7 @@ from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep
 from sam_diffsr_cli.training.recorder import Habits
 from sam_diffsr_cli.training.run import Happening, Run, StageBegun
-from tests.tools.kill_train import TINY, draw_photos
+from tests.workshop.tools.kill_train import TINY, draw_photos
 
 LITE = RECIPES["lite"]
 ENTRY = Entry("a.png", Path("a"), (99, 99), 0, "")
@@ -274,10 +273,7 @@ def streams(out: Path) -> tuple[str, str]:
     """Train the tiny encoder, and return stdout and stderr."""
     photos = draw_photos(out.with_name("photos"))
     options = (*TINY, "--stage", "encoder", "--data", str(photos), "--out", str(out))
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     result = CliRunner().invoke(app, ["train", *options])
-    torch.set_num_threads(before)
     assert result.exit_code == 0
     assert result.stdout == f"{out / 'model.safetensors'}\n"
     return result.stdout, result.stderr

@@ -17,25 +17,15 @@ from typer.testing import CliRunner
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.xmp import record_of
-
-CONFIG = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
-    ),
-)
+from tests.helpers import TINY, samsr, write_weights
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.safetensors"
-    save_weights(path, build_model(CONFIG), "test", torch.float32)
-    return path
+    return write_weights(tmp_path / "tiny.safetensors")
 
 
 @pytest.fixture
@@ -47,14 +37,6 @@ def photos(tmp_path: Path) -> Path:
         pixels = rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / name)
     return folder
-
-
-def samsr(*arguments: object) -> tuple[int, str, str]:
-    """Run the command line in this process: exit code, stdout, stderr on one line."""
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, " ".join(result.stderr.split())
 
 
 def test_a_folder_is_done_under_the_same_names(photos: Path, weights: Path, tmp_path: Path) -> None:
@@ -431,9 +413,9 @@ def made_by(target: Path) -> tuple[int, str]:
 
 
 LEVELS = replace(
-    CONFIG,
+    TINY,
     diffusion=replace(
-        CONFIG.diffusion,
+        TINY.diffusion,
         sampling_sigma=0.04,
         sampling_sampler="dpmpp_2m",
         best_steps=5,

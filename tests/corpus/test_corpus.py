@@ -1,39 +1,29 @@
 """``samsr upscale`` over the corpus: every case alone, all of them in one run, and colours."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from tests.corpus import pictures as p
-from tests.corpus.make_corpus import CASES, Case, make_corpus
-from tests.corpus.profiles import p3_profile
-from tests.corpus.running import Ran, look, problems, run_case, samsr, tiny_weights
-from tests.corpus.situations import SITUATIONS, NotHereError, Situation
+from tests.helpers import Ran, samsr, write_weights
+from tests.workshop.corpus import pictures as p
+from tests.workshop.corpus.make_corpus import CASES, Case, make_corpus
+from tests.workshop.corpus.profiles import p3_profile
+from tests.workshop.corpus.running import look, problems, run_case
+from tests.workshop.corpus.situations import SITUATIONS, NotHereError, Situation
 
 FAST: tuple[object, ...] = ("--steps", 0)
 BUNDLED = {"no-steps": FAST, "default": ()}
 """With the bundled model."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Pictures this small are done sooner by one thread, many times so on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+    return write_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

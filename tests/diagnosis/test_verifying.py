@@ -4,7 +4,7 @@ import hashlib
 import io
 import pickle
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +30,6 @@ PAPER_KIND = ModelConfig(
 )
 ANY = Path("any.safetensors")
 Arrays = dict[str, np.ndarray]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slow with more threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def upscaler_of(model: SuperResolver) -> Upscaler:

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError, InputError, ShapeError
 from sam_diffsr_cli.evaluation.methods import make_method
 from sam_diffsr_cli.evaluation.perceptual import make_lpips
@@ -18,20 +17,14 @@ from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
+from tests.helpers import TINY
 
-MODEL = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2, num_timesteps=10
-    ),
-)
 TRUTH = Truth(Path("a.png"), "a.png", "a.png", ())
 
 
 @pytest.fixture
 def upscaler() -> Upscaler:
-    model = build_model(MODEL, seed=1)
+    model = build_model(TINY, seed=1)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-SCRIPT = HERE / "fuzz_decoders.py"
+WORKSHOP = HERE.parent / "workshop" / "fuzz"
+SCRIPT = WORKSHOP / "fuzz_decoders.py"
 CORPUS = HERE / "corpus"
 NAUGHTY = """
 import ctypes, os, time
@@ -70,7 +71,7 @@ def test_old_findings_do_no_harm_in_any_format() -> None:
 
 
 def test_hostile_files_do_no_harm(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, str(HERE / "nasty.py"), str(tmp_path)], check=True)  # noqa: S603
+    subprocess.run([sys.executable, str(WORKSHOP / "nasty.py"), str(tmp_path)], check=True)  # noqa: S603
     count = len([*tmp_path.iterdir()])
     assert count > 40
     result = fuzz("--files", tmp_path, "--memory", 200)

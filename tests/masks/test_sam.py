@@ -10,15 +10,14 @@ import pytest
 import torch
 from PIL import Image
 from segment_anything.build_sam import _build_sam
-from typer.testing import CliRunner
 
-from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.errors import WeightsError
 from sam_diffsr_cli.masks import sam
 from sam_diffsr_cli.masks.encoding import read_encoding
 from sam_diffsr_cli.masks.rle import decode_mask
 from sam_diffsr_cli.masks.sam import SamOptions, SamSegmenter, load_sam
 from sam_diffsr_cli.masks.store import find_mask_file, write_records
+from tests.helpers import samsr
 
 CPU = torch.device("cpu")
 EVERYTHING = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "points_per_side": 2}
@@ -52,13 +51,6 @@ def photo(height: int, width: int) -> np.ndarray:
     disc = np.hypot(y - height / 2, x - width / 2) < min(height, width) / 3
     pixels = np.stack([200 * disc, 255 * x / width, 255 * y / height], axis=-1)
     return pixels.astype(np.uint8)
-
-
-def samsr(*arguments: object) -> tuple[int, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, " ".join(result.stderr.split())
 
 
 def test_records_have_the_layout_of_sams_own_tool(segmenter: SamSegmenter) -> None:
@@ -157,7 +149,7 @@ def test_the_command_takes_a_checkpoint(checkpoint: Path, tmp_path: Path) -> Non
     Image.fromarray(photo(32, 44)).save(tmp_path / "in" / "a.png")
     out = tmp_path / "out"
     options = [f"--{name.replace('_', '-')}={value}" for name, value in EVERYTHING.items()]
-    code, stderr = samsr(
+    code, _, stderr = samsr(
         *("masks", "build", "--data", tmp_path / "in", "--out", out, "--device", "cpu"),
         *("--sam", "custom", "--checkpoint", checkpoint, *options),
     )

@@ -239,6 +239,13 @@ def test_other_formats_announce_no_video_and_it_is_said(name: str) -> None:
     assert not any(word in kept for word in (b"MotionPhoto", b"MicroVideo", b"Directory"))
 
 
+def test_other_formats_describe_no_dynamic_depth() -> None:
+    told = 'xmlns:Device="http://ns.google.com/photos/dd/1.0/device/" Device:Revision="1"'
+    source = inside(plain(), xmp_segment(told))
+    assert b"Revision" in (read(source).metadata.xmp or b"")
+    assert b"Revision" not in (read(into(source, "png")[0]).metadata.xmp or b"Revision")
+
+
 def test_what_else_stands_behind_a_jpeg_is_kept() -> None:
     trailer = b"SEFH" + bytes(100) + b"SEFT"
     assert into(plain() + trailer, "jpg")[0].endswith(trailer)
@@ -261,6 +268,19 @@ def test_a_depth_map_is_kept_and_said_elsewhere() -> None:
         image.seek(1)
         assert image.size == (32, 24)
     assert "the depth map" in into(source, "webp")[1]
+
+
+def test_a_depth_map_is_turned_with_the_photo() -> None:
+    mark = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<a>aux:depth</a>")
+    depth = inside(saved(photo(24, 32)[..., :1], "JPEG", quality=98), mark)
+    exif = segment(0xE1, samples.with_prefix(samples.exif(6, size=(64, 48))))
+    data, notes = into(with_pictures(inside(plain(), exif), (0, depth)), "jpg")
+    (found,) = find_behind(data).pictures
+    with opened(found.data) as image:
+        wanted = turn_upright(photo(24, 32)[..., :1], 6)[..., 0].astype(int)
+        assert np.abs(np.asarray(image).astype(int) - wanted).mean() < 3
+    assert mark in found.data
+    assert notes == ""
 
 
 def test_a_preview_goes_and_its_item_with_it() -> None:
@@ -336,6 +356,14 @@ def test_other_formats_get_the_photo_and_the_view_is_said(name: str) -> None:
     assert read(data).size == (96, 128)
     assert len(read(data).frames) == 1
     assert "another view (" in notes
+
+
+def test_stripped_both_views_are_there_and_nothing_beside_them() -> None:
+    data, notes = written(enlarged(read(stereo(6))), "jpg", strip_metadata=True)
+    assert [view.shape for view in views_of(data)] == [(128, 96, 3)] * 2
+    assert b"Exif" not in data
+    assert b"Acme" not in data
+    assert notes == ()
 
 
 def test_a_view_beyond_the_limit_of_pixels_is_left_out_and_said() -> None:

@@ -9,8 +9,8 @@ from PIL import Image, ImageOps
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.colour import srgb_profile
 from sam_diffsr_cli.pictures.modes import frame_pixels, is_deep, turn_upright
-from tests.corpus.profiles import ink_colour, ink_profile
 from tests.pictures import samples
+from tests.workshop.corpus.profiles import ink_colour, ink_profile
 
 INKS = np.array([[[255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 255, 0], [0, 0, 0, 255]]], dtype=np.uint8)
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 FOLDER = Path(__file__).parent
+SCRIPT = FOLDER.parent / "workshop" / "samples" / "draw_samples.py"
 PNGS = ("leaves.png", "page.png", "still_life.png")
 MOST_LEVELS = 2
 """Versions of Pillow and numpy may round differently by so much."""
@@ -18,7 +19,7 @@ MOST_LEVELS = 2
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
     subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, str(FOLDER / "draw_samples.py"), str(folder)], check=True, timeout=120
+        [sys.executable, str(SCRIPT), str(folder)], check=True, timeout=120
     )
     return folder
 

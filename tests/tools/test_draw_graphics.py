@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sam_diffsr_cli.training.photos import find_photos
-from tests.tools.draw_graphics import draw_page, main
+from tests.workshop.tools.draw_graphics import draw_page, main
 
 
 def test_pages_follow_from_the_seed(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import sam_diffsr_cli
 from sam_diffsr_cli.pictures.pixel_table import with_pixel_table
+from tests.tools.format_matrix import with_matrix
 
 PAGE = Path(sam_diffsr_cli.__file__).parent / "docs" / "formats.md"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_pixel_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(with_matrix(with_pixel_table(page)), encoding="utf-8")

@@ -4,7 +4,6 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-import torch
 
 from sam_diffsr_cli.data.crops import TrainingPhoto
 from sam_diffsr_cli.training.engine import Engine, start_engine
@@ -13,15 +12,6 @@ from sam_diffsr_cli.training.state import TrainState
 from tests.training import tiny
 
 Trainer = Callable[..., Iterator[TrainStep]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slow with more threads, and sums are in one order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module", autouse=True)

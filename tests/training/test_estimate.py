@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from sam_diffsr_cli.config import LITE, DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import LITE, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError, ResourceError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import RECIPES, TrainConfig
@@ -25,28 +25,22 @@ from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.estimate import StageEstimate, estimate_stage
 from sam_diffsr_cli.training.objective import Objective
 from sam_diffsr_cli.training.state import TrainState, new_state
-from tests.tools import measure_training
+from tests.helpers import TINY
+from tests.workshop.tools import measure_training
 
-MODEL = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2, num_timesteps=10
-    ),
-)
 FULL = replace(
-    MODEL,
+    TINY,
     encoder=EncoderConfig(kind="rrdb", num_feat=8, num_block=2),
     unet=UNetConfig(kind="full", widths=(8, 12)),
 )
 ENCODER = TrainConfig(stage="encoder", steps=50, batch=2, patch=32, precision="fp32")
 DENOISER = replace(ENCODER, stage="diffusion")
 STAGES = pytest.mark.parametrize("config", [ENCODER, DENOISER], ids=["encoder", "diffusion"])
-MODELS = pytest.mark.parametrize("model", [MODEL, FULL], ids=["lite", "paper"])
+MODELS = pytest.mark.parametrize("model", [TINY, FULL], ids=["lite", "paper"])
 CPU = torch.device("cpu")
 
 
-def estimated(config: TrainConfig, model: ModelConfig = MODEL) -> StageEstimate:
+def estimated(config: TrainConfig, model: ModelConfig = TINY) -> StageEstimate:
     return estimate_stage(build_model(model, seed=1), config, CPU)
 
 
@@ -111,7 +105,7 @@ def test_work_grows_with_the_area_of_the_crops() -> None:
 
 @STAGES
 def test_parameters_are_those_of_the_stage_and_of_both_networks(config: TrainConfig) -> None:
-    model = build_model(MODEL)
+    model = build_model(TINY)
     encoder, denoiser = (
         sum(p.numel() for p in network.parameters()) for network in (model.rrdb, model.denoise_fn)
     )
@@ -189,7 +183,7 @@ def test_memory_is_about_what_a_process_takes(model: ModelConfig, config: TrainC
     assert 0.75 < memory(config, model) / int(run.stdout) < 1.33
 
 
-def memory(config: TrainConfig, model: ModelConfig = MODEL) -> int:
+def memory(config: TrainConfig, model: ModelConfig = TINY) -> int:
     return estimated(config, model).memory_bytes
 
 
@@ -395,7 +389,7 @@ def test_real_steps_are_timed(config: TrainConfig, precision: Any) -> None:
 
 @STAGES
 def test_the_model_is_not_changed(config: TrainConfig) -> None:
-    model, twin = build_model(MODEL, seed=1).eval(), build_model(MODEL, seed=1)
+    model, twin = build_model(TINY, seed=1).eval(), build_model(TINY, seed=1)
     estimate_stage(model, config, CPU)
     pairs = zip(model.parameters(), twin.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
@@ -456,7 +450,7 @@ def test_the_tool_measures_both_stages_and_the_unused_work(
 def test_unused_work_passes_the_network_as_often_as_it_says(
     predicts_again: bool, passes: int
 ) -> None:
-    model, calls = build_model(MODEL, seed=1), []
+    model, calls = build_model(TINY, seed=1), []
     model.denoise_fn.register_forward_hook(lambda *_: calls.append(1))
     plain = one_loss(model)
     wasteful = one_loss(measure_training.waste(model, predicts_again=predicts_again))

@@ -22,8 +22,9 @@ from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.journal import Journal, StepEntry, ValidationEntry
 from sam_diffsr_cli.training.run import run_stages
 from sam_diffsr_cli.training.state import TrainState, load_state, trained_model
+from tests.helpers import TINY
 from tests.training import tiny
-from tests.training.tiny import CPU, MODEL
+from tests.training.tiny import CPU
 
 PRIVATE = "/home/somebody"
 DATA = DataConfig(
@@ -164,7 +165,7 @@ def test_weights_of_an_encoder_alone_run_no_diffusion(folder: RunFolder, out: Pa
     state = saved(folder, "encoder", 3)
     write_best(folder, state, trained_model(state))
     export_run(folder, out, "last", torch.float16, print)
-    expected = replace(MODEL, diffusion=replace(MODEL.diffusion, sampling_steps=0))
+    expected = replace(TINY, diffusion=replace(TINY.diffusion, sampling_steps=0))
     assert load_weights(out).model.config == expected
     assert load_weights(folder.best_path("encoder")).model.config == expected
 
@@ -174,7 +175,7 @@ def test_weights_of_both_stages_run_as_many_steps_as_the_recipe_says(
 ) -> None:
     saved(folder, "diffusion", 3)
     export_run(folder, out, "last", torch.float16, print)
-    assert load_weights(out).model.config == MODEL
+    assert load_weights(out).model.config == TINY
 
 
 def test_exporting_does_not_change_the_state(folder: RunFolder, out: Path) -> None:
@@ -182,7 +183,7 @@ def test_exporting_does_not_change_the_state(folder: RunFolder, out: Path) -> No
     before = tiny.values(state)
     export(folder, state, out)
     assert tiny.different(tiny.values(state), before) == []
-    assert state.model.config == MODEL
+    assert state.model.config == TINY
 
 
 @pytest.mark.parametrize("stage", ["encoder", "diffusion"])

@@ -16,8 +16,9 @@ from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.loop import TrainStep, learning_rate
 from sam_diffsr_cli.training.objective import Objective
 from sam_diffsr_cli.training.state import TrainState
+from tests.helpers import TINY
 from tests.training import tiny
-from tests.training.tiny import FULL_MODEL, MODEL, different, facts, start, values
+from tests.training.tiny import FULL_MODEL, different, facts, start, values
 
 ENCODER = replace(tiny.ENCODER, steps=8, batch=2, precision="fp32")
 DENOISER = replace(ENCODER, stage="diffusion")
@@ -147,7 +148,7 @@ def test_a_large_gradient_is_left_as_it_is_without_a_norm(steps_of: Trainer) -> 
 
 
 @STAGES
-@pytest.mark.parametrize("model", [MODEL, FULL_MODEL], ids=["folded", "full"])
+@pytest.mark.parametrize("model", [TINY, FULL_MODEL], ids=["folded", "full"])
 def test_only_the_network_of_the_stage_is_changed(
     config: TrainConfig, model: ModelConfig, steps_of: Trainer
 ) -> None:

@@ -17,18 +17,19 @@ from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.objective import Objective, draw
 from tests.conformance.test_vectors import Case, find_cases
 from tests.conftest import OWN_VECTORS
+from tests.helpers import TINY
 from tests.training import tiny
-from tests.training.tiny import CPU, FULL_MODEL, MODEL
+from tests.training.tiny import CPU, FULL_MODEL
 
 ENCODER = replace(tiny.ENCODER, precision="fp32")
 DENOISER = replace(tiny.DENOISER, precision="fp32")
 STAGES = pytest.mark.parametrize("config", [ENCODER, DENOISER], ids=["encoder", "diffusion"])
-MODELS = pytest.mark.parametrize("model_config", [MODEL, FULL_MODEL], ids=["folded", "full"])
+MODELS = pytest.mark.parametrize("model_config", [TINY, FULL_MODEL], ids=["folded", "full"])
 Modulation = Literal["none", "released", "paper"]
 MODULATIONS: tuple[Modulation, ...] = ("none", "released", "paper")
 
 
-def tiny_model(config: ModelConfig = MODEL) -> SuperResolver:
+def tiny_model(config: ModelConfig = TINY) -> SuperResolver:
     """A model none of whose layers is zero, as after some training."""
     model = build_model(config, seed=1)
     generator = torch.Generator().manual_seed(2)
@@ -203,7 +204,7 @@ def test_coefficients_follow_their_formulas(modulation: Modulation) -> None:
 
 def untrained_loss(sigma: float, seed: int) -> float:
     """Loss of an untrained denoiser on residuals of deviation ``sigma``, told to expect 0.1."""
-    config = replace(MODEL, diffusion=replace(MODEL.diffusion, sigma_data=0.1))
+    config = replace(TINY, diffusion=replace(TINY.diffusion, sigma_data=0.1))
     residual = sigma * torch.randn(
         8, 3, 64, 64, generator=torch.Generator().manual_seed(seed + 100)
     )
@@ -226,7 +227,7 @@ def test_residuals_larger_than_foreseen_begin_above_unit_loss() -> None:
 def test_without_preconditioning_the_loss_is_the_error_of_the_noise(base: str) -> None:
     """A denoiser that answers zero is wrong by the noise itself: E|n| = sqrt(2/pi)."""
     diffusion = DiffusionConfig(base="encoder" if base == "encoder" else "bicubic")
-    model = build_model(replace(MODEL, diffusion=diffusion))
+    model = build_model(replace(TINY, diffusion=diffusion))
     loss = loss_of(model, DENOISER, make_batch(size=8, patch=64))
     assert float(loss.detach()) == pytest.approx((2 / torch.pi) ** 0.5, abs=0.01)
 

@@ -18,8 +18,9 @@ from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep
 from sam_diffsr_cli.training.run import Run, StageBegun, open_stage, run_stages, start_from
 from sam_diffsr_cli.training.state import load_state
+from tests.helpers import TINY
 from tests.training import tiny
-from tests.training.tiny import CPU, MODEL, different
+from tests.training.tiny import CPU, different
 
 MakeRun = Callable[..., Run]
 
@@ -121,7 +122,7 @@ def test_compiling_is_asked_of_the_network_that_is_trained(
     monkeypatch.setattr(torch.nn.Module, "compile", take)
     habits = replace(tiny.STEPS_ONLY, compile=True)
     finish(make_run(tiny.recipe(steps=1), habits=habits))
-    model = build_model(MODEL)
+    model = build_model(TINY)
     assert [type(module) for module in asked] == [type(model.rrdb), type(model.denoise_fn)]
 
 
@@ -130,7 +131,7 @@ def test_compiling_is_asked_of_the_network_that_is_trained(
 
 def test_the_first_stage_starts_from_parameters_drawn_from_its_seed(make_run: MakeRun) -> None:
     state = open_stage(make_run(tiny.recipe(seed=5)), 0)
-    assert different(state.model.state_dict(), build_model(MODEL, 5).state_dict()) == []
+    assert different(state.model.state_dict(), build_model(TINY, 5).state_dict()) == []
 
 
 def test_a_stage_starts_with_the_average_of_the_stage_before(make_run: MakeRun) -> None:
@@ -142,7 +143,7 @@ def test_a_stage_starts_with_the_average_of_the_stage_before(make_run: MakeRun) 
 
 
 def test_init_gives_the_starting_parameters(tmp_path: Path, make_run: MakeRun) -> None:
-    given = build_model(MODEL, seed=9)
+    given = build_model(TINY, seed=9)
     save_weights(tmp_path / "given.safetensors", given, "a test", torch.float32)
     run = make_run(with_init(tiny.recipe("diffusion"), tmp_path / "given.safetensors"))
     assert different(open_stage(run, 0).model.state_dict(), given.state_dict()) == []
@@ -150,13 +151,13 @@ def test_init_gives_the_starting_parameters(tmp_path: Path, make_run: MakeRun) -
 
 def test_init_brings_the_parameters_not_how_they_are_sampled(tmp_path: Path) -> None:
     path = tmp_path / "given.safetensors"
-    other = replace(MODEL, diffusion=replace(MODEL.diffusion, sampling_steps=5))
+    other = replace(TINY, diffusion=replace(TINY.diffusion, sampling_steps=5))
     save_weights(path, build_model(other), "a test")
-    assert start_from(path, MODEL).config == MODEL
+    assert start_from(path, TINY).config == TINY
 
 
 def test_init_of_another_network_is_refused(tmp_path: Path, make_run: MakeRun) -> None:
-    other = replace(MODEL, encoder=EncoderConfig(kind="residual", num_feat=4, num_block=2))
+    other = replace(TINY, encoder=EncoderConfig(kind="residual", num_feat=4, num_block=2))
     save_weights(tmp_path / "given.safetensors", build_model(other), "a test")
     run = make_run(with_init(tiny.recipe(), tmp_path / "given.safetensors"))
     with pytest.raises(InputError, match=r"given\.safetensors: holds another network") as caught:
@@ -243,7 +244,7 @@ def test_another_recipe_is_refused(begun: Run) -> None:
 
 
 def test_another_network_is_refused(begun: Run) -> None:
-    other = replace(MODEL, unet=UNetConfig(kind="folded", widths=(12, 8)))
+    other = replace(TINY, unet=UNetConfig(kind="folded", widths=(12, 8)))
     with pytest.raises(ConfigError, match="another network"):
         finish(replace(begun, recipe=replace(begun.recipe, model=other)))
 
@@ -280,6 +281,6 @@ def test_a_card_that_was_filled_in_stays_when_the_run_ends_again(make_run: MakeR
 
 
 def test_how_a_model_is_sampled_does_not_decide_what_goes_on(begun: Run) -> None:
-    model = replace(MODEL, diffusion=replace(MODEL.diffusion, sampling_sigma=0.5))
+    model = replace(TINY, diffusion=replace(TINY.diffusion, sampling_sigma=0.5))
     other = replace(begun, recipe=replace(begun.recipe, model=model))
     assert open_stage(other, 0).model.config == model

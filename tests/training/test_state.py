@@ -32,8 +32,9 @@ from sam_diffsr_cli.training.state import (
     save_state,
     trained_model,
 )
+from tests.helpers import TINY
 from tests.training import tiny
-from tests.training.tiny import CPU, MODEL, different, photos, start, values
+from tests.training.tiny import CPU, different, photos, start, values
 
 ENCODER = replace(tiny.ENCODER, steps=3, batch=2, precision="fp32")
 DENOISER = replace(ENCODER, stage="diffusion")
@@ -200,7 +201,7 @@ def test_a_truncated_file_is_refused(path: Path, share: float) -> None:
 
 def test_a_weights_file_is_not_a_state(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    save_weights(path, build_model(MODEL), "a test")
+    save_weights(path, build_model(TINY), "a test")
     with pytest.raises(WeightsError, match=r"model\.safetensors: not a training state"):
         load_state(path, None, CPU)
 
@@ -300,7 +301,7 @@ def test_trained_model_holds_the_average_of_the_trained_network(
 def test_trained_model_holds_the_frozen_network_as_it_was(
     config: TrainConfig, trained: Trained
 ) -> None:
-    fresh, model = build_model(MODEL, seed=1), trained_model(trained(config))
+    fresh, model = build_model(TINY, seed=1), trained_model(trained(config))
     networks = ((fresh.denoise_fn, model.denoise_fn), (fresh.rrdb, model.rrdb))
     before, after = networks[config.stage == "diffusion"]
     assert different(before.state_dict(), after.state_dict()) == []

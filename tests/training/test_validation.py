@@ -19,8 +19,9 @@ from sam_diffsr_cli.models.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.validation import Validation, pair, sample_grid, validate
 from tests.conftest import OWN_VECTORS
+from tests.helpers import TINY
 from tests.training import tiny
-from tests.training.tiny import CPU, MODEL, photos
+from tests.training.tiny import CPU, photos
 
 ENCODER = replace(tiny.ENCODER, precision="fp32")
 DENOISER = replace(ENCODER, stage="diffusion")
@@ -31,7 +32,7 @@ DEFECT = 40
 
 def shaken(*, seed: int = 2) -> SuperResolver:
     """A model none of whose layers is zero, as after some training."""
-    model = build_model(MODEL, seed=1)
+    model = build_model(TINY, seed=1)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -155,7 +156,7 @@ def test_the_result_is_what_upscale_makes_of_the_photo(
 
 def test_the_loss_of_the_encoder_is_its_distance_to_the_photo() -> None:
     """An untrained encoder is bicubic, exact on a flat photo; its bias shifts it by 0.25."""
-    model = build_model(MODEL)
+    model = build_model(TINY)
     with torch.no_grad():
         model.rrdb.head.bias.fill_(0.25)  # type: ignore[operator, union-attr]  # Module
     flat = [TrainingPhoto("flat", torch.full((3, 40, 40), 90, dtype=torch.uint8))]
@@ -204,7 +205,7 @@ def test_the_diffusion_is_judged_by_its_loss() -> None:
 def test_a_better_encoder_has_the_higher_score() -> None:
     """Untrained it is bicubic; shaken it is worse."""
     among = [TrainingPhoto("p", torch.arange(64).byte().expand(3, 64, 64).contiguous())]
-    better, worse = (measure(ENCODER, model, among) for model in (build_model(MODEL), shaken()))
+    better, worse = (measure(ENCODER, model, among) for model in (build_model(TINY), shaken()))
     assert better.score > worse.score
 
 

@@ -22,15 +22,9 @@ from sam_diffsr_cli.training.loop import TrainStep
 from sam_diffsr_cli.training.recorder import Habits
 from sam_diffsr_cli.training.run import Run
 from sam_diffsr_cli.training.state import TrainState, new_state
+from tests.helpers import TINY
 
 CPU = torch.device("cpu")
-MODEL = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2, num_timesteps=10
-    ),
-)
 FULL_MODEL = ModelConfig(
     encoder=EncoderConfig(kind="rrdb", num_feat=8, num_block=2),
     unet=UNetConfig(kind="full", widths=(8, 8)),
@@ -67,7 +61,7 @@ def source(
     config: TrainConfig,
     share: Share | None = None,
     among: Sequence[TrainingPhoto] | None = None,
-    model: ModelConfig = MODEL,
+    model: ModelConfig = TINY,
 ) -> BatchSource:
     """Return batches of ``among``, by default ``photos()``."""
     among = photos() if among is None else among
@@ -82,7 +76,7 @@ def source(
     )
 
 
-def start(config: TrainConfig, model: ModelConfig = MODEL) -> TrainState:
+def start(config: TrainConfig, model: ModelConfig = TINY) -> TrainState:
     """Return a state that has done nothing."""
     return new_state(build_model(model, seed=1), config, CPU)
 
@@ -115,7 +109,7 @@ def recipe(*stages: Stage, **changes: Any) -> Recipe:
     """Return a recipe of these stages, or both; ``changes`` are those of both stages."""
     return Recipe(
         preset="lite",
-        model=MODEL,
+        model=TINY,
         encoder=replace(ENCODER, precision="fp32", **changes),
         diffusion=replace(DENOISER, precision="fp32", **changes),
         stages=stages or ("encoder", "diffusion"),
@@ -179,13 +173,13 @@ def pictures(folder: Path) -> Path:
 
 
 def command(data: Path, out: Path, steps: int) -> list[str]:
-    """Return the words that train ``MODEL`` so many steps a stage, after ``samsr``."""
+    """Return the words that train ``TINY`` so many steps a stage, after ``samsr``."""
     settings = {
-        "model.encoder.num_feat": MODEL.encoder.num_feat,
-        "model.encoder.num_block": MODEL.encoder.num_block,
-        "model.unet.widths": list(MODEL.unet.widths),
-        "model.diffusion.num_timesteps": MODEL.diffusion.num_timesteps,
-        "model.diffusion.sampling_steps": MODEL.diffusion.sampling_steps,
+        "model.encoder.num_feat": TINY.encoder.num_feat,
+        "model.encoder.num_block": TINY.encoder.num_block,
+        "model.unet.widths": list(TINY.unet.widths),
+        "model.diffusion.num_timesteps": TINY.diffusion.num_timesteps,
+        "model.diffusion.sampling_steps": TINY.diffusion.sampling_steps,
         "encoder.steps": steps,
         "diffusion.steps": steps,
     }

@@ -1,0 +1,111 @@
+"""The page of ``samsr evaluate --report``: what was measured, as a comparison page."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sam_diffsr_cli.comparison.page import write_page
+from sam_diffsr_cli.comparison.records import (
+    Curve,
+    CurvePoint,
+    Metric,
+    MetricRow,
+    Page,
+    Picture,
+)
+from sam_diffsr_cli.evaluation.report import MEASURES, summarize
+from sam_diffsr_cli.evaluation.run import Measured, Plan, result_path
+from sam_diffsr_cli.evaluation.sets import read_truth
+
+__all__ = ["write_report"]
+
+TRUTH = "truth"
+
+
+def write_report(plan: Plan, measured: Sequence[Measured], path: Path) -> None:
+    """Write the page of an evaluation that kept its results.
+
+    Raises:
+        InputError: The page cannot be written, or a result is gone.
+    """
+    methods = [method.name for method in plan.methods]
+    names = " and ".join(one.name for one in plan.sets)
+    page = Page(
+        title=f"samsr evaluate: {names}",
+        methods=methods,
+        pictures=_pictures(plan, measured),
+        truth=TRUTH,
+        facts=tuple(plan.identity.items()),
+        metrics=_metrics(measured),
+        rows=tuple(_rows(plan, measured)),
+        curves=tuple(_curves(plan, measured)),
+    )
+    write_page(page, path)
+
+
+def _metrics(measured: Sequence[Measured]) -> list[Metric]:
+
+    better = {True: "higher", False: "lower", None: "nearer to 1"}
+    return [
+        Metric(
+            one.title,
+            better[one.is_more_better],  # type: ignore[arg-type]  # one of the three
+            "dB" if "PSNR" in one.title else "",
+            one.digits,
+        )
+        for name, one in MEASURES.items()
+        if any(name in record.values for record in measured)
+    ]
+
+
+def _label(plan: Plan, set_name: str, picture: str) -> str:
+    return picture if len(plan.sets) == 1 else f"{set_name}: {picture}"
+
+
+def _pictures(plan: Plan, measured: Sequence[Measured]) -> Iterator[Picture]:
+    """Yield the pictures that every method has enlarged, with the first of its seeds."""
+    assert plan.out is not None  # noqa: S101 - results are kept where there is a page
+    done = {(one.set_name, one.picture, one.method) for one in measured}
+    for one in plan.sets:
+        for truth in one.truths:
+            if any((one.name, truth.picture, m.name) not in done for m in plan.methods):
+                continue
+            panels = {
+                method.name: result_path(plan.out, one.name, method.name, truth)
+                for method in plan.methods
+            }
+            hr = read_truth(truth, plan.protocol)
+            yield Picture(_label(plan, one.name, truth.picture), {**panels, TRUTH: hr})
+
+
+def _rows(plan: Plan, measured: Sequence[Measured]) -> Iterator[MetricRow]:
+    """Yield the numbers of each picture, and the means where there is one set."""
+    for one in measured:
+        if one.seed == 0:
+            values = {MEASURES[name].title: value for name, value in one.values.items()}
+            yield MetricRow(one.method, _label(plan, one.set_name, one.picture), values)
+    if len(plan.sets) == 1:
+        for mean in summarize(measured):
+            values = {MEASURES[name].title: value for name, value in mean.means.items()}
+            errors = {MEASURES[name].title: value for name, value in mean.errors.items()}
+            yield MetricRow(mean.method, None, values, errors)
+
+
+def _curves(plan: Plan, measured: Sequence[Measured]) -> Iterator[Curve]:
+    """Yield quality against steps, for sets that were run at several numbers of steps."""
+    by_name = {method.name: method for method in plan.methods}
+    summaries = summarize(measured)
+    for one in plan.sets:
+        points: dict[str, dict[int, CurvePoint]] = {}
+        for mean in summaries:
+            steps = by_name[mean.method].steps
+            if mean.set_name != one.name or steps is None:
+                continue
+            for name, value in mean.means.items():
+                if math.isfinite(value):
+                    point = CurvePoint(steps, value, mean.errors.get(name))
+                    points.setdefault(name, {})[steps] = point
+        for name, found in points.items():
+            if len(found) > 1:
+                rising = [found[steps] for steps in sorted(found)]
+                yield Curve(MEASURES[name].title, rising, one.name)

@@ -1,0 +1,77 @@
+"""What many tests begin with: tiny models and the command line."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from typer.testing import CliRunner
+
+from sam_diffsr_cli.checkpoints.store import save_weights
+from sam_diffsr_cli.cli.app import app
+from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.models.model import build_model
+
+TINY = ModelConfig(
+    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
+    unet=UNetConfig(kind="folded", widths=(8, 8)),
+    diffusion=DiffusionConfig(
+        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
+    ),
+)
+"""The bundled model's parts, small. Untrained, with no steps, it enlarges by bicubic."""
+
+TINY_FULL = ModelConfig(
+    encoder=EncoderConfig(kind="rrdb", num_feat=8, num_block=2),
+    unet=UNetConfig(kind="full", widths=(8, 8, 8, 8)),
+    diffusion=DiffusionConfig(num_timesteps=10, sampling_steps=2),
+    lr_divisor=256,
+)
+"""The published network's parts, small."""
+
+TINIER = ModelConfig(
+    encoder=EncoderConfig(kind="residual", num_feat=4, num_block=2),
+    unet=UNetConfig(kind="folded", widths=(4, 8)),
+)
+"""Where only the file counts."""
+
+PATIENCE_S = 600.0
+"""A wait this long has failed; on a busy machine every shorter one may not have."""
+
+
+class Ran(NamedTuple):
+    """What a command line answered; ``stderr`` on one line, as terminals break it anywhere."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def samsr(*arguments: object) -> Ran:
+    """Run the command line in this process."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Ran(result.exit_code, result.stdout, " ".join(result.stderr.split()))
+
+
+def samsr_process(*arguments: object, env: Mapping[str, str], cwd: Path | None = None) -> Ran:
+    """Run the command line in a process of its own; ``stderr`` as it came."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "sam_diffsr_cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=dict(env),
+        cwd=cwd,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def write_weights(path: Path, config: ModelConfig = TINY, source: str = "test") -> Path:
+    """Save an untrained model."""
+    save_weights(path, build_model(config), source, torch.float32)
+    return path
