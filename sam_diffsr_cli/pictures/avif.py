@@ -19,6 +19,7 @@ from sam_diffsr_cli.pictures.records import Frame, Metadata
 __all__ = [
     "MOST_BITS",
     "crop_frames",
+    "depth_notes",
     "light_chunks",
     "properties_of",
     "read_deep_avif",
@@ -173,3 +174,11 @@ def crop_frames(frames: list[Frame], boxes: ItemProperties) -> list[Frame]:
     if window is None:
         return frames
     return [replace(frame, pixels=frame.pixels[window]) for frame in frames]
+
+
+def depth_notes(file: BinaryIO) -> tuple[str, ...]:
+    """Say that an animation has more bits than are read of it."""
+    boxes = properties_of(file)
+    if boxes is None or boxes.bits == 8:
+        return ()
+    return (f"{boxes.bits} bits a channel became 8, all that is read of an animated AVIF",)

@@ -70,7 +70,11 @@ def _without_profile(
     if _path_to_srgb(picture) is None:
         return plain, []
     is_wide = target.name == JXL_NAME and not _is_gray(picture)
-    note = f"{target.name} has no room for the ICC profile: its colours were converted to "
+    colour = metadata.colour
+    what = "the ICC profile: its colours"
+    if colour is not None:
+        what = f"what tells its colours ({colour.source}): they"
+    note = f"{target.name} has no room for {what} were converted to "
     if is_wide:
         return replace(plain, colour=DISPLAY_P3), [note + "Display P3"]
     return plain, [note + "sRGB"]

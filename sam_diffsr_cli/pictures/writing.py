@@ -207,7 +207,7 @@ def _needs_codec(picture: Picture, metadata: Metadata) -> bool:
 
 
 def _write_avif(file: BinaryIO, picture: Picture, metadata: Metadata, quality: int) -> None:
-    bits = 10 if picture.bits == 10 else avif.MOST_BITS
+    bits = 10 if picture.bits is not None and picture.bits <= 10 else avif.MOST_BITS
     try:
         avif.write_avif(file, picture.frames[0].pixels, metadata, quality, bits)
     except (RuntimeError, TypeError, ValueError) as error:
