@@ -36,7 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "tiling",
         }
     ),
-    frozenset({"workers"}),
+    frozenset({"workers", "degradation"}),
     frozenset({"models", "data", "masks", "metrics", "noise"}),
     frozenset({"checkpoints", "sampling"}),
     frozenset({"upscaling"}),

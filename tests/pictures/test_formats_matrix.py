@@ -2,8 +2,8 @@
 
 import functools
 
-from tests.tools.format_matrix import BEGIN, CELLS, END, measure_cells, table_of
-from tests.tools.write_formats import PAGE
+from tests.workshop.tools.format_matrix import BEGIN, CELLS, END, measure_cells, table_of
+from tests.workshop.tools.write_formats import PAGE
 
 cells = functools.cache(measure_cells)
 
@@ -21,7 +21,7 @@ def test_nothing_is_lost_without_a_note() -> None:
 def test_the_matrix_on_the_page_is_up_to_date() -> None:
     page = PAGE.read_text(encoding="utf-8")
     shown = page[page.index(BEGIN) + len(BEGIN) : page.index(END)].strip()
-    assert shown == table_of(cells()).strip(), "run: python -m tests.tools.write_formats"
+    assert shown == table_of(cells()).strip(), "run: python -m tests.workshop.tools.write_formats"
 
 
 def test_every_format_that_is_read_is_in_the_matrix() -> None:

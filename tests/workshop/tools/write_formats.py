@@ -1,10 +1,10 @@
-"""Bring the tables of the page on formats up to date: ``python -m tests.tools.write_formats``."""
+"""Bring the tables of the page on formats up to date: ``tests.workshop.tools.write_formats``."""
 
 from pathlib import Path
 
 import sam_diffsr_cli
 from sam_diffsr_cli.pictures.pixel_table import with_pixel_table
-from tests.tools.format_matrix import with_matrix
+from tests.workshop.tools.format_matrix import with_matrix
 
 PAGE = Path(sam_diffsr_cli.__file__).parent / "docs" / "formats.md"
 
