@@ -81,7 +81,7 @@ def _without_profile(
 
 
 def _is_gray(picture: Picture) -> bool:
-    return picture.frames[0].pixels.shape[2] < 3
+    return bool(picture.frames[0].pixels.shape[2] < 3)
 
 
 def _fit_gray(metadata: Metadata) -> tuple[Metadata, list[str]]:

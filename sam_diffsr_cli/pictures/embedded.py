@@ -172,8 +172,12 @@ def _find_photoshop(image: Image.Image) -> bytes | None:
 
 
 def _find_chunks(chunks: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    listed = list(chunks)
+    # The profile beside code points is for programs that do not know these.
+    has_codes = any(kind == b"cICP" for kind, _ in listed)
+    kept = KEPT_CHUNKS | {b"iCCP"} if has_codes else KEPT_CHUNKS
     return (
         (kind, body)
-        for kind, body in chunks
-        if kind in KEPT_CHUNKS and not body.startswith(png.CARRIED_TEXTS)
+        for kind, body in listed
+        if kind in kept and not body.startswith(png.CARRIED_TEXTS)
     )

@@ -226,7 +226,7 @@ def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     chunks = list(metadata.png_chunks)
     kinds = {kind for kind, _ in chunks}
     if metadata.icc is not None:
-        chunks = [(kind, body) for kind, body in chunks if kind != b"sRGB"]
+        chunks = [(kind, body) for kind, body in chunks if kind not in (b"sRGB", b"iCCP")]
         chunks.insert(0, png.profile_chunk(metadata.icc))
     if metadata.dpi is not None and b"pHYs" not in kinds:
         chunks.append(png.density_chunk(metadata.dpi))

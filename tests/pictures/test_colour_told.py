@@ -184,6 +184,16 @@ def test_code_points_go_before_a_profile_in_png() -> None:
     assert mean_difference(lab_shown(rewritten(data, "TIFF"))[::2, ::2], meant) < SEEN
 
 
+@pytest.mark.parametrize("codes", [(12, 13, 0, 1), (9, 16, 0, 1), (12, 13, 7, 1)], ids=str)
+def test_the_profile_beside_code_points_stays_in_png(codes: tuple[int, ...]) -> None:
+    profile = samples.p3_profile()
+    data = samples.png(colours(), before=chunk(b"cICP", bytes(codes)) + iccp(profile))
+    again = rewritten(data, "PNG")
+    assert opened(again).info["icc_profile"] == profile
+    assert again.count(b"iCCP") == 1
+    assert chunk(b"cICP", bytes(codes)) in again
+
+
 def test_a_profile_goes_before_gamma_in_png() -> None:
     profile = samples.p3_profile()
     before = iccp(profile) + chunk(b"gAMA", struct.pack(">I", 100_000))
