@@ -11,7 +11,15 @@ from typing import BinaryIO, NamedTuple
 
 from sam_diffsr_cli.pictures.colour_numbers import Codes
 
-__all__ = ["Box", "Crop", "ItemProperties", "children_of", "pack_box", "read_properties"]
+__all__ = [
+    "Box",
+    "Crop",
+    "ItemProperties",
+    "check_texts",
+    "children_of",
+    "pack_box",
+    "read_properties",
+]
 
 MOST_META_BYTES = 16 << 20
 MOST_TOP_BOXES = 1000
@@ -183,3 +191,33 @@ def _crop(body: bytes) -> Crop | None:
     numbers = struct.unpack(">IIIIiIiI", body[:32])
     pairs = zip(numbers[::2], numbers[1::2], strict=True)
     return Crop(*(Fraction(above, below) for above, below in pairs))
+
+
+def check_texts(file: BinaryIO) -> None:
+    """Refuse a file whose items are called by what is no text, which decoders take for granted.
+
+    Raises:
+        ValueError: A type, a name or a kind of content is none, or stops short.
+    """
+    meta = read_meta(file)
+    for box in children_of(meta or b"", 4):
+        if box.kind == b"iinf":
+            entries = children_of(box.body, 8 if box.body[:1] > b"\0" else 6)
+            texts = [each.body[8 if each.body[:1] < b"\3" else 10 :] for each in entries]
+        elif box.kind == b"iprp":
+            held = (each.body for each in children_of(box.body) if each.kind == b"ipco")
+            texts = [e.body[4:] for body in held for e in children_of(body) if e.kind == b"auxC"]
+            # Behind the type stand bytes of other kinds.
+            texts = [text.partition(b"\0")[0] for text in texts]
+        else:
+            continue
+        if not all(_is_text(text) for text in texts):
+            raise ValueError("a box that should hold text does not")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
