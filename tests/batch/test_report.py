@@ -19,7 +19,7 @@ from tests.helpers import samsr
 RUN_KEYS = {
     "samsr", "version", "status", "exit_code", "error", "made_by", "plan", "left_out", "files"
 }  # fmt: skip
-EARLY_KEYS = RUN_KEYS - {"made_by", "plan"}
+EARLY_KEYS = RUN_KEYS - {"made_by", "plan", "left_out"}
 PLAN_KEYS = {
     "pictures",
     "already_there",
