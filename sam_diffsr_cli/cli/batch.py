@@ -31,6 +31,9 @@ def show_batch(batch: Batch, *, dry_run: bool, as_json: bool) -> Result:
     """Tell the plan, do it or only list it, and report."""
     if dry_run or len(batch.jobs) > 1:
         note(_describe_plan(batch, is_timed=dry_run))
+    passed_by = batch.left_out.line()
+    if passed_by is not None:
+        note(f"note: {passed_by}")
     outcomes: list[Outcome] = []
     is_stopped = False
     try:
@@ -40,7 +43,12 @@ def show_batch(batch: Batch, *, dry_run: bool, as_json: bool) -> Result:
             _run(batch, outcomes, as_json=as_json)
     except KeyboardInterrupt:
         is_stopped = True
-    failure = failure_of(outcomes, len(batch.jobs), is_stopped=is_stopped)
+    failure = failure_of(
+        outcomes,
+        len(batch.jobs),
+        is_stopped=is_stopped,
+        passed_by=batch.left_out.pictures if batch.strict else 0,
+    )
     status = "planned" if dry_run and failure is None else None
     cause = failure.__cause__ if failure is not None and failure.exit_code == 1 else None
     if not as_json:

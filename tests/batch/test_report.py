@@ -16,8 +16,10 @@ from sam_diffsr_cli.cli.render import error_document, to_text
 from sam_diffsr_cli.errors import InputError
 from tests.helpers import samsr
 
-RUN_KEYS = {"samsr", "version", "status", "exit_code", "error", "made_by", "plan", "files"}
-EARLY_KEYS = RUN_KEYS - {"made_by", "plan"}
+RUN_KEYS = {
+    "samsr", "version", "status", "exit_code", "error", "made_by", "plan", "left_out", "files"
+}  # fmt: skip
+EARLY_KEYS = RUN_KEYS - {"made_by", "plan", "left_out"}
 PLAN_KEYS = {
     "pictures",
     "already_there",

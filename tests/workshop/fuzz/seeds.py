@@ -390,7 +390,7 @@ def _jxls() -> Iterator[tuple[str, bytes]]:
 
 
 def _heics() -> Iterator[tuple[str, bytes]]:
-    path = Path(__file__).parents[1] / "pictures" / "heic_samples.py"
+    path = Path(__file__).parents[2] / "pictures" / "heic_samples.py"
     names = runpy.run_path(str(path))
     for name in ("PLAIN", "DEEP", "ALPHA", "WITH_EXIF", "WITH_PROFILE"):
         yield f"{name.lower()}.heic", names[name]
