@@ -27,7 +27,7 @@ from sam_diffsr_cli.pictures.reading import read_head
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.upscaling.passes import check_scale
 
-__all__ = ["NamedBatch", "check_alone", "check_job", "name_batch", "name_jobs"]
+__all__ = ["NamedBatch", "check_job", "name_batch", "name_jobs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,16 @@ class NamedBatch:
     left_out: LeftOut
 
 
-def name_batch(sources: Sequence[str], target: str, options: BatchOptions) -> NamedBatch:
+def name_batch(
+    sources: Sequence[str], target: str, options: BatchOptions, *, looks: bool = False
+) -> NamedBatch:
     """Find the pictures and name their outputs; refuse all that needs no model to be refused.
 
     Args:
         sources: As ``plan_batch``.
         target: As ``plan_batch``.
         options: What else was asked for.
+        looks: Look at the only picture of a run too, and at what is where its output goes.
 
     Raises:
         InputError: An option or a name cannot be used, or the only picture cannot be read or
@@ -71,6 +74,8 @@ def name_batch(sources: Sequence[str], target: str, options: BatchOptions) -> Na
     )
     if isinstance(options.model, str):
         parse_reference(options.model)
+    if looks and kept is None:
+        _check_alone(jobs, naming, options.limits)
     return NamedBatch(naming, jobs, kept, left_out)
 
 
@@ -170,7 +175,7 @@ def _is_occupied(target: Place, must_be_new: bool) -> bool:  # noqa: FBT001 - on
     return True
 
 
-def check_alone(jobs: Sequence[Job], naming: Naming, limits: Limits) -> None:
+def _check_alone(jobs: Sequence[Job], naming: Naming, limits: Limits) -> None:
     """Refuse the only picture of a run, as far as its names and its head tell.
 
     Raises:

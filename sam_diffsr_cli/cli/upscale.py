@@ -204,7 +204,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: samsr upscale "scans/*.tif" cat.jpg larger/ --scale 2.5 --dry-run
     Example: curl ... | samsr upscale - - --format png > large.png
     """
-    from sam_diffsr_cli.batch.naming import check_alone, name_batch
+    from sam_diffsr_cli.batch.naming import name_batch
     from sam_diffsr_cli.batch.options import BatchOptions
 
     if as_json and target == STANDARD:
@@ -239,10 +239,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         precision=precision,
         model=weights,
     )
-    named = name_batch(sources, target, options)
-    if not (dry_run or as_json or manifest):
-        check_alone(named.jobs, named.naming, options.limits)
-    # Loading torch takes longer than to say what is wrong.
+    named = name_batch(sources, target, options, looks=not (dry_run or as_json))
     from sam_diffsr_cli.batch.request import plan_batch
     from sam_diffsr_cli.cli.batch import show_batch
 
