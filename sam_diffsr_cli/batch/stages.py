@@ -166,8 +166,8 @@ def _enlarge(
         pixels = enlarge_frame(run, frame.pixels, picture.metadata.of_page(index).icc)
         frames.append(replace(frame, pixels=pixels))
     parts = () if settings.options.strip_metadata else settle(picture.parts, target.name)
-    told = levels._asdict() if settings.upscaler.config.encoder.num_levels else None
-    return replace(picture.with_frames(tuple(frames)), parts=parts, levels=told)
+    found = levels._asdict() if settings.upscaler.config.encoder.num_levels else None
+    return replace(picture.with_frames(tuple(frames)), parts=parts, levels=found)
 
 
 def _levels_of(picture: Picture, settings: Settings) -> Levels:
