@@ -129,9 +129,8 @@ def estimate_stage(
 ) -> StageEstimate:
     """Tell what training ``model`` by ``config`` on ``device`` will cost, without data.
 
-    It takes about ten seconds, more where the least step is longer. What would take too long, or
-    more memory than is free, is timed with fewer or smaller crops and scaled up by their area,
-    which tells rather too much.
+    It takes about ten seconds, or two of the least steps. What would take too long, or more memory
+    than is free, is timed smaller and scaled up by its area, which tells rather too much.
 
     Args:
         model: Not changed.

@@ -1,12 +1,12 @@
 """The time that is told before the work: one disturbed run does not decide it."""
 
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling import speed
 from sam_diffsr_cli.upscaling.model import Upscaler
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
