@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from sam_diffsr_cli.pictures.formats import is_readable_name
-from sam_diffsr_cli.pictures.kinds import HEAD_BYTES, kind_of
+from sam_diffsr_cli.pictures.kinds import HEAD_BYTES, Kind, kind_named, kind_of
 
 __all__ = ["LeftOut"]
 
@@ -38,14 +38,14 @@ class LeftOut:
             if is_readable_name(path):
                 self.counts["pictures", HIDDEN] += 1
             return
-        self._add(path.suffix.lower(), _head_of(path))
+        self._add(path.suffix.lower(), _kind_in(path))
 
     def add_name(self, suffix: str) -> None:
         """Count a file of a store, which is not opened, by its suffix."""
-        self._add(suffix.lower(), b"")
+        self._add(suffix.lower(), None)
 
-    def _add(self, suffix: str, head: bytes) -> None:
-        kind = kind_of(head)
+    def _add(self, suffix: str, kind: Kind | None) -> None:
+        kind = kind or kind_named(suffix)
         if kind is None:
             self.counts[f"{suffix[1:]} files" if suffix else "files", NO_PICTURE] += 1
         else:
@@ -76,11 +76,11 @@ class LeftOut:
         return f"left out of folders: {', '.join(named)}"
 
 
-def _head_of(path: Path) -> bytes:
+def _kind_in(path: Path) -> Kind | None:
     try:
         if path.is_file():
             with path.open("rb") as file:
-                return file.read(HEAD_BYTES)
+                return kind_of(file.read(HEAD_BYTES), file)
     except OSError:
         pass
-    return b""
+    return None
