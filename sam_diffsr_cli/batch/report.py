@@ -51,7 +51,6 @@ def make_document(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         outcomes: One for each picture that was reached, in any order.
     """
     plan = batch.estimate
-    place = {id(job): index for index, job in enumerate(batch.jobs)}
     return {
         "made_by": json.loads(make_record(batch.settings)),
         "plan": {
@@ -67,9 +66,7 @@ def make_document(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, Any]:
             for (kind, reason), count in sorted(batch.left_out.counts.items())
         ],
         # Workers finish in any order; the document is in that of the plan.
-        "files": [
-            _file_entry(outcome) for outcome in sorted(outcomes, key=lambda o: place[id(o.job)])
-        ],
+        "files": [_file_entry(outcome) for outcome in sorted(outcomes, key=lambda o: o.job.index)],
     }
 
 

@@ -19,6 +19,7 @@ from sam_diffsr_cli.cli.console import (
 from sam_diffsr_cli.cli.render import Result, heading
 from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import DiskFullError, SamsrError
+from sam_diffsr_cli.workers.messages import WorkDone
 
 __all__ = ["print_outcome", "show_batch"]
 
@@ -99,8 +100,8 @@ class _Bars(Watcher):
     def notify(self, text: str) -> None:
         note(text)
 
-    def workers_done(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> None:
-        for line in describe_workers(outcomes, names):
+    def workers_done(self, shares: Sequence[WorkDone], names: Sequence[str]) -> None:
+        for line in describe_workers(shares, names):
             note(line)
 
 

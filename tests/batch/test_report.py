@@ -39,9 +39,22 @@ FILE_KEYS = {
     "notes",
     "left_out",
     "error",
+    "levels",
     "worker",
 }
-MADE_KEYS = {"tool", "model", "sha256", "scale", "steps", "sampler", "seed", "precision", "device"}
+MADE_KEYS = {
+    "tool",
+    "model",
+    "sha256",
+    "scale",
+    "steps",
+    "sampler",
+    "seed",
+    "clean",
+    "detail",
+    "precision",
+    "device",
+}
 ERROR_KEYS = {"message", "hint", "exit_code"}
 
 

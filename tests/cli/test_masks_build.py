@@ -23,8 +23,8 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.build import Shard
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.work import MaskOptions, choose_devices
-from tests.batch.test_kill import tool
 from tests.cli.test_masks import blocks, content, mask_names, samsr, save, wait_for
+from tests.workshop.tools import kill_batch as tool
 
 PHOTOS = 8
 NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

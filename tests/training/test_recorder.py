@@ -423,7 +423,7 @@ def test_a_damaged_journal_is_kept_aside_and_the_run_goes_on(desk: Desk) -> None
     journal.write_text("not a journal\n")
     with desk.open(replace(NEVER, write_every=1)) as recorder:
         desk.take(recorder, 2)
-    assert recorder.journal._file.closed
+    assert recorder.journal._log._file.closed
     assert journal.with_name(f"{JOURNAL_NAME}.damaged").read_text() == "not a journal\n"
     told = [entry.text for entry in desk.entries() if isinstance(entry, EventEntry)]
     assert any("line 1 is damaged" in text and f"{JOURNAL_NAME}.damaged" in text for text in told)
