@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures import jxl
+from sam_diffsr_cli.pictures.boxes import pack_box
 from sam_diffsr_cli.pictures.colour_numbers import DISPLAY_P3
 from sam_diffsr_cli.pictures.jxl_colour import with_jxl_colour
 from sam_diffsr_cli.pictures.jxl_header import JxlColour, codestream_of, read_header
@@ -169,3 +171,12 @@ def test_a_profile_in_a_jxl_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(InputError, match="sample: is JPEG XL with an ICC profile") as caught:
         read(heic_samples.JXL_EXACT)
     assert "pip install 'samsr[jxl]'" in str(caught.value.hint)
+
+
+def test_a_code_stream_in_parts_is_joined() -> None:
+    pixels = levels(9, 7, 3)
+    stream = bytes(imagecodecs.jpegxl_encode(pixels, lossless=True, usecontainer=False))
+    parts = [(0).to_bytes(4, "big") + stream[:60], (1 << 31 | 1).to_bytes(4, "big") + stream[60:]]
+    data = jxl.CONTAINER + b"".join(pack_box(b"jxlp", part) for part in parts)
+    assert np.array_equal(read(data).frames[0].pixels, pixels)
+    assert jxl._stream_of(data) == stream
