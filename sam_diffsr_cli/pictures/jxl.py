@@ -103,6 +103,7 @@ def read_jxl(file: BinaryIO, name: str) -> Picture:
         frames=(Frame(pixels),),
         metadata=metadata,
         notes=(*notes, *more),
+        turned=header.orientation,
         bits=bits,
     )
 
