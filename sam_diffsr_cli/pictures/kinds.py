@@ -11,7 +11,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import BinaryIO, NamedTuple
 
-__all__ = ["HEAD_BYTES", "HEIF_EXTRA", "Kind", "can_read_heif", "kind_named", "kind_of"]
+__all__ = ["HEAD_BYTES", "HEIF_EXTRA", "RAW_HINT", "Kind", "can_read_heif", "kind_of"]
 
 HEAD_BYTES = 1 << 16
 """As much of a file as is looked at."""
@@ -116,34 +116,6 @@ RAW_MAKERS = (
     (b"Phase One", "IIQ of Phase One"),
     (b"EASTMAN KODAK", "DCR of Kodak"),
 )
-RAW_SUFFIXES = frozenset(
-    [
-        ".cr2",
-        ".cr3",
-        ".crw",
-        ".nef",
-        ".nrw",
-        ".arw",
-        ".srf",
-        ".sr2",
-        ".dng",
-        ".raf",
-        ".orf",
-        ".rw2",
-        ".rwl",
-        ".pef",
-        ".srw",
-        ".3fr",
-        ".iiq",
-        ".x3f",
-        ".mrw",
-        ".dcr",
-        ".kdc",
-        ".erf",
-        ".mef",
-        ".mos",
-    ]
-)
 MAKE, PHOTOMETRIC, COMPRESSION, SUB_DIRECTORIES, DNG_VERSION = 271, 262, 259, 330, 50706
 MOSAICS = (32803, 34892)
 """A colour filter array, and its demosaiced but undeveloped form."""
@@ -176,13 +148,6 @@ def kind_of(head: bytes, file: BinaryIO | None = None) -> Kind | None:
         return Kind("a web page (HTML)", "download the picture itself")
     if len(head) > 2 and head[:1] == b"P" and head[1:2] in b"1234567FfY" and head[2:3].isspace():
         return Kind("PNM (PBM, PGM, PPM, PAM or PFM)")
-    return None
-
-
-def kind_named(suffix: str) -> Kind | None:
-    """Name what a suffix stands for, where the first bytes say nothing; None for most."""
-    if suffix in RAW_SUFFIXES:
-        return Kind(f"{suffix[1:].upper()}, a raw photo by its name", RAW_HINT)
     return None
 
 

@@ -146,11 +146,3 @@ def test_heic_cannot_be_named_for_writing() -> None:
     with pytest.raises(InputError, match="unknown format"):
         formats.format_of(Path("a.heic"))
     assert formats.format_kept("HEIF").name == "PNG"
-
-
-@pytest.mark.parametrize("suffix", [".cr2", ".dng", ".nef"])
-def test_a_raw_photo_is_named_by_its_suffix_where_its_bytes_say_nothing(suffix: str) -> None:
-    kind = kinds.kind_named(suffix)
-    assert kind is not None
-    assert kind.name == f"{suffix[1:].upper()}, a raw photo by its name"
-    assert kinds.kind_named(".txt") is None
