@@ -312,7 +312,7 @@ def unknown_parts() -> Iterator[Sample]:
 
 def later_samples() -> Iterator[Sample]:
     yield sample("BMP", "profile", bmp(EMBEDDED, profile=PROFILE), has_profile(PROFILE))
-    packet = b"!\xff\x0bXMP DataXMP" + PACKET + b"\1" + bytes(range(255, -1, -1)) + b"\0\0"
+    packet = b"!\xff\x0bXMP DataXMP" + PACKET + b"\1" + bytes(range(255, -1, -1)) + b"\0"
     plain = saved(pixels(), "GIF")
     head = 13 + 3 * 2 ** ((plain[10] & 7) + 1)
     with_packet = plain[:head] + packet + plain[head:]
