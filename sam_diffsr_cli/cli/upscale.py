@@ -94,7 +94,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     file_quality: Annotated[
         int,
-        typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=RESULT),
+        typer.Option(min=1, max=100, help="Of JPEG, WebP, AVIF, JPEG XL.", rich_help_panel=RESULT),
     ] = 95,
     lossless: Annotated[  # noqa: FBT002
         bool, typer.Option("--lossless", help="Exact pixels in WebP.", rich_help_panel=RESULT)
