@@ -116,34 +116,6 @@ RAW_MAKERS = (
     (b"Phase One", "IIQ of Phase One"),
     (b"EASTMAN KODAK", "DCR of Kodak"),
 )
-RAW_SUFFIXES = frozenset(
-    [
-        ".cr2",
-        ".cr3",
-        ".crw",
-        ".nef",
-        ".nrw",
-        ".arw",
-        ".srf",
-        ".sr2",
-        ".dng",
-        ".raf",
-        ".orf",
-        ".rw2",
-        ".rwl",
-        ".pef",
-        ".srw",
-        ".3fr",
-        ".iiq",
-        ".x3f",
-        ".mrw",
-        ".dcr",
-        ".kdc",
-        ".erf",
-        ".mef",
-        ".mos",
-    ]
-)
 MAKE, PHOTOMETRIC, COMPRESSION, SUB_DIRECTORIES, DNG_VERSION = 271, 262, 259, 330, 50706
 MOSAICS = (32803, 34892)
 """A colour filter array, and its demosaiced but undeveloped form."""
