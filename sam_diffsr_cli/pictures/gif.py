@@ -7,12 +7,13 @@ from typing import BinaryIO, NamedTuple
 from sam_diffsr_cli.pictures.ledger import Part, credentials
 from sam_diffsr_cli.pictures.records import Metadata
 
-__all__ = ["list_gif_parts", "read_comment", "read_loop"]
+__all__ = ["list_gif_parts", "read_comment", "read_loop", "read_packet"]
 
 IMAGE, EXTENSION, END = 0x2C, 0x21, 0x3B
 PLAIN_TEXT, CONTROL, COMMENT, APPLICATION = 0x01, 0xF9, 0xFE, 0xFF
 LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 XMP_NAME = b"XMP DataXMP"
+XMP_TRAILER = b"\x01\xff\xfe\xfd"
 WAITS = 2
 MOST_COMMENT = 1 << 20
 
@@ -78,6 +79,9 @@ def _name_of(label: int, parts: list[bytes]) -> str:
 
 
 def _body(label: int, parts: list[bytes]) -> list[bytes]:
+    if label == APPLICATION and parts[:1] == [XMP_NAME]:
+        # The packet is not divided: what look like lengths are letters of it.
+        return [bytes((len(part),)) + part for part in parts[1:]]
     return parts[1:] if label == APPLICATION else parts
 
 
@@ -87,6 +91,15 @@ def read_loop(file: BinaryIO) -> int | None:
         is_loop = block.label == APPLICATION and block.name.encode("latin-1") in LOOPS
         if is_loop and len(block.data) >= 3 and block.data[0] == 1:
             return int.from_bytes(block.data[1:3], "little")
+    return None
+
+
+def read_packet(file: BinaryIO) -> bytes | None:
+    """Return the XMP packet; None when there is none."""
+    for block in _blocks(file):
+        if block.label == APPLICATION and block.name.encode("latin-1") == XMP_NAME:
+            # Behind it all bytes stand in falling order, so that any reader finds its end.
+            return block.data.rpartition(XMP_TRAILER)[0] or None
     return None
 
 
