@@ -199,6 +199,10 @@ def _run(options: "TrainOptions", *, download: bool, print_config: bool, dry_run
 
         typer.echo(to_toml(recipe), nl=False)
         return
+    if not dry_run:
+        from sam_diffsr_cli.data.known_sets import check_data
+
+        check_data(recipe.data.photos, options.data_root)
     from sam_diffsr_cli.cli.train_run import run_training
 
     run_training(recipe, options, download=download, dry_run=dry_run)

@@ -204,8 +204,8 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: samsr upscale "scans/*.tif" cat.jpg larger/ --scale 2.5 --dry-run
     Example: curl ... | samsr upscale - - --format png > large.png
     """
-    from sam_diffsr_cli.batch.request import BatchOptions, plan_batch
-    from sam_diffsr_cli.cli.batch import show_batch
+    from sam_diffsr_cli.batch.naming import name_batch
+    from sam_diffsr_cli.batch.options import BatchOptions
 
     if as_json and target == STANDARD:
         raise InputError("--json and OUT - both want standard output", hint="name a file")
@@ -239,4 +239,8 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         precision=precision,
         model=weights,
     )
-    return show_batch(plan_batch(sources, target, options), dry_run=dry_run, as_json=as_json)
+    named = name_batch(sources, target, options, looks=not (dry_run or as_json))
+    from sam_diffsr_cli.batch.request import plan_batch
+    from sam_diffsr_cli.cli.batch import show_batch
+
+    return show_batch(plan_batch(sources, target, options, named), dry_run=dry_run, as_json=as_json)
