@@ -136,7 +136,8 @@ def _decode_alone(reader: Reader, file: BinaryIO, name: str, limits: Limits) -> 
     turn = 1 if reader.turns else _orientation(picture.metadata)
     pixels = turn_upright(picture.frames[0].pixels, turn)
     parts = list_parts(reader.format, file, picture.metadata)
-    return replace(picture, frames=(Frame(pixels),), turned=turn, parts=parts)
+    turned = picture.turned if reader.turns else turn
+    return replace(picture, frames=(Frame(pixels),), turned=turned, parts=parts)
 
 
 def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
