@@ -97,7 +97,8 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         typer.Option(min=1, max=100, help="Of JPEG, WebP, AVIF, JPEG XL.", rich_help_panel=RESULT),
     ] = 95,
     lossless: Annotated[  # noqa: FBT002
-        bool, typer.Option("--lossless", help="Exact pixels in WebP, JPEG XL.", rich_help_panel=RESULT)
+        bool,
+        typer.Option("--lossless", help="Exact pixels in WebP, JPEG XL.", rich_help_panel=RESULT),
     ] = False,
     strip_metadata: Annotated[  # noqa: FBT002
         bool,
