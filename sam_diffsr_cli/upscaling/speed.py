@@ -53,4 +53,4 @@ def seconds_per_megapixel(
     margin = context_margin(sampling.steps)
     tiles = plan_tiles((length, length), sampling.tile, margin, multiple)
     overlap = sum(tile.area for tile in tiles) / length**2
-    return overlap * (still + sampling.steps * step) / (SIDE * SIDE * scale**2 / 1e6)
+    return float(overlap * (still + sampling.steps * step) / (SIDE * SIDE * scale**2 / 1e6))
