@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from sam_diffsr_cli.benchmark.kernels import name_kernel
 from sam_diffsr_cli.benchmark.records import Peaks
 from sam_diffsr_cli.device import DTYPES, Precision
 
@@ -53,19 +54,28 @@ def measure_peaks(device: torch.device, precision: Precision) -> Peaks:
         matmul=2 * side**3 / matmul_s,
         convolution=max(_convolution_rate(c, s, device, dtype) for c, s in CONVOLUTIONS),
         bandwidth=2 * COPIED_BYTES / copy_s,
+        threads=torch.get_num_threads() if device.type == "cpu" else 0,
+        kernels=name_kernel(*_operands(96, 64, device, dtype)) if device.type == "cpu" else "",
     )
 
 
 def _convolution_rate(channels: int, side: int, device: torch.device, dtype: torch.dtype) -> float:
     """Time a 3x3 convolution in the memory format that the networks have; FLOPs per second."""
+    x, weight = _operands(channels, side, device, dtype)
+    seconds = _best_seconds(lambda: conv2d(x, weight, padding=1), device)
+    return 2 * 9 * channels**2 * side**2 / seconds
+
+
+def _operands(
+    channels: int, side: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Draw a picture and a 3x3 kernel of so many channels."""
 
     def random(*shape: int) -> Tensor:
         tensor = torch.randn(shape, device=device).to(dtype)
         return tensor.contiguous(memory_format=torch.channels_last)
 
-    x, weight = random(1, channels, side, side), random(channels, channels, 3, 3)
-    seconds = _best_seconds(lambda: conv2d(x, weight, padding=1), device)
-    return 2 * 9 * channels**2 * side**2 / seconds
+    return random(1, channels, side, side), random(channels, channels, 3, 3)
 
 
 def _best_seconds(

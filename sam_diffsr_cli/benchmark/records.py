@@ -117,6 +117,8 @@ class Peaks:
         matmul: FLOPs of a product of large matrices.
         convolution: FLOPs of a 3x3 convolution as the networks have them.
         bandwidth: Bytes read and written by a copy too large for the caches.
+        threads: That compute on the CPU; 0 on other devices.
+        kernels: By which the CPU's convolutions run (``kernels.name_kernel``).
     """
 
     device: str
@@ -124,6 +126,8 @@ class Peaks:
     matmul: float
     convolution: float
     bandwidth: float
+    threads: int = 0
+    kernels: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -188,9 +188,8 @@ def settle_peaks(
             again = runners.peaks(task, lambda _: None)
         except SamsrError:
             again = first
-        best[task] = Peaks(
-            device=first.device,
-            precision=first.precision,
+        best[task] = replace(
+            first,
             matmul=max(first.matmul, again.matmul),
             convolution=max(first.convolution, again.convolution),
             bandwidth=max(first.bandwidth, again.bandwidth),

@@ -17,10 +17,12 @@ from rich.progress import (
     BarColumn,
     Progress,
     ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 __all__ = [
     "BatchReporter",
@@ -41,6 +43,9 @@ TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 PLAIN_INTERVAL_S = 30.0
 """Without a terminal, a line of progress is printed this often."""
+
+FIRST_INTERVAL_S = 5.0
+"""And the first, with the time to go, as soon as something is done after so long."""
 
 
 class Reporter(Protocol):
@@ -150,7 +155,7 @@ def batch_progress(total: float) -> Iterator[BatchReporter]:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        _TimeLeftColumn(),
     )
     with _bars(console, columns) as bars:
         whole = bars.add_task("all", total=total)
@@ -163,6 +168,17 @@ def batch_progress(total: float) -> Iterator[BatchReporter]:
         yield report
 
 
+class _TimeLeftColumn(ProgressColumn):
+    """The time to go by all that is done, from the first report on; rich waits for the second."""
+
+    def render(self, task: Task) -> Text:
+        """Write it, or dashes while nothing is done."""
+        if not task.completed or not task.total or task.elapsed is None:
+            return Text("-:--:--", style="progress.remaining")
+        left_s = task.elapsed / task.completed * (task.total - task.completed)
+        return Text(clock(left_s), style="progress.remaining")
+
+
 def _bars(console: Console, columns: Sequence[ProgressColumn]) -> Progress:
     """Make a set of bars. Results go above them only where stdout is the terminal too."""
     return Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
@@ -170,13 +186,15 @@ def _bars(console: Console, columns: Sequence[ProgressColumn]) -> Progress:
 
 def _plain_reporter(title: str, total: float, start: float) -> Reporter:
     began = last = time.monotonic()
+    has_told = False
 
     def report(done: float, text: str = "") -> None:
-        nonlocal last
+        nonlocal last, has_told
         now = time.monotonic()
-        if done >= total or now - last < PLAIN_INTERVAL_S:
+        waited = PLAIN_INTERVAL_S if has_told else FIRST_INTERVAL_S
+        if done >= total or now - last < waited:
             return
-        last = now
+        last, has_told = now, True
         left_s = (now - began) / max(done - start, 1e-9) * (total - done)
         note(f"{title}: {100 * done / total:.0f} %, {clock(left_s)} to go {text}".rstrip())
 

@@ -1,5 +1,6 @@
 """A rough answer to how long it will take, before it is begun."""
 
+import statistics
 import time
 
 import numpy as np
@@ -15,11 +16,14 @@ __all__ = ["seconds_per_megapixel"]
 SIDE = 64
 """Of the picture that is timed, in input pixels."""
 
+ROUNDS = 3
+"""The median of so many counts: one that was held up would be multiplied by all the work."""
+
 
 def seconds_per_megapixel(
     upscaler: Upscaler, sampling: SamplingConfig, scale: float, side: float
 ) -> float:
-    """Time a small picture without steps and with one, and extrapolate.
+    """Time a small picture several times without steps and with one, and extrapolate.
 
     Args:
         upscaler: The loaded model.
@@ -35,13 +39,15 @@ def seconds_per_megapixel(
     def time_of(steps: int) -> float:
         small = SamplingConfig(steps=steps, seed=sampling.seed, tile=0)
         run = Run(upscaler=upscaler, sampling=small, scale=scale)
-        enlarge_frame(run, pixels)
         began = time.perf_counter()
         enlarge_frame(run, pixels)
         return time.perf_counter() - began
 
-    still = time_of(0)
-    step = max(0.0, time_of(1) - still) if sampling.steps else 0.0
+    counts = (0, 1) if sampling.steps else (0,)
+    # In turn, so that what else the machine does meets all; the first round warms up.
+    rounds = [[time_of(steps) for steps in counts] for _ in range(1 + ROUNDS)][1:]
+    still, *stepped = map(statistics.median, zip(*rounds, strict=True))
+    step = max(0.0, stepped[0] - still) if stepped else 0.0
     multiple, length = upscaler.config.size_multiple, max(1, round(side))
     length += -length % multiple
     margin = context_margin(sampling.steps)

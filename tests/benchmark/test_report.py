@@ -1,5 +1,6 @@
 """Rows as values and as text."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -156,6 +157,12 @@ def test_a_share_above_all_is_a_doubt() -> None:
     # 2 TFLOP in 10 s are 200 GFLOP/s, of 100 at most.
     (doubt,) = tell_doubts([row("default", 10.0)], None)
     assert "above 100 %" in doubt
+
+
+def test_threads_and_kernels_of_the_cpu_are_told() -> None:
+    known = dataclasses.replace(PEAKS, threads=2, kernels="brg_conv_fwd:avx512_core")
+    (peaks,) = tell_peaks([known])
+    assert peaks.endswith("GB/s copies; 2 threads, convolutions by brg_conv_fwd:avx512_core")
 
 
 def test_peaks_and_start_are_sentences() -> None:

@@ -85,7 +85,8 @@ def test_every_combination_is_a_case() -> None:
     assert len(set(cases)) == len(cases) == 2 * 2 * 3 * 2
 
 
-def test_a_combination_that_is_named_twice_is_one_case() -> None:
+def test_a_combination_that_is_named_twice_is_one_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sam_diffsr_cli.device.has_native_bf16", lambda: False)
     assert len(plan(models=("lite", "lite"), sizes=("64", "64x64"), steps=(1, 1))) == 1
     assert len(plan(models=("lite",), precisions=("auto", "fp32"))) == 2
 
