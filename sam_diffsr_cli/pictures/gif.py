@@ -7,24 +7,25 @@ from typing import BinaryIO, NamedTuple
 from sam_diffsr_cli.pictures.ledger import Part, credentials
 from sam_diffsr_cli.pictures.records import Metadata
 
-__all__ = ["list_gif_parts", "read_comment", "read_loop", "read_packet"]
+__all__ = ["list_gif_parts", "read_comment", "read_loop", "read_packet", "with_disposals"]
 
 IMAGE, EXTENSION, END = 0x2C, 0x21, 0x3B
 PLAIN_TEXT, CONTROL, COMMENT, APPLICATION = 0x01, 0xF9, 0xFE, 0xFF
 LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 XMP_NAME = b"XMP DataXMP"
 XMP_TRAILER = b"\x01\xff\xfe\xfd"
-WAITS = 2
+WAITS, DISPOSAL, STAYS = 0b10, 0b11100, 0b100
 MOST_COMMENT = 1 << 20
 
 
 class _Block(NamedTuple):
-    """One block: what it is called, the label of an extension, its data, and its bytes."""
+    """One block: its name, the label of an extension, its data, its bytes, and where it is."""
 
     name: str
     label: int
     data: bytes
     size: int
+    place: int = 0
 
 
 def _blocks(file: BinaryIO) -> Iterator[_Block]:
@@ -49,7 +50,8 @@ def _blocks(file: BinaryIO) -> Iterator[_Block]:
             label = file.read(1)[0]
             parts = list(_sub_blocks(file))
             size = file.tell() - begin
-            yield _Block(_name_of(label, parts), label, b"".join(_body(label, parts)), size)
+            data = b"".join(_body(label, parts))
+            yield _Block(_name_of(label, parts), label, data, size, begin)
         else:
             raise ValueError("an unknown block")
     place = file.tell()
@@ -101,6 +103,28 @@ def read_packet(file: BinaryIO) -> bytes | None:
             # Behind it all bytes stand in falling order, so that any reader finds its end.
             return block.data.rpartition(XMP_TRAILER)[0] or None
     return None
+
+
+def with_disposals(file: BinaryIO) -> BinaryIO:
+    """Return a GIF whose frames stay where nothing is said of them, which is what that means.
+
+    Pillow 13 disposes of such a frame as of the one before it. The file itself is returned where
+    there is nothing to change, or it is damaged.
+    """
+    flags_at = 3
+    try:
+        controls = [block for block in _blocks(file) if block.label == CONTROL and block.data]
+    except (IndexError, ValueError):
+        controls = []
+    unsaid = [block for block in controls if not block.data[0] & DISPOSAL]
+    file.seek(0)
+    if len(controls) < 2 or not unsaid:
+        return file
+    data = bytearray(file.read())
+    for block in unsaid:
+        data[block.place + flags_at] |= STAYS
+    file.seek(0)
+    return io.BytesIO(data)
 
 
 def read_comment(file: BinaryIO) -> bytes | None:

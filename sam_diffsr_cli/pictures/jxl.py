@@ -21,7 +21,6 @@ from sam_diffsr_cli.pictures.jxl_colour import with_jxl_colour
 from sam_diffsr_cli.pictures.jxl_header import (
     JxlColour,
     JxlHeader,
-    codestream_of,
     read_header,
 )
 from sam_diffsr_cli.pictures.profiles import SRGB_CURVE, Chromaticities, Curve, power_curve
@@ -42,6 +41,9 @@ TRANSFERS = (1, 8, 13, 16, 17, 18)
 """The code points that the header shares with H.273."""
 
 D65, LINEAR, SRGB = (0.3127, 0.3290), 8, 13
+BARE = b"\xff\x0a"
+"""The beginning of a code stream without boxes."""
+
 EFFORT = 7
 """The codec's own default."""
 
@@ -61,7 +63,8 @@ def jpeg_inside(file: BinaryIO) -> bytes | None:
     """Return the JPEG that the file was made of; None when it was made of pixels."""
     file.seek(0)
     data = file.read()
-    if b"jbrd" not in data[:65536]:
+    kinds = {box.kind for box in children_of(data)} if data[:2] != BARE else set[bytes]()
+    if b"jbrd" not in kinds:
         return None
     try:
         return bytes(imagecodecs.jpegxl_decode_jpeg(data, numthreads=1))
@@ -100,6 +103,7 @@ def read_jxl(file: BinaryIO, name: str) -> Picture:
         frames=(Frame(pixels),),
         metadata=metadata,
         notes=(*notes, *more),
+        turned=header.orientation,
         bits=bits,
     )
 
@@ -149,7 +153,7 @@ def _beside(data: bytes) -> _Beside:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    for box in children_of(data) if data[:2] != b"\xff\x0a" else ():
+    for box in children_of(data) if data[:2] != BARE else ():
         if box.kind == b"brob":
             try:
                 yield box.body[:4], bytes(imagecodecs.brotli_decode(box.body[4:]))
@@ -252,6 +256,10 @@ def _lossless(levels: np.ndarray, bits: int | None) -> bytes:
 
 
 def _stream_of(data: bytes | bytearray) -> bytes:
+    """Return the code stream of a file, joined where it comes in parts."""
     whole = bytes(data)
-    first, last = codestream_of(whole)
-    return whole[first:last]
+    if whole[:2] == BARE:
+        return whole
+    boxes = list(children_of(whole))
+    parts = [box.body[4:] for box in boxes if box.kind == b"jxlp"]
+    return b"".join([box.body for box in boxes if box.kind == b"jxlc"] or parts)

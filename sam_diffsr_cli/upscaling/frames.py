@@ -14,6 +14,7 @@ from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import derive_seed, memory_errors
 from sam_diffsr_cli.errors import ShapeError
+from sam_diffsr_cli.mapped import let_go
 from sam_diffsr_cli.pictures.colour import ColourPath, colour_path
 from sam_diffsr_cli.pictures.records import has_alpha
 from sam_diffsr_cli.sampling_config import SamplingConfig
@@ -176,6 +177,7 @@ def _paste(canvas: np.ndarray, place: tuple[slice, slice], unit: np.ndarray) -> 
     target = canvas[place]
     levels = unit[: target.shape[0], : target.shape[1]] * np.iinfo(canvas.dtype).max
     target[...] = levels.round().clip(0, np.iinfo(canvas.dtype).max)
+    let_go(canvas)
 
 
 def _enlarge_colour(

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.mapped import let_go
 from sam_diffsr_cli.mirroring import mirrored_indices
 
 __all__ = ["HIGHEST_SCALE", "Plan", "check_scale", "final_size", "plan_passes", "resize_pixels"]
@@ -107,6 +108,8 @@ def resize_pixels(
             )
             levels = np.asarray(resized).round().clip(0, np.iinfo(pixels.dtype).max)
             result[first:last, :, channel] = levels
+        let_go(pixels)
+        let_go(result)
     return result
 
 
