@@ -49,14 +49,14 @@ class LeftOut:
             if is_readable_name(path):
                 self.counts["pictures", HIDDEN] += 1
             return
-        self._add(path.suffix.lower(), _head_of(path))
+        self._add(path.suffix.lower(), _kind_in(path))
 
     def add_name(self, suffix: str) -> None:
         """Count a file of a store, which is not opened, by its suffix."""
-        self._add(suffix.lower(), b"")
+        self._add(suffix.lower(), None)
 
-    def _add(self, suffix: str, head: bytes) -> None:
-        kind = kind_of(head) or _kind_by(suffix)
+    def _add(self, suffix: str, kind: Kind | None) -> None:
+        kind = kind or _kind_by(suffix)
         if kind is None:
             self.counts[f"{suffix[1:]} files" if suffix else "files", NO_PICTURE] += 1
         else:
@@ -97,11 +97,11 @@ def _kind_by(suffix: str) -> Kind | None:
     return Kind(suffix[1:].upper()) if suffix in FOREIGN_SUFFIXES else None
 
 
-def _head_of(path: Path) -> bytes:
+def _kind_in(path: Path) -> Kind | None:
     try:
         if path.is_file():
             with path.open("rb") as file:
-                return file.read(HEAD_BYTES)
+                return kind_of(file.read(HEAD_BYTES), file)
     except OSError:
         pass
-    return b""
+    return None

@@ -583,6 +583,14 @@ def test_an_ordinary_photo_has_nothing_to_say() -> None:
 # -------------------------------------------------------------------------------------- damage
 
 
+def test_a_format_that_an_index_cannot_tell_is_not_written_again() -> None:
+    right = saved(RIGHT, "JPEG", quality=95)
+    wrong = with_pictures(saved(LEFT, "JPEG", quality=95), (STEREO | 0x0100_0000, right))
+    with opened(into(wrong, "jpg")[0]) as image:
+        entries = image.mpinfo[0xB002]  # type: ignore[attr-defined]
+        assert entries[1]["Attribute"]["ImageDataFormat"] == "JPEG"
+
+
 @given(st.integers(2, len(HDR) - 1), st.integers(0, 255))
 def test_one_wrong_byte_of_a_gain_map_photo_is_no_traceback(place: int, value: int) -> None:
     damaged = bytearray(HDR)
