@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"strict", "mapped", "mirroring"}),
-    frozenset({"config", "atomic", "digests", "line_log"}),
+    frozenset({"config", "atomic", "digests", "line_log", "locks"}),
     frozenset({"sampling_config"}),
     frozenset(
         {
