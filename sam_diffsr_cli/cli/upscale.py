@@ -87,17 +87,18 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         str | None,
         typer.Option(
             "--format",
-            help="png, jpg, webp, tif, bmp, gif or avif.",
+            help="png, jpg, webp, tif, bmp, gif, avif or jxl.",
             show_default="each picture's own",
             rich_help_panel=RESULT,
         ),
     ] = None,
     file_quality: Annotated[
         int,
-        typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=RESULT),
+        typer.Option(min=1, max=100, help="Of JPEG, WebP, AVIF, JPEG XL.", rich_help_panel=RESULT),
     ] = 95,
     lossless: Annotated[  # noqa: FBT002
-        bool, typer.Option("--lossless", help="Exact pixels in WebP.", rich_help_panel=RESULT)
+        bool,
+        typer.Option("--lossless", help="Exact pixels in WebP, JPEG XL.", rich_help_panel=RESULT),
     ] = False,
     strip_metadata: Annotated[  # noqa: FBT002
         bool,

@@ -197,3 +197,14 @@ def test_a_jxl_is_read_upright_and_says_how_it_lay(orientation: int) -> None:
     assert np.array_equal(picture.frames[0].pixels, turn_upright(frames[0], orientation))
     assert picture.turned == orientation
     assert read_header(bytes(data)).size == picture.size
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (8, 8), (256, 256), (90, 160), (30, 40), (64, 128), (101, 120), (3, 2000)]
+)
+def test_any_size_is_read_from_the_header_and_written_exactly(size: tuple[int, int]) -> None:
+    # Small multiples of 8 and usual ratios have forms of their own (ISO/IEC 18181-1, D.3.2).
+    pixels = levels(*size, 3, dtype=np.uint16)
+    data = written(still(pixels), "JXL")[0]
+    assert read_header(data).size == size
+    assert np.array_equal(read(data).frames[0].pixels, pixels)
