@@ -25,6 +25,7 @@ from sam_diffsr_cli.masks.sam import SamOptions
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.store import read_records
 from sam_diffsr_cli.pictures.records import Limits
+from tests.helpers import PATIENCE_S
 
 CPU = torch.device("cpu")
 LIGHT = Felzenszwalb(region_scale=50, sigma=0, least_area=20)
@@ -149,5 +150,5 @@ crew = LocalCrew(order, ["cpu"])
 print(crew.wait())
 """
     command = [sys.executable, "-c", code]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S)  # noqa: S603
     assert result.stdout == "Idle(worker=0)\n"

@@ -1,10 +1,9 @@
 """``samsr masks``: what each subcommand writes, prints and exits with."""
 
 import json
+import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,13 @@ from sam_diffsr_cli.masks.encoding import read_encoding
 from sam_diffsr_cli.masks.position import MaskNorm
 from sam_diffsr_cli.masks.rle import encode_mask
 from sam_diffsr_cli.masks.store import write_records
-from tests.helpers import Ran
+from tests.halting import Halt
+from tests.helpers import PATIENCE_S, Ran
 from tests.helpers import samsr as run_samsr
 
 samsr = partial(run_samsr, "masks")
 SUBCOMMANDS = ("build", "import", "show", "stats", "verify")
 SIZE = (48, 64)
-PATIENCE_S = 120.0
 LIGHT = ("--segmenter", "felzenszwalb", "--region-scale", "50", "--least-area", "20")
 
 Content = dict[str, bytes | None]
@@ -38,13 +37,16 @@ def build(folder: Path, *more: str, out: str = "masks") -> Ran:
     return samsr("build", "--data", folder / "photos", "--out", folder / out, *LIGHT, *more)
 
 
-def start(folder: Path, *more: str, out: str = "masks") -> "subprocess.Popen[str]":
+def start(
+    folder: Path, *more: str, out: str = "masks", halt: Halt | None = None
+) -> "subprocess.Popen[str]":
     """Start ``masks build`` as a process of its own."""
     named = ["--data", str(folder / "photos"), "--out", str(folder / out)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "sam_diffsr_cli", "masks", "build", *named, *LIGHT, *more],
         text=True,
+        env=os.environ | (halt.environment() if halt else {}),
         **pipes,
     )
 
@@ -227,23 +229,16 @@ def test_a_run_killed_before_its_manifest_was_whole_does_not_block_the_next(fold
     assert mask_names(folder / "masks") == MASK_NAMES
 
 
-def wait_for(done: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not done() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def test_a_run_killed_twice_and_resumed_equals_an_unbroken_one(tmp_path: Path) -> None:
     for seed in range(8):
         save(tmp_path / f"photos/{'sub/' * (seed % 2)}{seed}.png", blocks(seed, (300, 400)))
     assert build(tmp_path, out="whole").exit_code == 0
     for count in (2, 4):
-        process = start(tmp_path)
-        wait_for(lambda c=count: len(mask_names(tmp_path / "masks")) >= c, process)  # type: ignore[misc]
+        halt = Halt(tmp_path / "halt", tmp_path / "masks", count, pattern="*.json")
+        process = start(tmp_path, halt=halt)
+        halt.wait(process)
         process.kill()
         process.communicate()
-        assert process.returncode < 0, "it was at its end before it was killed"
     there = stamps(tmp_path / "masks")
     assert build(tmp_path).exit_code == 0
     assert content(tmp_path / "masks") == content(tmp_path / "whole")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,8 @@ from sam_diffsr_cli.masks.build import Shard
 from sam_diffsr_cli.masks.sam import SamOptions
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from tests.batch.test_kill import tool
-from tests.cli.test_masks import blocks, content, mask_names, samsr, save, wait_for
+from tests.cli.test_masks import blocks, content, mask_names, samsr, save
+from tests.halting import Halt
 
 PHOTOS = 8
 NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
@@ -176,18 +178,19 @@ class Place:
 
     root: Path
 
-    def start(self, out: Path, *more: str) -> "subprocess.Popen[str]":
+    def start(self, out: Path, *more: str, halt: Halt | None = None) -> "subprocess.Popen[str]":
         """Start ``masks build`` as the leader of a group, as a terminal does."""
         named = ["masks", "build", "--data", str(self.root / "photos"), "--out", str(out)]
         light = ["--segmenter", "felzenszwalb", *more]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        root = str(self.root)
         # A shell's background job ignores Ctrl-C, and so would what it starts.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "sam_diffsr_cli", *named, *light],
                 text=True,
-                env=os.environ | {"PYTHONPATH": str(self.root)},
+                env=os.environ | {"PYTHONPATH": root} | (halt.environment(root) if halt else {}),
                 start_new_session=True,
                 **pipes,
             )
@@ -272,9 +275,9 @@ def test_a_worker_that_is_killed_is_replaced_and_its_photo_done(
     place: Place, whole: dict[str, bytes | None]
 ) -> None:
     masks = place.root / "masks"
-    process = place.start(masks, "--workers", "2")
-    wait_for(lambda: len(tool.outputs(masks)) > 2, process)
-    tool.workers_of(process)[0].kill()
+    halt = Halt(place.root / "halt", masks, 3)
+    process = place.start(masks, "--workers", "2", halt=halt)
+    os.kill(halt.wait(process), signal.SIGKILL)
     _, told = process.communicate(timeout=tool.PATIENCE_S)
     assert process.returncode == 0, told
     assert "died (killed by signal 9); another takes its place" in told
@@ -308,10 +311,12 @@ def test_a_run_that_is_stopped_ends_its_workers_and_leaves_whole_files(
     whole: dict[str, bytes | None],
 ) -> None:
     masks = place.root / "masks"
-    process = place.start(masks, "--workers", "2")
-    wait_for(lambda: len(tool.outputs(masks)) > 2, process)
+    halt = Halt(place.root / "halt", masks, 3)
+    process = place.start(masks, "--workers", "2", halt=halt)
+    halted = halt.wait(process)
     workers = tool.workers_of(process)
     send(process.pid, number)
+    tool.go_on(halted)
     _, told = process.communicate(timeout=tool.PATIENCE_S)
     assert process.returncode == 130, told
     assert len(workers) == 2
@@ -334,7 +339,9 @@ def count_workers(process: "subprocess.Popen[str]") -> int:
 @NEEDS_SIGNALS
 def test_ctrl_c_while_workers_start_is_told_in_one_line(place: Place) -> None:
     process = place.start(place.root / "masks", "--workers", "2")
-    wait_for(lambda: count_workers(process) == 2, process)
+    while count_workers(process) < 2:
+        assert process.poll() is None
+        time.sleep(0.001)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=tool.PATIENCE_S)
     assert process.returncode == 130
