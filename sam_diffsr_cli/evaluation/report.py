@@ -1,8 +1,7 @@
-"""From the numbers of pictures to those of sets, and both as text: JSON, CSV, Markdown."""
+"""From the numbers of pictures to those of sets, and both as a document, CSV, Markdown."""
 
 import csv
 import io
-import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ __all__ = [
     "summarize",
     "title_of",
     "to_csv",
-    "to_json",
+    "to_document",
     "to_markdown",
     "write_value",
 ]
@@ -122,10 +121,11 @@ def title_of(rows: Sequence[Summary]) -> str:
     return f"{rows[0].set_name} ({count} {'picture' if count == 1 else 'pictures'})"
 
 
-def to_json(facts: Mapping[str, str], measured: Sequence[Measured], failed: Sequence[str]) -> str:
-    """Write everything as one document; what is not finite is null."""
-    document = {
-        "samsr": 1,
+def to_document(
+    facts: Mapping[str, str], measured: Sequence[Measured], failed: Sequence[str]
+) -> dict[str, Any]:
+    """Describe everything for a JSON document; what is not finite is null."""
+    return {
         "facts": dict(facts),
         "means": [
             {
@@ -152,7 +152,6 @@ def to_json(facts: Mapping[str, str], measured: Sequence[Measured], failed: Sequ
         ],
         "failed": list(failed),
     }
-    return json.dumps(document, indent=2)
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float | None]:

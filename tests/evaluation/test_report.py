@@ -11,7 +11,7 @@ from sam_diffsr_cli.evaluation.report import (
     MEASURES,
     summarize,
     to_csv,
-    to_json,
+    to_document,
     to_markdown,
     write_value,
 )
@@ -67,8 +67,8 @@ def test_a_value_has_its_digits_and_its_error() -> None:
 
 
 def test_json_holds_facts_means_pictures_and_failures() -> None:
-    document = json.loads(to_json(FACTS, [*MANY, measured("c", "bicubic", 0, math.inf)], ["c: x"]))
-    assert document["samsr"] == 1
+    measures = [*MANY, measured("c", "bicubic", 0, math.inf)]
+    document = json.loads(json.dumps(to_document(FACTS, measures, ["c: x"]), allow_nan=False))
     assert document["facts"] == FACTS
     assert document["failed"] == ["c: x"]
     assert len(document["pictures"]) == len(MANY) + 1

@@ -3,27 +3,31 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sam_diffsr_cli.comparison.records import Curve, Metric, MetricRow, Picture
-    from sam_diffsr_cli.evaluation.methods import Method
-    from sam_diffsr_cli.evaluation.run import Measured, Plan
+from sam_diffsr_cli.comparison.page import write_page
+from sam_diffsr_cli.comparison.records import (
+    Curve,
+    CurvePoint,
+    Metric,
+    MetricRow,
+    Page,
+    Picture,
+)
+from sam_diffsr_cli.evaluation.report import MEASURES, summarize
+from sam_diffsr_cli.evaluation.run import Measured, Plan, result_path
+from sam_diffsr_cli.evaluation.sets import read_truth
 
 __all__ = ["write_report"]
 
 TRUTH = "truth"
 
 
-def write_report(plan: "Plan", measured: "Sequence[Measured]", path: Path) -> None:
+def write_report(plan: Plan, measured: Sequence[Measured], path: Path) -> None:
     """Write the page of an evaluation that kept its results.
 
     Raises:
         InputError: The page cannot be written, or a result is gone.
     """
-    from sam_diffsr_cli.comparison.page import write_page
-    from sam_diffsr_cli.comparison.records import Page
-
     methods = [method.name for method in plan.methods]
     names = " and ".join(one.name for one in plan.sets)
     page = Page(
@@ -39,9 +43,7 @@ def write_report(plan: "Plan", measured: "Sequence[Measured]", path: Path) -> No
     write_page(page, path)
 
 
-def _metrics(measured: "Sequence[Measured]") -> "list[Metric]":
-    from sam_diffsr_cli.comparison.records import Metric
-    from sam_diffsr_cli.evaluation.report import MEASURES
+def _metrics(measured: Sequence[Measured]) -> list[Metric]:
 
     better = {True: "higher", False: "lower", None: "nearer to 1"}
     return [
@@ -56,16 +58,12 @@ def _metrics(measured: "Sequence[Measured]") -> "list[Metric]":
     ]
 
 
-def _label(plan: "Plan", set_name: str, picture: str) -> str:
+def _label(plan: Plan, set_name: str, picture: str) -> str:
     return picture if len(plan.sets) == 1 else f"{set_name}: {picture}"
 
 
-def _pictures(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[Picture]":
+def _pictures(plan: Plan, measured: Sequence[Measured]) -> Iterator[Picture]:
     """Yield the pictures that every method has enlarged, with the first of its seeds."""
-    from sam_diffsr_cli.comparison.records import Picture
-    from sam_diffsr_cli.evaluation.run import result_path
-    from sam_diffsr_cli.evaluation.sets import read_truth
-
     assert plan.out is not None  # noqa: S101 - results are kept where there is a page
     done = {(one.set_name, one.picture, one.method) for one in measured}
     for one in plan.sets:
@@ -80,11 +78,8 @@ def _pictures(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[Picture
             yield Picture(_label(plan, one.name, truth.picture), {**panels, TRUTH: hr})
 
 
-def _rows(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[MetricRow]":
+def _rows(plan: Plan, measured: Sequence[Measured]) -> Iterator[MetricRow]:
     """Yield the numbers of each picture, and the means where there is one set."""
-    from sam_diffsr_cli.comparison.records import MetricRow
-    from sam_diffsr_cli.evaluation.report import MEASURES, summarize
-
     for one in measured:
         if one.seed == 0:
             values = {MEASURES[name].title: value for name, value in one.values.items()}
@@ -96,12 +91,9 @@ def _rows(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[MetricRow]"
             yield MetricRow(mean.method, None, values, errors)
 
 
-def _curves(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[Curve]":
+def _curves(plan: Plan, measured: Sequence[Measured]) -> Iterator[Curve]:
     """Yield quality against steps, for sets that were run at several numbers of steps."""
-    from sam_diffsr_cli.comparison.records import Curve, CurvePoint
-    from sam_diffsr_cli.evaluation.report import MEASURES, summarize
-
-    by_name: dict[str, Method] = {method.name: method for method in plan.methods}
+    by_name = {method.name: method for method in plan.methods}
     summaries = summarize(measured)
     for one in plan.sets:
         points: dict[str, dict[int, CurvePoint]] = {}
