@@ -29,6 +29,8 @@ LAYERS: tuple[frozenset[str], ...] = (
             "download",
             "masks.position",
             "masks.rle",
+            "measures",
+            "pages",
             "pictures",
             "recipes",
             "resize",
