@@ -1,5 +1,54 @@
-"""Residual diffusion super-resolution with structure-modulated noise (SAM-DiffSR)."""
+"""Residual diffusion super-resolution with structure-modulated noise (SAM-DiffSR).
 
-__all__ = ["__version__"]
+The names below are loaded when they are first used: importing the package alone loads no torch.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sam_diffsr_cli.api import (
+        BatchOptions,
+        EvaluateOptions,
+        MaskOptions,
+        SamplingOptions,
+        SamsrError,
+        TrainOptions,
+        build_masks,
+        evaluate,
+        load,
+        train,
+        upscale,
+        upscale_files,
+    )
+
+__all__ = [
+    "BatchOptions",
+    "EvaluateOptions",
+    "MaskOptions",
+    "SamplingOptions",
+    "SamsrError",
+    "TrainOptions",
+    "__version__",
+    "build_masks",
+    "evaluate",
+    "load",
+    "train",
+    "upscale",
+    "upscale_files",
+]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Load a name of the public face (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sam_diffsr_cli import api  # noqa: PLC0415 - it loads torch
+
+    globals()[name] = found = getattr(api, name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -26,6 +26,10 @@ class SamsrError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def as_dict(self) -> dict[str, str | int | None]:
+        """Describe it for a JSON document: message, hint, exit code."""
+        return {"message": str(self), "hint": self.hint, "exit_code": self.exit_code}
+
 
 class InputError(SamsrError):
     """A picture, folder or option value that cannot be used."""

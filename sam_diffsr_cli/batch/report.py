@@ -1,75 +1,55 @@
-"""The machine-readable report of a batch: one JSON document, version 1, also when it fails."""
+"""What became of a batch: what the process ends with, and the body of its JSON document."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from sam_diffsr_cli import __version__
-from sam_diffsr_cli.errors import SamsrError
+from sam_diffsr_cli.batch.pipeline import Outcome
+from sam_diffsr_cli.batch.request import Batch
+from sam_diffsr_cli.batch.stages import make_record
+from sam_diffsr_cli.errors import DiskFullError, InterruptedRun, PartialFailure, SamsrError
 
-if TYPE_CHECKING:
-    # For their names only: a report of a wrong option must not wait for torch.
-    from collections.abc import Sequence
-
-    from sam_diffsr_cli.batch.pipeline import Outcome
-    from sam_diffsr_cli.batch.plan import Estimate
-
-__all__ = ["DOCUMENT_VERSION", "error_document", "make_document", "to_text"]
-
-DOCUMENT_VERSION = 1
+__all__ = ["failure_of", "make_document"]
 
 
-def to_text(document: dict[str, Any]) -> str:
-    """Write the document as text; in ASCII when a name in it is no text."""
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(document, indent=2)
-    return text
-
-
-def error_entry(error: SamsrError | None) -> dict[str, Any] | None:
-    """Describe an error: message, hint, exit code."""
-    if error is None:
-        return None
-    return {"message": str(error), "hint": error.hint, "exit_code": error.exit_code}
-
-
-def error_document(message: str, hint: str | None, exit_code: int) -> dict[str, Any]:
-    """Describe a run that ended before any picture was looked at."""
-    return {
-        "samsr": DOCUMENT_VERSION,
-        "version": __version__,
-        "status": "interrupted" if exit_code == 130 else "failed",
-        "exit_code": exit_code,
-        "error": {"message": message, "hint": hint, "exit_code": exit_code},
-        "files": [],
-    }
-
-
-def make_document(
-    status: str,
-    error: SamsrError | None,
-    record: str,
-    plan: "Estimate",
-    outcomes: "Sequence[Outcome]",
-) -> dict[str, Any]:
-    """Describe a run.
+def failure_of(
+    outcomes: Sequence[Outcome], count: int, *, is_stopped: bool = False
+) -> SamsrError | None:
+    """Decide what the process ends with; None when all is well.
 
     Args:
-        status: ``ok``, ``partial``, ``failed``, ``interrupted`` or ``planned``.
-        error: What the process ends with, None when all went well.
-        record: What outputs carry, from ``make_record``.
-        plan: How much there was to do.
-        outcomes: One for each picture that was reached.
+        outcomes: Of the pictures that were reached.
+        count: Of all pictures.
+        is_stopped: Whether the user stopped it.
     """
+    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    done = sum(outcome.status == "done" for outcome in outcomes)
+    skipped = sum(outcome.status == "skipped" for outcome in outcomes)
+    there = f", {skipped} were there already" if skipped else ""
+    summary = f"{done} of {count} pictures done{there}"
+    if is_stopped:
+        return InterruptedRun(f"interrupted; {summary}; what is written is whole")
+    if count == 1 and failed:
+        return failed[0]
+    full = next((error for error in failed if isinstance(error, DiskFullError)), None)
+    if full is not None:
+        return DiskFullError(f"no space left; {summary}", hint=full.hint)
+    if failed:
+        return PartialFailure(f"{len(failed)} of {count} pictures failed; {summary}")
+    return None
+
+
+def make_document(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Describe a run: how pictures are made, how much there was to do, and each that was reached.
+
+    Args:
+        batch: What was to be done.
+        outcomes: One for each picture that was reached, in any order.
+    """
+    plan = batch.estimate
+    place = {id(job): index for index, job in enumerate(batch.jobs)}
     return {
-        "samsr": DOCUMENT_VERSION,
-        "version": __version__,
-        "status": status,
-        "exit_code": 0 if error is None else error.exit_code,
-        "error": error_entry(error),
-        "made_by": json.loads(record),
+        "made_by": json.loads(make_record(batch.settings)),
         "plan": {
             "pictures": plan.pictures,
             "already_there": plan.already_there,
@@ -78,7 +58,10 @@ def make_document(
             "megapixels_out": round(plan.megapixels_out, 3),
             "is_sampled": plan.is_sampled,
         },
-        "files": [_file_entry(outcome) for outcome in outcomes],
+        # Workers finish in any order; the document is in that of the plan.
+        "files": [
+            _file_entry(outcome) for outcome in sorted(outcomes, key=lambda o: place[id(o.job)])
+        ],
     }
 
 
@@ -86,7 +69,7 @@ def _size(size: tuple[int, int] | None) -> dict[str, int] | None:
     return None if size is None else {"width": size[1], "height": size[0]}
 
 
-def _file_entry(outcome: "Outcome") -> dict[str, Any]:
+def _file_entry(outcome: Outcome) -> dict[str, Any]:
     job = outcome.job
     return {
         "source": job.source.name,
@@ -102,5 +85,5 @@ def _file_entry(outcome: "Outcome") -> dict[str, Any]:
         },
         "worker": outcome.worker,
         "notes": list(outcome.notes),
-        "error": error_entry(outcome.error),
+        "error": None if outcome.error is None else outcome.error.as_dict(),
     }

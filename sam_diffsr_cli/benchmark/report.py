@@ -8,7 +8,6 @@ from sam_diffsr_cli.benchmark.models import has_random_weights
 from sam_diffsr_cli.benchmark.records import Case, Failed, Peaks, Row, StartUp
 from sam_diffsr_cli.benchmark.roofline import judge
 from sam_diffsr_cli.benchmark.run import Ratio
-from sam_diffsr_cli.errors import SamsrError
 
 __all__ = [
     "COLUMNS",
@@ -54,7 +53,7 @@ def row_entry(row: Row | Failed) -> dict[str, Any]:
     """
     entry = {**_case_entry(row.case), **dict.fromkeys(MEASURED_KEYS), "error": None}
     if isinstance(row, Failed):
-        return {**entry, "error": _error_entry(row.error)}
+        return {**entry, "error": row.error.as_dict()}
     measured, megapixels = row.measured, row.megapixels
     verdict = judge(measured.flops, measured.moved, row.seconds, row.peaks)
     values = (
@@ -102,10 +101,6 @@ def _case_entry(case: Case) -> dict[str, Any]:
         "is_own_steps": case.is_own,
         "tile": case.tile,
     }
-
-
-def _error_entry(error: SamsrError) -> dict[str, Any]:
-    return {"message": str(error), "hint": error.hint, "exit_code": error.exit_code}
 
 
 def ratio_entry(ratio: Ratio) -> dict[str, Any]:

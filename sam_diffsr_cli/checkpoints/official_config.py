@@ -8,13 +8,14 @@ data and training, is left alone.
 import json
 import reprlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
-from sam_diffsr_cli.errors import ConfigError
+from sam_diffsr_cli.errors import ConfigError, InputError
 
 __all__ = [
     "NEEDED",
@@ -127,6 +128,40 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return name, _read_yaml(value)
     except ValueError as error:
         raise ConfigError(f"--set {text}: the value cannot be read ({error})") from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a user says of a checkpoint: a ``file`` of settings, single ones, or the published."""
+
+    file: Path | None = None
+    given: tuple[str, ...] = ()
+    is_published: bool = False
+
+
+def resolve_config(checkpoint: Path, settings: Settings) -> tuple[ModelConfig, Path | None]:
+    """Lay single settings over the file of them, or over the published ones.
+
+    Returns:
+        How the networks are built, and the file that was read.
+
+    Raises:
+        InputError: A file and the published ones are both asked for.
+        ConfigError: Nothing says how the checkpoint is built, or a setting cannot be.
+    """
+    if settings.is_published and settings.file is not None:
+        raise InputError("--published and --config exclude each other")
+    place = settings.file or (None if settings.is_published else find_settings(checkpoint))
+    values: dict[str, Any] = dict(PUBLISHED) if settings.is_published else {}
+    if place is not None:
+        values = read_settings(place)
+    values |= dict(map(parse_setting, settings.given))
+    if not values:
+        raise ConfigError(
+            f"{checkpoint}: no config.yaml or config.json beside it says how it is built",
+            hint="give it with --config, take --published, or give each setting with --set",
+        )
+    return to_model_config(values), place
 
 
 def to_model_config(settings: Mapping[str, Any]) -> ModelConfig:

@@ -8,10 +8,13 @@ from typer.core import TyperGroup
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.cli.bench import bench
 from sam_diffsr_cli.cli.compare import compare
+from sam_diffsr_cli.cli.console import print_result
 from sam_diffsr_cli.cli.doctor import doctor
 from sam_diffsr_cli.cli.evaluate import evaluate
 from sam_diffsr_cli.cli.masks import masks_app
 from sam_diffsr_cli.cli.models import models_app
+from sam_diffsr_cli.cli.options import wants_json
+from sam_diffsr_cli.cli.render import Result, error_document, render, to_text
 from sam_diffsr_cli.cli.train import train_app
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InterruptedRun, SamsrError
@@ -22,42 +25,33 @@ USAGE = 2
 """What typer exits with when the command line cannot be understood."""
 
 
-class _ErrorBoundary(TyperGroup):
-    """Turns our errors into a message on stderr and their exit code; bugs pass through.
+class _UsageError(SamsrError):
+    """A command line that cannot be understood, for the document; typer prints it for people."""
 
-    With ``--json`` among the arguments, errors are also a document on stdout.
-    """
+    exit_code = USAGE
+
+
+class _ErrorBoundary(TyperGroup):
+    """Renders what commands give back, our errors among it; bugs pass through."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as in TyperGroup
-        """Run the command, converting ``SamsrError``."""
-        wants_json = "--json" in (*ctx.args, *getattr(ctx, "_protected_args", ()))
+        """Run the command, and render its result."""
+        given = (*ctx.args, *getattr(ctx, "_protected_args", ()))
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
         except SamsrError as error:
-            failure = error
+            result = Result(failure=error)
         except KeyboardInterrupt:
-            failure = InterruptedRun("interrupted; what was finished is whole")
+            result = Result(failure=InterruptedRun("interrupted; what was finished is whole"))
         except Exception as error:
-            # Of its usage errors typer makes only one public, and that is not their root.
-            if wants_json and getattr(error, "exit_code", None) == USAGE:
-                _print_document(getattr(error, "format_message", error.__str__)(), None, USAGE)
+            # Of its usage errors typer makes only one public, and that is not their root. What the
+            # options are is not known after one: the arguments are looked at as they are.
+            if "--json" in given and getattr(error, "exit_code", None) == USAGE:
+                message = getattr(error, "format_message", error.__str__)()
+                print_result(to_text(error_document(_UsageError(message))))
             raise
-        if wants_json:
-            _print_document(str(failure), failure.hint, failure.exit_code)
-        _print_error(str(failure), failure.hint)
-        raise typer.Exit(failure.exit_code) from failure
-
-
-def _print_document(message: str, hint: str | None, exit_code: int) -> None:
-    from sam_diffsr_cli.batch.report import error_document, to_text
-
-    typer.echo(to_text(error_document(message, hint, exit_code)))
-
-
-def _print_error(message: str, hint: str | None) -> None:
-    from sam_diffsr_cli.cli.console import print_error
-
-    print_error(message, hint)
+        if isinstance(result, Result):
+            render(result, as_json=wants_json(ctx))
 
 
 app = typer.Typer(

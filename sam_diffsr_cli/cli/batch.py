@@ -1,85 +1,55 @@
 """How a batch shows itself: the plan, two bars, a line per output, failures, and the summary."""
 
-import sys
-from contextlib import closing, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from contextlib import closing
 
-import typer
+from sam_diffsr_cli.batch.pipeline import Outcome
+from sam_diffsr_cli.batch.report import failure_of, make_document
+from sam_diffsr_cli.batch.request import Batch, expected_seconds
+from sam_diffsr_cli.batch.run import Watcher, preview, run
+from sam_diffsr_cli.cli.console import (
+    BatchReporter,
+    batch_progress,
+    clock,
+    note,
+    print_error,
+    print_result,
+    read_standard_input,
+)
+from sam_diffsr_cli.cli.render import Result, heading
+from sam_diffsr_cli.cli.workers import describe_workers
+from sam_diffsr_cli.errors import DiskFullError, SamsrError
 
-from sam_diffsr_cli.cli.batch_report import failure_of, print_document, print_failure, tell
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
-    from sam_diffsr_cli.batch.manifest import Manifest
-    from sam_diffsr_cli.batch.pipeline import Outcome
-    from sam_diffsr_cli.batch.plan import Estimate, Job, Past
-    from sam_diffsr_cli.batch.stages import Settings
-    from sam_diffsr_cli.cli.console import BatchReporter
-    from sam_diffsr_cli.cli.workers import CrewPlan
-
-__all__ = ["Manner", "run_settings"]
+__all__ = ["print_outcome", "show_batch"]
 
 LEAST_TIMED_MEGAPIXELS = 4.0
 """A batch of less than this is done before its time could be measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How a batch is run, which does not change its results.
-
-    ``crew`` are the workers, None to do all of it in this process. ``manifest`` is the file that is
-    kept of what is done, and ``past`` what an earlier run left in it.
-    """
-
-    dry_run: bool
-    fail_fast: bool
-    as_json: bool
-    crew: "CrewPlan | None" = None
-    manifest: "tuple[Path, Past] | None" = None
-
-
-def run_settings(settings: "Settings", jobs: "Sequence[Job]", manner: Manner) -> None:
-    """Tell the plan, do it, and report.
-
-    Raises:
-        SamsrError: The only picture failed, or some did.
-        typer.Exit: With ``--json``, the same exit codes.
-    """
-    from sam_diffsr_cli.batch.plan import estimate_work
-
-    dry_run, as_json = manner.dry_run, manner.as_json
-    plan = estimate_work(jobs, settings.scale, settings.limits)
-    if dry_run or len(jobs) > 1:
-        _tell_plan(settings, plan, is_timed=dry_run)
+def show_batch(batch: Batch, *, dry_run: bool, as_json: bool) -> Result:
+    """Tell the plan, do it or only list it, and report."""
+    if dry_run or len(batch.jobs) > 1:
+        note(_describe_plan(batch, is_timed=dry_run))
     outcomes: list[Outcome] = []
-    error: BaseException | None = None
+    is_stopped = False
     try:
         if dry_run:
-            outcomes += _dry_run(settings, jobs, plan, as_json=as_json)
+            outcomes += _show_preview(batch, as_json=as_json)
         else:
-            work = _Work(settings, jobs, plan, manner.crew if len(jobs) > 1 else None)
-            with _open_manifest(work, manner) as manifest:
-                _run(work, outcomes, manner, manifest)
-    except KeyboardInterrupt as interrupt:
-        error = interrupt
-    failure = failure_of(outcomes, len(jobs), error)
-    if as_json:
-        print_document(settings, (jobs, plan), outcomes, failure, is_plan=dry_run)
-        if failure is not None:
-            print_failure(failure)
-            raise typer.Exit(failure.exit_code)
-    if failure is not None:
-        raise failure
+            _run(batch, outcomes, as_json=as_json)
+    except KeyboardInterrupt:
+        is_stopped = True
+    failure = failure_of(outcomes, len(batch.jobs), is_stopped=is_stopped)
+    status = "planned" if dry_run and failure is None else None
+    cause = failure.__cause__ if failure is not None and failure.exit_code == 1 else None
+    if not as_json:
+        return Result(failure=failure, cause=cause)
+    document = {**heading(failure, status), **make_document(batch, outcomes)}
+    return Result(document=document, failure=failure, cause=cause)
 
 
-def _tell_plan(settings: "Settings", plan: "Estimate", *, is_timed: bool) -> None:
-    from sam_diffsr_cli.cli.console import clock, note
-    from sam_diffsr_cli.upscaling.speed import seconds_per_megapixel
-
+def _describe_plan(batch: Batch, *, is_timed: bool) -> str:
+    plan = batch.estimate
     about = "about " if plan.is_sampled else ""
     noun = "picture" if plan.pictures == 1 else "pictures"
     text = (
@@ -91,34 +61,17 @@ def _tell_plan(settings: "Settings", plan: "Estimate", *, is_timed: bool) -> Non
     if plan.unreadable:
         text += f"; {about}{plan.unreadable} cannot be read"
     if is_timed or plan.megapixels_out > LEAST_TIMED_MEGAPIXELS:
-        side = (1e6 * plan.megapixels_in / max(1, plan.pictures)) ** 0.5
-        each = seconds_per_megapixel(settings.upscaler, settings.sampling, settings.scale, side)
-        device = settings.upscaler.device
-        text += f"; roughly {clock(each * plan.megapixels_out)} on {device}"
-    note(text)
+        device = batch.settings.upscaler.device
+        text += f"; roughly {clock(expected_seconds(batch))} on {device}"
+    return text
 
 
-def _dry_run(
-    settings: "Settings", jobs: "Sequence[Job]", plan: "Estimate", *, as_json: bool
-) -> "list[Outcome]":
-    """List what would be done and what cannot be, and do nothing."""
-    from sam_diffsr_cli.batch.pipeline import Outcome
-    from sam_diffsr_cli.batch.stages import check_job
-    from sam_diffsr_cli.cli.console import print_result
-    from sam_diffsr_cli.errors import InputError
-
-    outcomes = [Outcome(job, "skipped" if job.is_done else "planned") for job in jobs]
-    for outcome in outcomes:
-        try:
-            if not outcome.job.is_done:
-                check_job(outcome.job, settings.naming)
-        except InputError as error:
-            outcome.fail(error)
-    for index, problem in plan.problems:
-        outcomes[index].fail(problem)
+def _show_preview(batch: Batch, *, as_json: bool) -> list[Outcome]:
+    """List what would be done and what cannot be."""
+    outcomes = preview(batch)
     for outcome in outcomes:
         if outcome.error is not None:
-            tell(outcome, len(jobs), as_json=as_json)
+            print_outcome(outcome, len(outcomes), as_json=as_json)
         elif not as_json:
             target = outcome.job.target or "-"
             mark = " (there already)" if outcome.job.is_done else ""
@@ -126,113 +79,54 @@ def _dry_run(
     return outcomes
 
 
-def _open_manifest(work: "_Work", manner: Manner) -> "AbstractContextManager[Manifest | None]":
-    """Open the manifest, if there is to be one, and note the plan in it."""
-    from sam_diffsr_cli.batch.manifest import Manifest
-    from sam_diffsr_cli.batch.stages import describe_making
+class _Bars(Watcher):
+    """Moves the bars, and tells of workers."""
 
-    if manner.manifest is None:
-        return nullcontext()
-    path, past = manner.manifest
-    manifest = Manifest(path, describe_making(work.settings))
-    manifest.add_plan(work.jobs, past)
-    return manifest
+    def __init__(self, bars: BatchReporter) -> None:
+        self._bars = bars
 
+    def progress(self, done: float, share: float, name: str) -> None:
+        self._bars(done, share, name)
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What is to be done, how much it is, and by which workers, None to do it here."""
+    def notify(self, text: str) -> None:
+        note(text)
 
-    settings: "Settings"
-    jobs: "Sequence[Job]"
-    plan: "Estimate"
-    crew: "CrewPlan | None"
+    def workers_done(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> None:
+        for line in describe_workers(outcomes, names):
+            note(line)
 
 
-def _start(
-    work: _Work, bars: "BatchReporter", late: "list[Outcome]"
-) -> "Generator[Outcome, None, None]":
-    """Start doing the jobs, here or with workers; the bars follow."""
-    from itertools import accumulate
-
-    from sam_diffsr_cli.batch.pipeline import run_batch
-    from sam_diffsr_cli.batch.stages import make_stages
-
-    jobs, settings = work.jobs, work.settings
-    if work.crew is not None:
-        return _start_crew(work, work.crew, bars, late)
-    is_piped = any(job.source.path is None for job in jobs)
-    stages_input = sys.stdin.buffer.read() if is_piped else b""
-    begun = dict(zip(map(id, jobs), accumulate(work.plan.work, initial=0.0), strict=False))
-    sizes = dict(zip(map(id, jobs), work.plan.work, strict=True))
-
-    def report(job: "Job", share: float) -> None:
-        bars(begun[id(job)] + share * sizes[id(job)], share, job.source.name)
-
-    return run_batch(jobs, make_stages(settings, report, stages_input), late)
-
-
-def _start_crew(
-    work: _Work, plan: "CrewPlan", bars: "BatchReporter", late: "list[Outcome]"
-) -> "Generator[Outcome, None, None]":
-    from sam_diffsr_cli.batch.crew import run_crew
-    from sam_diffsr_cli.batch.orders import order_of
-    from sam_diffsr_cli.cli.console import note
-    from sam_diffsr_cli.cli.workers import open_crew, tell_workers
-
-    sizes = dict(zip(map(id, work.jobs), work.plan.work, strict=True))
-    done = 0.0
-    crew = open_crew(plan, order_of(work.settings))
-    seen: list[Outcome] = []
-    with closing(run_crew(work.jobs, crew, late, note)) as outcomes:
-        for outcome in outcomes:
-            done += sizes[id(outcome.job)]
-            bars(done, 1.0, outcome.job.source.name)
-            seen.append(outcome)
-            yield outcome
-    for line in tell_workers(seen, crew.names):
-        note(line)
-
-
-def _run(
-    work: _Work, outcomes: "list[Outcome]", manner: Manner, manifest: "Manifest | None"
-) -> None:
+def _run(batch: Batch, outcomes: list[Outcome], *, as_json: bool) -> None:
     """Do the jobs, telling each outcome as it comes; ``outcomes`` is filled as it goes."""
-    from sam_diffsr_cli.cli.console import batch_progress
-    from sam_diffsr_cli.errors import DiskFullError
-
-    jobs, as_json = work.jobs, manner.as_json
-
-    def take(outcome: "Outcome") -> None:
-        outcomes.append(outcome)
-        if manifest is not None:
-            manifest.add(outcome)
-
-    _clear_leftovers(jobs)
-    with batch_progress(sum(work.plan.work)) as bars:
+    count = len(batch.jobs)
+    piped = read_standard_input() if batch.reads_standard_input else b""
+    with batch_progress(sum(batch.estimate.work)) as bars:
         late: list[Outcome] = []
         try:
-            with closing(_start(work, bars, late)) as results:
+            with closing(run(batch, _Bars(bars), late, piped)) as results:
                 for outcome in results:
-                    take(outcome)
-                    tell(outcome, len(jobs), as_json=as_json)
-                    if manner.fail_fast and outcome.status == "failed":
-                        return
-        except DiskFullError:
-            return
+                    outcomes.append(outcome)
+                    print_outcome(outcome, count, as_json=as_json)
         finally:
             # Written while the run was being stopped.
             told = set(map(id, outcomes))
             for outcome in (each for each in late if id(each) not in told):
-                take(outcome)
+                outcomes.append(outcome)
                 if not isinstance(outcome.error, DiskFullError):
-                    tell(outcome, len(jobs), as_json=as_json)
+                    print_outcome(outcome, count, as_json=as_json)
 
 
-def _clear_leftovers(jobs: "Sequence[Job]") -> None:
-    """Remove what killed runs left in the folders that this one writes to."""
-    from sam_diffsr_cli.atomic import remove_leftovers
-    from sam_diffsr_cli.batch.plan import local_folders
+def print_outcome(outcome: Outcome, count: int, *, as_json: bool) -> None:
+    """Print an output's path on stdout; notes and, in a batch, failures on stderr."""
+    for text in outcome.notes:
+        note(f"note: {outcome.job.source.name}: {text}")
+    if outcome.error is not None:
+        if count > 1:
+            _print_failure(outcome.error)
+    elif outcome.status == "done" and outcome.job.target is not None and not as_json:
+        print_result(str(outcome.job.target))
 
-    for folder in local_folders(jobs):
-        remove_leftovers(folder)
+
+def _print_failure(error: SamsrError) -> None:
+    """Print an error on stderr; of a bug all there is."""
+    print_error(str(error), error.hint, cause=error.__cause__ if error.exit_code == 1 else None)

@@ -1,28 +1,26 @@
 """``samsr compare``: results of several methods side by side, as one HTML page."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sam_diffsr_cli.cli.console import note, print_error, print_result, progress
+from sam_diffsr_cli.errors import InputError, PartialFailure
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
     from sam_diffsr_cli.comparison.measuring import Checked
-    from sam_diffsr_cli.comparison.records import Page, Picture
-    from sam_diffsr_cli.comparison.sets import Matches, ResultSet
+    from sam_diffsr_cli.comparison.records import Picture
+    from sam_diffsr_cli.comparison.request import Files
+    from sam_diffsr_cli.comparison.sets import Matches
 
 __all__ = ["compare"]
 
 MOST_NAMED = 10
 """Files that are named one by one."""
-
-PROTOCOL = (
-    "PSNR and SSIM (11x11 Gaussian) of 8-bit results, {shave} pixels of border left out; "
-    "Y is BT.601's, 16 to 235"
-)
-
-Files = dict[str, "Mapping[str, Path]"]
 
 STRIPS = frozenset({".png", ".webp"})
 """Suffixes of a still picture in place of a page."""
@@ -66,11 +64,10 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: samsr compare a/ b/ -o page.html
     Example: samsr compare bicubic/ mine=out/ --truth Set5/ -o page.html
     """
-    from sam_diffsr_cli.cli.console import note, print_result
     from sam_diffsr_cli.comparison.page import write_page
+    from sam_diffsr_cli.comparison.request import make_page
     from sam_diffsr_cli.comparison.sets import match_sets, open_sets
     from sam_diffsr_cli.comparison.strip import write_strip
-    from sam_diffsr_cli.errors import InputError, PartialFailure
 
     _check_output(output, beside=beside, overwrite=overwrite)
     if len(sources) < 2:
@@ -82,7 +79,8 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
     _tell_left_out(matches)
     files = dict(list(matches.pictures.items())[:limit])
     checked = _check(files, shave)
-    page = _make_page(title, sets, files, checked, shave)
+    page = make_page(title, sets, checked, files, shave)
+    page = replace(page, pictures=_counted(page.pictures, len(checked)))
     if output.suffix.lower() in STRIPS:
         size = write_strip(page, output)
     else:
@@ -96,7 +94,6 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
 def _check_output(output: Path, *, beside: bool, overwrite: bool) -> None:
     """Refuse a place that the page could not be written to, before any work."""
     from sam_diffsr_cli.comparison.page import folder_beside
-    from sam_diffsr_cli.errors import InputError
 
     if output.suffix.lower() not in {".html", ".htm", *STRIPS}:
         raise InputError(f"{output}: the page is an .html file", hint="or a .png or .webp strip")
@@ -111,8 +108,6 @@ def _check_output(output: Path, *, beside: bool, overwrite: bool) -> None:
 
 
 def _tell_left_out(matches: "Matches") -> None:
-    from sam_diffsr_cli.cli.console import note
-
     for label, path in matches.left_out[:MOST_NAMED]:
         note(f"{path} ({label}): left out, since it is not in all of them")
     more = len(matches.left_out) - MOST_NAMED
@@ -120,15 +115,13 @@ def _tell_left_out(matches: "Matches") -> None:
         note(f"{more} more files are not in all of them, and are left out")
 
 
-def _check(files: Files, shave: int) -> "dict[str, Checked]":
+def _check(files: "Files", shave: int) -> "dict[str, Checked]":
     """Read and measure all pictures; tell those that cannot be read.
 
     Raises:
         InputError: Sizes differ, or no picture can be read.
     """
-    from sam_diffsr_cli.cli.console import print_error, progress
     from sam_diffsr_cli.comparison.measuring import check_picture, check_sizes
-    from sam_diffsr_cli.errors import InputError
 
     for panels in files.values():
         check_sizes(panels)
@@ -145,51 +138,9 @@ def _check(files: Files, shave: int) -> "dict[str, Checked]":
     return checked
 
 
-def _make_page(
-    title: str | None,
-    sets: "Sequence[ResultSet]",
-    files: Files,
-    checked: "Mapping[str, Checked]",
-    shave: int,
-) -> "Page":
-    from sam_diffsr_cli.comparison.measuring import METRICS, mean_rows
-    from sam_diffsr_cli.comparison.records import Page
-    from sam_diffsr_cli.comparison.sets import TRUTH
-
-    methods = [each.label for each in sets if each.label != TRUTH]
-    rows = [row for each in checked.values() for row in each.rows]
-    return Page(
-        title=title or ", ".join(methods),
-        methods=methods,
-        truth=TRUTH if len(methods) < len(sets) else None,
-        pictures=_pictures(files, list(checked)),
-        facts=list(_facts(sets, files, checked, shave)),
-        metrics=METRICS if rows else (),
-        rows=[*mean_rows(rows, methods), *rows],
-    )
-
-
-def _pictures(files: Files, names: "Sequence[str]") -> "Iterator[Picture]":
-    """Make the pictures as the page takes them, with progress."""
-    from sam_diffsr_cli.cli.console import progress
-    from sam_diffsr_cli.comparison.measuring import make_picture
-
-    with progress("write", len(names)) as report:
-        for count, name in enumerate(names):
-            report(count, name)
-            yield make_picture(name, files[name])
-
-
-def _facts(
-    sets: "Sequence[ResultSet]", files: Files, checked: "Mapping[str, Checked]", shave: int
-) -> "Iterator[tuple[str, str]]":
-    """Yield what is compared, what its files say made them, and how it was measured."""
-    for each in sets:
-        said = {one.made_by.get(each.label, "") for one in checked.values()}
-        told = next(iter(said)) if len(said) == 1 else "made in several ways"
-        if told or str(each.place) != each.label:
-            yield each.label, f"{each.place}\n{told}".rstrip()
-    shown = f"{len(checked)}" if len(checked) == len(files) else f"{len(checked)} of {len(files)}"
-    yield "Pictures", shown
-    if any(one.rows for one in checked.values()):
-        yield "Protocol", PROTOCOL.format(shave=shave)
+def _counted(pictures: "Iterable[Picture]", count: int) -> "Iterator[Picture]":
+    """Pass pictures on as the page takes them, with progress."""
+    with progress("write", count) as report:
+        for number, picture in enumerate(pictures):
+            report(number, picture.name)
+            yield picture

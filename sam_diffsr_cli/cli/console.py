@@ -32,6 +32,7 @@ __all__ = [
     "print_result",
     "printable",
     "progress",
+    "read_standard_input",
     "stderr_console",
 ]
 
@@ -83,6 +84,11 @@ def print_result(text: str) -> None:
         typer.echo(text)
     except UnicodeEncodeError:
         typer.echo(os.fsencode(text))
+
+
+def read_standard_input() -> bytes:
+    """Read all of what is piped in; beforehand, since a thread waiting for it cannot be stopped."""
+    return sys.stdin.buffer.read()
 
 
 def print_error(

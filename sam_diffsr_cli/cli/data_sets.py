@@ -1,67 +1,33 @@
-"""Finding the training photos that were asked for, and fetching known sets that are not there."""
+"""Fetching known sets of training photos that are not there, after a question and with a bar."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
-if TYPE_CHECKING:
-    from sam_diffsr_cli.data.known_sets import KnownSet
+from sam_diffsr_cli.cli.console import note, progress
+from sam_diffsr_cli.data.fetching import fetch_set, set_folder, source_of
+from sam_diffsr_cli.data.known_sets import KnownSet, MissingSetError
+from sam_diffsr_cli.download import find_size
+from sam_diffsr_cli.errors import InterruptedRun
 
-__all__ = ["resolve_data"]
+__all__ = ["make_fetcher"]
 
 
-def resolve_data(names: Sequence[str], root: Path | None, *, download: bool) -> tuple[Path, ...]:
-    """Find all folders of photos; fetch sets that are missing, if the user wants it.
+def make_fetcher(*, download: bool) -> Callable[[KnownSet, Path], None] | None:
+    """Return what fetches a set; None where nobody wants it to be fetched, or can be asked.
+
+    What it returns raises ``MissingSetError`` where the user says no, and ``InterruptedRun`` where
+    the user stops at the question.
 
     Args:
-        names: Folders, and names of known sets.
-        root: ``--data-root``, in which sets are looked up and into which they are fetched; None for
-            the folder that ``SAMSR_DATA`` names.
         download: Fetch without a question. Without it a user at a terminal is asked.
-
-    Returns:
-        The folders in the order of ``names``, each once.
-
-    Raises:
-        MissingSetError: A set is not there, and not to be fetched.
-        InputError: A name is neither a folder nor a known set, there is no folder to fetch into,
-            or a set cannot be fetched.
-        DiskFullError: The disk is full, or will be.
-        InterruptedRun: The user stopped at the question.
     """
-    from sam_diffsr_cli.data.known_sets import MissingSetError, data_root, find_data
-    from sam_diffsr_cli.errors import InputError
-
-    missing = _missing(names, root)
-    if missing:
-        where = data_root(root)
-        if not (download or _is_terminal()):
-            raise MissingSetError(missing, where)
-        if where is None:
-            told = " and ".join(known.name for known in missing)
-            raise InputError(f"{told}: no folder to fetch into", hint="give one with --data-root")
-        for known in missing:
-            _fetch(known, where, is_asked=download)
-    found: dict[Path, Path] = {}
-    for place in (place for name in names for place in find_data(name, root)):
-        found.setdefault(place.resolve(), place)
-    return tuple(found.values())
-
-
-def _missing(names: Sequence[str], root: Path | None) -> "list[KnownSet]":
-    """List the known sets that are not there, each once; a wrong name is told before any."""
-    from sam_diffsr_cli.data.known_sets import MissingSetError, find_data
-
-    missing: dict[str, KnownSet] = {}
-    for name in names:
-        try:
-            find_data(name, root)
-        except MissingSetError as error:
-            missing |= {known.name: known for known in error.missing}
-    return list(missing.values())
+    if not (download or _is_terminal()):
+        return None
+    return partial(_fetch, is_asked=download)
 
 
 def _is_terminal() -> bool:
@@ -69,14 +35,8 @@ def _is_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
-def _fetch(known: "KnownSet", root: Path, *, is_asked: bool) -> None:
+def _fetch(known: KnownSet, root: Path, *, is_asked: bool) -> None:
     """Fetch a set with a bar, after a question unless it ``is_asked`` for already."""
-    from sam_diffsr_cli.cli.console import note, progress
-    from sam_diffsr_cli.data.fetching import fetch_set, set_folder, source_of
-    from sam_diffsr_cli.data.known_sets import MissingSetError
-    from sam_diffsr_cli.download import find_size
-    from sam_diffsr_cli.errors import InterruptedRun
-
     source = source_of(known)
     note(f"{known.name}: from {source.url} to {set_folder(known, root)}")
     size = source.bytes or find_size(source.url)

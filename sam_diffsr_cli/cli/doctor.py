@@ -1,29 +1,27 @@
 """``samsr doctor``: what samsr runs on, whether it works, and what to do where it does not."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import typer
-
 from sam_diffsr_cli.cli.options import Json
+from sam_diffsr_cli.cli.render import Result, heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sam_diffsr_cli.diagnosis.records import Advice, Device, Facts, Library, SelfTest
-    from sam_diffsr_cli.errors import SamsrError
 
 __all__ = ["doctor"]
 
 LABEL_WIDTH = 12
 
 
-def doctor(as_json: Json = False) -> None:  # noqa: FBT002
+def doctor(as_json: Json = False) -> Result:  # noqa: FBT002
     """Tell what torch and samsr see here, test each device, and say what to do.
 
     Example: samsr doctor
     Example: samsr doctor --json
     """
-    from sam_diffsr_cli.cli.console import print_error
     from sam_diffsr_cli.diagnosis.advice import advise, verdict
     from sam_diffsr_cli.diagnosis.gathering import gather_facts
     from sam_diffsr_cli.diagnosis.selftest import run_selftests
@@ -39,13 +37,13 @@ def doctor(as_json: Json = False) -> None:  # noqa: FBT002
         if not as_json:
             _print_rows("", [(test.device, _tell_test(test))])
     advice, failure = advise(facts, tests), verdict(facts, tests)
-    if as_json:
-        _print_document(facts, tests, advice, failure)
-    else:
-        _print_advice(advice)
-    if failure is not None:
-        print_error(str(failure), failure.hint)
-        raise typer.Exit(failure.exit_code)
+    document = {
+        **heading(failure),
+        **asdict(facts),
+        "self_tests": [asdict(test) for test in tests],
+        "advice": [asdict(each) for each in advice],
+    }
+    return Result(document=document, show=lambda: _print_advice(advice), failure=failure)
 
 
 def _print_rows(title: str, rows: "Iterable[tuple[str, str]]") -> None:
@@ -111,26 +109,3 @@ def _print_advice(advice: "Sequence[Advice]") -> None:
     _print_rows("what to do", [])
     for each in advice:
         _print_rows("", [("problem" if each.is_problem else "note", each.what), ("", each.remedy)])
-
-
-def _print_document(
-    facts: "Facts",
-    tests: "Sequence[SelfTest]",
-    advice: "Sequence[Advice]",
-    failure: "SamsrError | None",
-) -> None:
-    from dataclasses import asdict
-
-    from sam_diffsr_cli.batch.report import DOCUMENT_VERSION, error_entry, to_text
-
-    document = {
-        "samsr": DOCUMENT_VERSION,
-        "version": facts.machine.samsr,
-        "status": "ok" if failure is None else "failed",
-        "exit_code": 0 if failure is None else failure.exit_code,
-        "error": error_entry(failure),
-        **asdict(facts),
-        "self_tests": [asdict(test) for test in tests],
-        "advice": [asdict(each) for each in advice],
-    }
-    typer.echo(to_text(document))

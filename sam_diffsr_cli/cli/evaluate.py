@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
+from sam_diffsr_cli.cli.render import Result
 
 __all__ = ["evaluate"]
 
@@ -77,7 +78,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
         bool,
         typer.Option("--overwrite", help="Replace those files.", rich_help_panel=RESULTS),
     ] = False,
-    as_json: Json = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002, ARG001 - read where results are rendered
     weights: Weights = None,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -85,33 +86,29 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
         int | None,
         typer.Option(min=0, help="Side of a tile, 0: one piece.", show_default="by memory"),
     ] = None,
-) -> None:
+) -> Result:
     """Measure how close enlarged pictures come to the truth.
 
     Example: samsr evaluate --data Set5 --method bicubic --method default
     """
-    from sam_diffsr_cli.cli.evaluate_run import EvaluateRequest, run_evaluation
+    from sam_diffsr_cli.cli.evaluate_run import Outputs, show_evaluation
+    from sam_diffsr_cli.evaluation.request import EvaluateOptions
 
     methods = list(method or ())
     methods += [f"steps:{count.strip()}" for count in steps.split(",") if count.strip()]
-    run_evaluation(
-        EvaluateRequest(
-            data=tuple(data),
-            lr=lr,
-            methods=tuple(dict.fromkeys(methods)) or ("default",),
-            seeds=seeds,
-            protocol=protocol,
-            shave=shave,
-            lpips=lpips,
-            out=out,
-            report=report,
-            csv=csv,
-            markdown=markdown,
-            as_json=as_json,
-            weights=weights,
-            device=device,
-            precision=precision,
-            tile=tile,
-            overwrite=overwrite,
-        )
+    options = EvaluateOptions(
+        data=tuple(data),
+        lr=lr,
+        methods=tuple(dict.fromkeys(methods)) or ("default",),
+        seeds=seeds,
+        protocol=protocol,
+        shave=shave,
+        lpips=lpips,
+        out=out,
+        model=weights,
+        device=device,
+        precision=precision,
+        tile=tile,
     )
+    outputs = Outputs(report=report, csv=csv, markdown=markdown, overwrite=overwrite)
+    return show_evaluation(options, outputs)

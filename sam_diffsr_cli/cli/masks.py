@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from sam_diffsr_cli.cli.options import Device, Json
+from sam_diffsr_cli.cli.render import Result
 
 __all__ = ["masks_app"]
 
@@ -94,20 +95,20 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
         ),
     ] = None,
     device: Device = "auto",
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
+    as_json: Json = False,  # noqa: FBT002, ARG001 - read where results are rendered
+) -> Result:
     """Cut every photo into regions; run it again to go on where it stopped.
 
     Example: samsr masks build --data DIV2K --out masks/
     Example: samsr masks build --data photos/ --out masks/ --segmenter felzenszwalb
     """
-    from sam_diffsr_cli.cli.masks_build import BuildRequest, run_build
-    from sam_diffsr_cli.data.known_sets import find_one
+    from sam_diffsr_cli.cli.masks_build import show_build
     from sam_diffsr_cli.masks.build import Shard
     from sam_diffsr_cli.masks.sam import SamOptions
     from sam_diffsr_cli.masks.segmenters import Felzenszwalb
+    from sam_diffsr_cli.masks.work import MaskOptions
 
-    options = SamOptions(
+    asked = SamOptions(
         points_per_side=points_per_side,
         points_per_batch=points_per_batch,
         pred_iou_thresh=pred_iou_thresh,
@@ -116,34 +117,33 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
         max_side=max_side,
     )
     light = Felzenszwalb(region_scale=region_scale, sigma=sigma, least_area=least_area)
-    run_build(
-        BuildRequest(
-            data=find_one(str(data), None),
-            out=out,
-            segmenter=light if segmenter == "felzenszwalb" else None,
-            sam=sam,
-            checkpoint=checkpoint,
-            options=options,
-            shard=Shard.parse(shard),
-            workers=workers,
-            gpus=gpus,
-            device=device,
-            as_json=as_json,
-        )
+    options = MaskOptions(
+        data=data,
+        out=out,
+        segmenter=segmenter,
+        sam=sam,
+        checkpoint=checkpoint,
+        sam_options=asked,
+        felzenszwalb=light,
+        shard=Shard.parse(shard),
+        workers=workers,
+        gpus=gpus,
+        device=device,
     )
+    return show_build(options)
 
 
 @masks_app.command("import")
 def import_(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of masks made elsewhere.")],
     out: Out,
-) -> None:
+) -> Result:
     """Take over masks: COCO run-length JSON, .npy encodings, label maps (PNG, BSDS .mat).
 
     Example: samsr masks import sam_masks/ --out masks/
     """
     from sam_diffsr_cli.cli.console import print_error, progress
-    from sam_diffsr_cli.cli.masks_build import finish
+    from sam_diffsr_cli.cli.masks_build import show_summary
     from sam_diffsr_cli.masks.build import open_manifest
     from sam_diffsr_cli.masks.importing import find_foreign, import_masks
 
@@ -156,7 +156,7 @@ def import_(
             if step.error is not None:
                 print_error(str(step.error), step.error.hint)
             report(len(steps), step.job.photo.name)
-    finish(steps, len(paths), 0, "files")
+    return show_summary(steps, len(paths), 0, "files")
 
 
 @masks_app.command("show")
@@ -175,7 +175,8 @@ def show(
 
     Example: samsr masks show photos/cat.jpg --masks masks/ --out cat-masks.png
     """
-    from sam_diffsr_cli.cli.masks_view import draw_photo, print_picture, write_picture
+    from sam_diffsr_cli.cli.masks_view import print_picture
+    from sam_diffsr_cli.masks.showing import draw_photo, write_picture
 
     picture = draw_photo(image, masks, data, mask_norm)
     if out is None:
@@ -186,14 +187,14 @@ def show(
 
 
 @masks_app.command("stats")
-def stats(masks: Masks, as_json: Json = False) -> None:  # noqa: FBT002
+def stats(masks: Masks, as_json: Json = False) -> Result:  # noqa: FBT002, ARG001 - as above
     """Count regions, coverage and sizes.
 
     Example: samsr masks stats --masks masks/
     """
     from sam_diffsr_cli.cli.masks_view import show_stats
 
-    show_stats(masks, as_json=as_json)
+    return show_stats(masks)
 
 
 @masks_app.command("verify")

@@ -1,13 +1,16 @@
 """``samsr models``: which there are, what a file holds, and whether it is what it should be."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sam_diffsr_cli.cli.console import note, print_result, printable
 from sam_diffsr_cli.cli.models_convert import convert
 from sam_diffsr_cli.cli.models_hub import download, push
 from sam_diffsr_cli.cli.options import Device, Json
+from sam_diffsr_cli.cli.render import Result
 
 if TYPE_CHECKING:
     from sam_diffsr_cli.checkpoints.inspection import FileFacts
@@ -26,21 +29,20 @@ models_app = typer.Typer(
 
 
 @models_app.command("list")
-def list_models(as_json: Json = False) -> None:  # noqa: FBT002
+def list_models(as_json: Json = False) -> Result:  # noqa: ARG001, FBT002 - for the renderer
     """List the models that come with samsr.
 
     Example: samsr models list
     """
-    import json
-    from dataclasses import asdict
-
     from sam_diffsr_cli.checkpoints.registry import BUNDLED, DEFAULT_MODEL
-    from sam_diffsr_cli.cli.console import note, print_result
 
-    if as_json:
-        models = [asdict(each) | {"is_default": each.name == DEFAULT_MODEL} for each in BUNDLED]
-        print_result(json.dumps({"samsr": 1, "models": models}, indent=2))
-        return
+    models = [asdict(each) | {"is_default": each.name == DEFAULT_MODEL} for each in BUNDLED]
+    return Result(document={"models": models}, show=_print_models)
+
+
+def _print_models() -> None:
+    from sam_diffsr_cli.checkpoints.registry import BUNDLED, DEFAULT_MODEL
+
     for each in BUNDLED:
         mark = " (default)" if each.name == DEFAULT_MODEL else ""
         print_result(
@@ -56,30 +58,27 @@ def list_models(as_json: Json = False) -> None:  # noqa: FBT002
 
 
 @models_app.command()
-def info(model: Named, as_json: Json = False) -> None:  # noqa: FBT002
+def info(model: Named, as_json: Json = False) -> Result:  # noqa: ARG001, FBT002 - as above
     """Tell what a weights file says of itself; its tensors are not loaded.
 
     Example: samsr models info mine.safetensors
     """
-    import json
-
     from sam_diffsr_cli.checkpoints.finding import find_model
     from sam_diffsr_cli.checkpoints.inspection import inspect_file
-    from sam_diffsr_cli.cli.console import print_result
 
     found = find_model(model)
     facts = inspect_file(found.path)
-    if as_json:
-        print_result(json.dumps({"samsr": 1, "name": found.name, **_document(facts)}, indent=2))
-        return
-    print_result(_short(found.name))
-    for name, value in _rows(facts):
-        print_result(f"  {name:<17}{value}")
+    document = {"name": found.name, **_document(facts)}
+    return Result(document=document, show=lambda: _print_facts(found.name, facts))
+
+
+def _print_facts(name: str, facts: "FileFacts") -> None:
+    print_result(_short(name))
+    for label, value in _rows(facts):
+        print_result(f"  {label:<17}{value}")
 
 
 def _document(facts: "FileFacts") -> dict[str, Any]:
-    from dataclasses import asdict
-
     document = {name: getattr(facts, name) for name in facts.__slots__}
     return document | {"path": str(facts.path), "config": asdict(facts.config)}
 
@@ -105,8 +104,6 @@ def _rows(facts: "FileFacts") -> list[tuple[str, str]]:
 
 def _short(text: str) -> str:
     """Write a text of the file on one line that does not steer the terminal, and is not endless."""
-    from sam_diffsr_cli.cli.console import printable
-
     line = printable(" ".join(text.split()))
     return line if len(line) <= MOST_TEXT else f"{line[:MOST_TEXT]}... (--json has all of it)"
 
@@ -128,7 +125,6 @@ def verify(
     """
     from sam_diffsr_cli.checkpoints.finding import find_model
     from sam_diffsr_cli.checkpoints.registry import DIGESTS
-    from sam_diffsr_cli.cli.console import print_result
     from sam_diffsr_cli.device import resolve_device
     from sam_diffsr_cli.diagnosis.verifying import check_against, check_digest, check_runs
     from sam_diffsr_cli.upscaling.model import load_upscaler

@@ -1,12 +1,12 @@
 """``samsr models convert``: the authors' checkpoints as our weights files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from sam_diffsr_cli.config import ModelConfig
+from sam_diffsr_cli.cli.console import note, print_result
+from sam_diffsr_cli.errors import InputError
 
 __all__ = ["check_output", "convert"]
 
@@ -49,12 +49,16 @@ def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: samsr models convert model_ckpt_steps_400000.ckpt -o sam-diffsr.safetensors
     """
-    from sam_diffsr_cli.checkpoints import conversion
-    from sam_diffsr_cli.cli.console import note, print_result
+    from sam_diffsr_cli.checkpoints import conversion, official_config
     from sam_diffsr_cli.device import DTYPES
 
     check_output(output, overwrite=overwrite)
-    model_config = _model_config(checkpoint, config, settings or [], is_published=published)
+    asked = official_config.Settings(
+        file=config, given=tuple(settings or ()), is_published=published
+    )
+    model_config, place = official_config.resolve_config(checkpoint, asked)
+    if place is not None:
+        note(f"settings: {place}")
     done = conversion.convert(checkpoint, encoder, model_config, output, DTYPES[dtype])
     note(done.source)
     print_result(str(output))
@@ -66,39 +70,7 @@ def check_output(output: Path, *, overwrite: bool) -> None:
     Raises:
         InputError: It is one.
     """
-    from sam_diffsr_cli.errors import InputError
-
     if output.suffix != ".safetensors":
         raise InputError(f"{output}: weights files end in .safetensors")
     if output.exists() and not overwrite:
         raise InputError(f"{output}: already there", hint="add --overwrite, or choose another name")
-
-
-def _model_config(
-    checkpoint: Path, config: Path | None, given: list[str], *, is_published: bool
-) -> "ModelConfig":
-    """Lay the options over the file of settings, or over the published ones."""
-    from sam_diffsr_cli.checkpoints.official_config import (
-        PUBLISHED,
-        find_settings,
-        parse_setting,
-        read_settings,
-        to_model_config,
-    )
-    from sam_diffsr_cli.cli.console import note
-    from sam_diffsr_cli.errors import ConfigError, InputError
-
-    if is_published and config is not None:
-        raise InputError("--published and --config exclude each other")
-    place = config or (None if is_published else find_settings(checkpoint))
-    values: dict[str, Any] = dict(PUBLISHED) if is_published else {}
-    if place is not None:
-        values = read_settings(place)
-        note(f"settings: {place}")
-    values |= dict(map(parse_setting, given))
-    if not values:
-        raise ConfigError(
-            f"{checkpoint}: no config.yaml or config.json beside it says how it is built",
-            hint="give it with --config, take --published, or give each setting with --set",
-        )
-    return to_model_config(values)

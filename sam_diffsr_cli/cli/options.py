@@ -4,9 +4,22 @@ from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["Device", "Json", "Precision", "Weights"]
+__all__ = ["Device", "Json", "Precision", "Weights", "wants_json"]
 
 MACHINE, FILES = "Machine", "Files"
+JSON = "samsr.json"
+
+
+def _remember(context: typer.Context, value: bool) -> bool:  # noqa: FBT001 - typer calls it
+    """Note for the whole command line that a document is wanted, before anything can fail."""
+    context.meta[JSON] = value
+    return value
+
+
+def wants_json(context: typer.Context) -> bool:
+    """Whether ``--json`` was given, to whichever command it was."""
+    return bool(context.meta.get(JSON, False))
+
 
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MACHINE)
@@ -28,5 +41,11 @@ Weights = Annotated[
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="One JSON document on stdout.", rich_help_panel=FILES),
+    typer.Option(
+        "--json",
+        help="One JSON document on stdout.",
+        rich_help_panel=FILES,
+        callback=_remember,
+        is_eager=True,
+    ),
 ]

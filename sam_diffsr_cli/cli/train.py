@@ -1,14 +1,14 @@
-"""``samsr train``: its options; ``train_recipe`` resolves them, ``train_run`` runs."""
-
-# ruff: noqa: ARG001 - the options are taken from the context, by name
+"""``samsr train``: its options; ``train_run`` runs."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from sam_diffsr_cli.cli.train_export import export
-from sam_diffsr_cli.cli.train_recipe import request_from
+
+if TYPE_CHECKING:
+    from sam_diffsr_cli.training.resolve import TrainOptions
 
 __all__ = ["train_app"]
 
@@ -140,7 +140,56 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: samsr train --data DIV2K
     """
-    if context.invoked_subcommand is None:
-        from sam_diffsr_cli.cli.train_run import run_training
+    if context.invoked_subcommand is not None:
+        return
+    from sam_diffsr_cli.training.resolve import TrainOptions
 
-        run_training(request_from(context.params))
+    options = TrainOptions(
+        data=tuple(data or ()),
+        out=out,
+        masks=masks,
+        val=val,
+        hold_out=hold_out,
+        init=init,
+        resume=resume,
+        data_root=data_root,
+        cache=cache,
+        preset=preset,
+        recipe=recipe,
+        settings=tuple(settings or ()),
+        stage=stage,
+        encoder_steps=encoder_steps,
+        diffusion_steps=diffusion_steps,
+        batch=batch,
+        accumulate=accumulate,
+        patch=patch,
+        learning_rate=learning_rate,
+        modulation=modulation,
+        mask_norm=mask_norm,
+        seed=seed,
+        precision=precision,
+        save_every=save_every,
+        save_minutes=save_minutes,
+        validate_every=validate_every,
+        keep=keep,
+        tensorboard=tensorboard,
+        device=device,
+        workers=workers,
+        compile_network=compile_network,
+    )
+    _run(options, download=download, print_config=print_config, dry_run=dry_run)
+
+
+def _run(options: "TrainOptions", *, download: bool, print_config: bool, dry_run: bool) -> None:
+    """Print the recipe, for which torch is not needed, tell what it will take, or train."""
+    from sam_diffsr_cli.training.resolve import resolve_recipe
+
+    recipe = resolve_recipe(options)
+    if print_config:
+        from sam_diffsr_cli.recipes.text import to_toml
+
+        typer.echo(to_toml(recipe), nl=False)
+        return
+    from sam_diffsr_cli.cli.train_run import run_training
+
+    run_training(recipe, options, download=download, dry_run=dry_run)

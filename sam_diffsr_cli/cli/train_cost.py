@@ -1,33 +1,30 @@
 """``samsr train --dry-run``: the recipe, and what it will take."""
 
-from typing import TYPE_CHECKING
-
 import typer
 
-if TYPE_CHECKING:
-    from sam_diffsr_cli.cli.train_recipe import TrainRequest
-    from sam_diffsr_cli.recipes.records import Recipe
-    from sam_diffsr_cli.training.estimate import StageEstimate
+from sam_diffsr_cli.cli.console import clock, note
+from sam_diffsr_cli.data.known_sets import find_data
+from sam_diffsr_cli.device import resolve_device
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.recipes.records import Recipe
+from sam_diffsr_cli.recipes.text import to_toml
+from sam_diffsr_cli.training.estimate import StageEstimate, estimate_stage
+from sam_diffsr_cli.training.photos import find_photos
+from sam_diffsr_cli.training.resolve import TrainOptions, settle
 
-__all__ = ["tell_cost"]
+__all__ = ["print_cost"]
 
 
-def tell_cost(recipe: "Recipe", request: "TrainRequest") -> None:
+def print_cost(recipe: Recipe, options: TrainOptions) -> None:
     """Print the recipe, then parameters, work, memory and time of each stage.
 
     Nothing is read but the names of the photos, and nothing is written.
     """
-    from sam_diffsr_cli.cli.console import note
-    from sam_diffsr_cli.cli.train_recipe import settle
-    from sam_diffsr_cli.device import resolve_device
-    from sam_diffsr_cli.models.model import build_model
-    from sam_diffsr_cli.recipes.text import to_toml
-    from sam_diffsr_cli.training.estimate import estimate_stage
-
-    device = resolve_device(request.device)
+    device = resolve_device(options.device)
     recipe = settle(recipe, device)
     typer.echo(to_toml(recipe))
-    typer.echo(f"# photos: {_photos(recipe, request)}")
+    typer.echo(f"# photos: {_photos(recipe, options)}")
     total_s = 0.0
     for config in recipe.plan:
         note(f"timing the {config.stage} stage ...")
@@ -40,21 +37,17 @@ def tell_cost(recipe: "Recipe", request: "TrainRequest") -> None:
     typer.echo(f"# all: {_duration(total_s)}, without validations and other work on the machine")
 
 
-def _photos(recipe: "Recipe", request: "TrainRequest") -> str:
-    from sam_diffsr_cli.data.known_sets import find_data
-    from sam_diffsr_cli.errors import InputError
-    from sam_diffsr_cli.training.photos import find_photos
-
+def _photos(recipe: Recipe, options: TrainOptions) -> str:
     if not recipe.data.photos:
         return "none given"
     try:
-        places = [p for name in recipe.data.photos for p in find_data(name, request.data_root)]
+        places = [p for name in recipe.data.photos for p in find_data(name, options.data_root)]
         return str(len(find_photos(places)))
     except InputError as error:
         return str(error)
 
 
-def _lines(estimate: "StageEstimate") -> list[tuple[str, str]]:
+def _lines(estimate: StageEstimate) -> list[tuple[str, str]]:
     trained, total = estimate.parameters / 1e6, estimate.parameters_total / 1e6
     how = "measured" if estimate.memory_is_measured else "estimated"
     found = [
@@ -68,8 +61,6 @@ def _lines(estimate: "StageEstimate") -> list[tuple[str, str]]:
 
 
 def _duration(seconds: float) -> str:
-    from sam_diffsr_cli.cli.console import clock
-
     days, rest = divmod(round(seconds), 86_400)
     unit = "day" if days == 1 else "days"
     return f"{days} {unit} {clock(rest)}" if days else clock(rest)

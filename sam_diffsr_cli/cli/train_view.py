@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -12,12 +11,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from sam_diffsr_cli.cli.console import clock
-
-if TYPE_CHECKING:
-    from sam_diffsr_cli.recipes.records import TrainConfig
-    from sam_diffsr_cli.training.journal import ValidationEntry
-    from sam_diffsr_cli.training.loop import TrainStep
-    from sam_diffsr_cli.training.run import Happening, Run, StageBegun
+from sam_diffsr_cli.device import peak_memory
+from sam_diffsr_cli.recipes.records import TrainConfig
+from sam_diffsr_cli.training.journal import ValidationEntry
+from sam_diffsr_cli.training.loop import TrainStep
+from sam_diffsr_cli.training.run import Happening, Run, StageBegun
 
 __all__ = ["teller", "training_console", "training_view"]
 
@@ -41,7 +39,7 @@ def training_console() -> Console:
     return _PatientConsole(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
-def teller(console: Console) -> "Callable[[str], None]":
+def teller(console: Console) -> Callable[[str], None]:
     """Return a function that prints a line; signal handlers may call it, and it never fails."""
 
     def tell(text: str) -> None:
@@ -54,8 +52,8 @@ def teller(console: Console) -> "Callable[[str], None]":
 
 @contextmanager
 def training_view(
-    run: "Run", console: Console, *, is_shown: bool
-) -> "Iterator[Callable[[Happening], None]]":
+    run: Run, console: Console, *, is_shown: bool
+) -> Iterator[Callable[[Happening], None]]:
     """Give a function that shows what happens in ``run``."""
     tell = teller(console)
     view = _View(run, tell)
@@ -64,7 +62,7 @@ def training_view(
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
 
-            def show(happening: "Happening") -> None:
+            def show(happening: Happening) -> None:
                 if view.take(happening, LIVE_S):
                     if happening is view.validation:
                         tell(view.line())
@@ -74,7 +72,7 @@ def training_view(
             yield show
     else:
 
-        def show_plainly(happening: "Happening") -> None:
+        def show_plainly(happening: Happening) -> None:
             if view.take(happening, PLAIN_S):
                 tell(view.line())
 
@@ -84,7 +82,7 @@ def training_view(
 class _View:
     """What is known of a run so far."""
 
-    def __init__(self, run: "Run", tell: "Callable[[str], None]") -> None:
+    def __init__(self, run: Run, tell: "Callable[[str], None]") -> None:
         self.run, self.tell = run, tell
         self.stage: StageBegun | None = None
         self.last: TrainStep | None = None
@@ -93,11 +91,8 @@ class _View:
         self.shown_at = self.stepped_at = time.monotonic()
         self.step_s = self.waited = 0.0
 
-    def take(self, happening: "Happening", every_s: float) -> bool:
+    def take(self, happening: Happening, every_s: float) -> bool:
         """Take what happened; tell whether it is time to show it."""
-        from sam_diffsr_cli.training.loop import TrainStep
-        from sam_diffsr_cli.training.run import StageBegun
-
         now = time.monotonic()
         if isinstance(happening, TrainStep):
             self._take_step(happening, now)
@@ -117,17 +112,17 @@ class _View:
         return is_due
 
     @property
-    def _config(self) -> "TrainConfig":
+    def _config(self) -> TrainConfig:
         assert self.stage is not None  # noqa: S101 - a stage begins before its first step
         return self.stage.config
 
-    def _begins(self, begun: "StageBegun") -> str:
+    def _begins(self, begun: StageBegun) -> str:
         where = f"on {self.run.engine.device}, {begun.config.precision}"
         if begun.step:
             return f"going on after step {begun.step} of {begun.config.steps}, {where}"
         return f"{begun.config.steps} steps of {begun.config.batch} crops, {where}"
 
-    def _take_step(self, step: "TrainStep", now: float) -> None:
+    def _take_step(self, step: TrainStep, now: float) -> None:
         took = now - self.stepped_at
         # The first step warms up, and stands only until there is another one.
         share = max(RATE_SHARE, 1 / max(1, self.timed))
@@ -160,7 +155,6 @@ class _View:
         return found
 
     def _memory(self) -> float | None:
-        from sam_diffsr_cli.device import peak_memory
 
         peak = peak_memory(self.run.engine.device)
         return None if peak is None else peak / 2**20
@@ -184,7 +178,7 @@ class _View:
         return table
 
 
-def _validation_text(entry: "ValidationEntry") -> str:
+def _validation_text(entry: ValidationEntry) -> str:
     """Tell both measures, since the best of the encoder is by the first and else by the second."""
     known = [] if entry.psnr_y is None else [f"PSNR-Y {entry.psnr_y:.2f} dB"]
     known += [] if entry.loss is None else [f"loss {entry.loss:.5f}"]

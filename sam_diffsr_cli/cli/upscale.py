@@ -1,21 +1,19 @@
 """``samsr upscale``: from photos to larger, sharper photos. Options and their meaning."""
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
-from sam_diffsr_cli.cli.upscale_plan import STANDARD, open_past, plan_batch
-
-if TYPE_CHECKING:
-    from sam_diffsr_cli.config import Quality, Sampler
-    from sam_diffsr_cli.sampling_config import SamplingConfig
-    from sam_diffsr_cli.upscaling.model import Upscaler
+from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.config import Quality, Sampler
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.sampling_config import SamplingOptions
 
 __all__ = ["upscale"]
 
+STANDARD = "-"
 RESULT, FILES, MACHINE = "Result", "Files", "Machine"
 
 
@@ -49,14 +47,14 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         ),
     ] = None,
     quality: Annotated[
-        Literal["fast", "balanced", "best", "plain"],
+        Quality,
         typer.Option(
             help="Steps and sampler by the model's own measure; plain: the whole published chain.",
             rich_help_panel=RESULT,
         ),
     ] = "balanced",
     sampler: Annotated[
-        Literal["ancestral", "ddim", "ddim_eta1", "dpmpp_2m", "sde_dpmpp_2m"] | None,
+        Sampler | None,
         typer.Option(
             help="Way down the chain.", show_default="that of --quality", rich_help_panel=RESULT
         ),
@@ -172,7 +170,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     device: Device = "auto",
     precision: Precision = "auto",
     weights: Weights = None,
-) -> None:
+) -> Result:
     """Enlarge pictures, whatever they are, and keep all that is in them.
 
     Example: samsr upscale photos/ larger/ --scale 4
@@ -180,67 +178,32 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: samsr upscale "scans/*.tif" cat.jpg larger/ --scale 2.5 --dry-run
     Example: curl ... | samsr upscale - - --format png > large.png
     """
-    from sam_diffsr_cli.batch.stages import Settings
-    from sam_diffsr_cli.cli.batch import Manner, run_settings
-    from sam_diffsr_cli.cli.workers import plan_crew
-    from sam_diffsr_cli.errors import InputError
-    from sam_diffsr_cli.pictures.encoders import WriteOptions
-    from sam_diffsr_cli.pictures.formats import format_named
-    from sam_diffsr_cli.pictures.records import Limits
-    from sam_diffsr_cli.upscaling.frames import check_scale
+    from sam_diffsr_cli.batch.request import BatchOptions, plan_batch
+    from sam_diffsr_cli.cli.batch import show_batch
 
     if as_json and target == STANDARD:
         raise InputError("--json and OUT - both want standard output", hint="name a file")
-    if scale is not None:
-        check_scale(scale)
-    if not math.isfinite(max_megapixels):
-        raise InputError(f"--max-megapixels {max_megapixels}: must be a number")
-    written = None if image_format is None else format_named(image_format)
-    kept = open_past(manifest, target)
-    names = (written, suffix, on_exists)
-    naming, jobs = plan_batch(sources, target, names, kept, recursive=recursive)
-    crew = plan_crew(workers, gpus, device, (engine, ray_address))
-    first = crew.devices[0] if crew is not None and crew.devices else device
-    sharing = 1 if crew is None else crew.sharing
-    upscaler = _load(weights, first, precision)
-    settings = Settings(
-        upscaler=upscaler,
-        sampling=_sampling(upscaler, (quality, sampler), (steps, seed, tile), sharing),
-        scale=float(upscaler.config.scale) if scale is None else scale,
-        naming=naming,
-        limits=Limits(max_pixels=int(max_megapixels * 1e6)),
-        options=WriteOptions(
-            quality=file_quality, lossless=lossless, strip_metadata=strip_metadata
+    options = BatchOptions(
+        scale=scale,
+        sampling=SamplingOptions(
+            quality=quality, steps=steps, sampler=sampler, seed=seed or 0, tile=tile
         ),
+        image_format=image_format,
+        file_quality=file_quality,
+        lossless=lossless,
+        strip_metadata=strip_metadata,
+        recursive=recursive,
+        suffix=suffix,
+        on_exists=on_exists,
+        manifest=manifest,
+        fail_fast=fail_fast,
+        max_megapixels=max_megapixels,
+        workers=workers,
+        gpus=gpus,
+        engine=engine,
+        ray_address=ray_address,
+        device=device,
+        precision=precision,
+        model=weights,
     )
-    run_settings(settings, jobs, Manner(dry_run, fail_fast, as_json, crew, kept))
-
-
-def _load(weights: str | None, device: str, precision: str) -> "Upscaler":
-    from sam_diffsr_cli.device import resolve_device, resolve_precision
-    from sam_diffsr_cli.upscaling.model import load_upscaler
-
-    place = resolve_device(device)
-    return load_upscaler(weights, place, resolve_precision(precision, place))
-
-
-def _sampling(
-    upscaler: "Upscaler",
-    manner: "tuple[Quality, Sampler | None]",
-    given: "tuple[int | None, int | None, int | None]",
-    workers: int,
-) -> "SamplingConfig":
-    """Resolve what was not given of steps, seed and tile: by the model, and by the free memory."""
-    from sam_diffsr_cli.errors import ConfigError, InputError
-    from sam_diffsr_cli.sampling_config import SamplingConfig
-    from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
-
-    steps, seed, tile = given
-    usual, own = upscaler.config.diffusion.level(manner[0])
-    count, sampler = usual if steps is None else steps, manner[1] or own
-    check_steps(upscaler.config, count)
-    side = choose_tile(upscaler, count, workers) if tile is None else tile
-    try:
-        return SamplingConfig(steps=count, sampler=sampler, tile=side, seed=seed or 0)
-    except ConfigError as error:
-        raise InputError(f"--{error}") from error
+    return show_batch(plan_batch(sources, target, options), dry_run=dry_run, as_json=as_json)

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 import sam_diffsr_cli
-from sam_diffsr_cli.batch.report import error_document, to_text
+from sam_diffsr_cli.cli.render import error_document, to_text
+from sam_diffsr_cli.errors import InputError
 from tests.helpers import samsr
 
 RUN_KEYS = {"samsr", "version", "status", "exit_code", "error", "made_by", "plan", "files"}
@@ -192,7 +193,7 @@ def test_an_interrupt_before_the_first_picture_is_interrupted(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sam_diffsr_cli.upscaling.model.load_upscaler", stop)
+    monkeypatch.setattr("sam_diffsr_cli.batch.request.load_upscaler", stop)
     document, _ = upscale(photos, tmp_path / "out")
     assert set(document) == EARLY_KEYS
     assert (document["status"], document["exit_code"]) == ("interrupted", 130)
@@ -277,10 +278,10 @@ def test_skipped_pictures_are_listed(photos: Path, weights: Path, tmp_path: Path
 
 
 def test_a_name_that_is_no_text_still_makes_a_document() -> None:
-    text = to_text(error_document("h\u00e4 \udcff", None, 3))
+    text = to_text(error_document(InputError("h\u00e4 \udcff")))
     assert text.encode("ascii")
     assert json.loads(text)["error"]["message"] == "h\u00e4 \udcff"
 
 
 def test_names_are_written_as_they_are_read() -> None:
-    assert "\u00e4" in to_text(error_document("\u00e4", None, 3))
+    assert "\u00e4" in to_text(error_document(InputError("\u00e4")))

@@ -17,8 +17,8 @@ from sam_diffsr_cli.benchmark.records import Effort, Failed, Row, StartUp
 from sam_diffsr_cli.benchmark.report import make_table
 from sam_diffsr_cli.checkpoints.registry import bundled_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.cli.bench import _print_table
 from sam_diffsr_cli.cli.bench import bench as command
+from sam_diffsr_cli.cli.bench_run import _print_table
 from sam_diffsr_cli.errors import ResourceError
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from tests.benchmark.samples import PEAKS, measured, row, write_tiny

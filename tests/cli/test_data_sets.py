@@ -4,7 +4,7 @@ import hashlib
 import io
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,16 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.cli.data_sets import resolve_data
-from sam_diffsr_cli.data import known_sets
+from sam_diffsr_cli.cli.data_sets import make_fetcher
+from sam_diffsr_cli.data import known_sets, resolving
 from sam_diffsr_cli.data.known_sets import KnownSet, MissingSetError
 from sam_diffsr_cli.download import Source
 from sam_diffsr_cli.errors import InputError, InterruptedRun
 from tests.file_server import FileServer, serve
+
+
+def resolve_data(names: Sequence[str], root: Path | None, *, download: bool) -> tuple[Path, ...]:
+    return resolving.resolve_data(names, root, make_fetcher(download=download))
 
 
 def make_archive(folder: str) -> bytes:

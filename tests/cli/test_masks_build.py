@@ -19,12 +19,11 @@ import torch
 from segment_anything.build_sam import _build_sam
 
 from sam_diffsr_cli.cli.masks import build as build_command
-from sam_diffsr_cli.cli.masks_build import BuildRequest, _devices
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.build import Shard
-from sam_diffsr_cli.masks.sam import SamOptions
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
+from sam_diffsr_cli.masks.work import MaskOptions, choose_devices
 from tests.batch.test_kill import tool
 from tests.cli.test_masks import blocks, content, mask_names, samsr, save
 from tests.halting import Halt
@@ -65,19 +64,16 @@ def devices(
     segmenter: Felzenszwalb | None = None,
     shard: str = "1/1",
 ) -> list[str]:
-    return _devices(
-        BuildRequest(
+    return choose_devices(
+        MaskOptions(
             data=Path("photos"),
             out=Path("masks"),
-            segmenter=segmenter,
+            segmenter="sam" if segmenter is None else "felzenszwalb",
             sam="vit_b",
-            checkpoint=None,
-            options=SamOptions(),
             shard=Shard.parse(shard),
             workers=workers,
             gpus=gpus,
             device=device,
-            as_json=False,
         )
     )
 

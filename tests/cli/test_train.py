@@ -22,7 +22,7 @@ from sam_diffsr_cli.cli import train_run
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.masks.store import write_records
 from sam_diffsr_cli.models.model import build_model
-from sam_diffsr_cli.training import engine, folder
+from sam_diffsr_cli.training import engine, folder, start
 from sam_diffsr_cli.training.state import TrainState, save_state
 from tests.halting import Halt, go_on
 from tests.helpers import samsr
@@ -298,7 +298,7 @@ def test_a_batch_that_processes_cannot_share_is_refused(monkeypatch: pytest.Monk
 
     alone = engine.start_engine("cpu")
     one_of_three = OneOfThree(alone.device, alone.accelerator)
-    monkeypatch.setattr(engine, "start_engine", lambda _: one_of_three)
+    monkeypatch.setattr(start, "start_engine", lambda _: one_of_three)
     code, _, stderr = samsr("train", *TINY, "--data", "photos", "--out", "run")
     assert code == 4
     assert "batch is 4, which 3 processes with 1 pieces each cannot share evenly" in stderr

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.cli.train_recipe import default_out, is_main_process, settle
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.recipes.records import RECIPES, DataConfig
 from sam_diffsr_cli.recipes.text import from_toml, to_toml
+from sam_diffsr_cli.training.resolve import default_out, is_main_process, settle
 from tests.workshop.tools.kill_train import TINY, draw_photos
 
 CPU = torch.device("cpu")

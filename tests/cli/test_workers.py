@@ -9,8 +9,10 @@ import torch
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
-from sam_diffsr_cli.cli.workers import CrewPlan, plan_crew, tell_workers
+from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.workers import plan
+from sam_diffsr_cli.workers.plan import WorkerPlan, plan_workers
 
 LOCAL = ("local", None)
 
@@ -23,7 +25,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def crew(workers: int | None, gpus: str | None, device: str, engine: Any = LOCAL) -> Any:
-    return plan_crew(workers, gpus, device, engine)
+    return plan_workers(workers, gpus, device, engine)
 
 
 @pytest.mark.parametrize("workers", [None, 1])
@@ -33,7 +35,7 @@ def test_one_worker_is_this_process(workers: int | None) -> None:
 
 def test_several_workers_share_the_device() -> None:
     plan = crew(3, None, "cpu")
-    assert plan == CrewPlan("local", ("cpu",) * 3)
+    assert plan == WorkerPlan("local", ("cpu",) * 3)
     assert plan.sharing == 3
 
 
@@ -87,7 +89,7 @@ def test_gpus_where_there_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_ray_that_is_not_installed_is_told_with_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr(plan, "find_spec", lambda _: None)
     with pytest.raises(InputError, match="--engine ray needs Ray") as caught:
         crew(2, None, "auto", ("ray", None))
     assert "samsr[ray]" in (caught.value.hint or "")
@@ -104,7 +106,7 @@ def outcome(worker: int, side: int, seconds: float, *, failed: bool = False) -> 
 
 def test_what_each_worker_did_is_told() -> None:
     outcomes = [outcome(0, 1000, 3.0), outcome(0, 1000, 5.0), outcome(1, 1, 0.0, failed=True)]
-    assert tell_workers(outcomes, ["cpu", "cuda:1"]) == [
+    assert describe_workers(outcomes, ["cpu", "cuda:1"]) == [
         "worker 0 on cpu: 2 pictures, 2.0 megapixels, 4.00 s/MP",
         "worker 1 on cuda:1: 1 picture, 0.0 megapixels, 1 failed",
     ]

@@ -8,14 +8,14 @@ import statistics
 import pytest
 
 from sam_diffsr_cli.evaluation.report import (
-    MEASURES,
     summarize,
     to_csv,
-    to_json,
+    to_document,
     to_markdown,
     write_value,
 )
 from sam_diffsr_cli.evaluation.run import Measured
+from sam_diffsr_cli.measures import METRICS
 
 FACTS = {"protocol": "standard", "model": "m, sha256 ab"}
 
@@ -67,8 +67,8 @@ def test_a_value_has_its_digits_and_its_error() -> None:
 
 
 def test_json_holds_facts_means_pictures_and_failures() -> None:
-    document = json.loads(to_json(FACTS, [*MANY, measured("c", "bicubic", 0, math.inf)], ["c: x"]))
-    assert document["samsr"] == 1
+    measures = [*MANY, measured("c", "bicubic", 0, math.inf)]
+    document = json.loads(json.dumps(to_document(FACTS, measures, ["c: x"]), allow_nan=False))
     assert document["facts"] == FACTS
     assert document["failed"] == ["c: x"]
     assert len(document["pictures"]) == len(MANY) + 1
@@ -83,7 +83,7 @@ def test_csv_has_a_row_a_picture_below_its_facts() -> None:
     rows = list(csv.DictReader(lines[len(comments) :]))
     assert [row["picture"] for row in rows] == [one.picture for one in MANY]
     assert [float(row["psnr_y"]) for row in rows] == [one.values["psnr_y"] for one in MANY]
-    assert list(rows[0])[4:-1] == list(MEASURES)
+    assert list(rows[0])[4:-1] == list(METRICS)
 
 
 def test_markdown_has_a_table_a_set_and_the_facts() -> None:

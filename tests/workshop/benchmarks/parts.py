@@ -22,10 +22,10 @@ from sam_diffsr_cli.batch.orders import Order, order_of
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.plan import Job, Naming, Past, estimate_work
 from sam_diffsr_cli.batch.processes import LocalCrew
+from sam_diffsr_cli.batch.request import name_jobs
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.batch.stages import Settings
-from sam_diffsr_cli.cli.batch_report import tell
-from sam_diffsr_cli.cli.upscale_plan import plan_batch
+from sam_diffsr_cli.cli.batch import print_outcome
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import format_named
 from sam_diffsr_cli.pictures.reading import read_picture
@@ -133,9 +133,9 @@ def time_planning(folder: Path, count: int) -> Cost:
     for number in range(count):
         (photos / f"{number:08}.jpg").touch()
     watch = _Watch()
-    names, out = (None, "", "error"), str(folder / "nowhere")
+    out = str(folder / "nowhere")
     with watch.run():
-        _, jobs = plan_batch([str(photos)], out, names, None, recursive=False)
+        _, jobs = name_jobs([str(photos)], out, Naming())
         estimate_work(jobs, 4.0, Limits())
         with Manifest(folder / "planned.manifest", {}) as manifest:
             manifest.add_plan(jobs, Past())
@@ -201,7 +201,7 @@ def _drive(jobs: Sequence[Job], crew: Crew, folder: Path) -> Cost:
         with watch.run():
             for outcome in outcomes:
                 manifest.add(outcome)
-                tell(outcome, len(jobs), as_json=False)
+                print_outcome(outcome, len(jobs), as_json=False)
     return watch.cost(len(jobs) - first)
 
 

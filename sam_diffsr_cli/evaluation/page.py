@@ -3,27 +3,31 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sam_diffsr_cli.comparison.records import Curve, Metric, MetricRow, Picture
-    from sam_diffsr_cli.evaluation.methods import Method
-    from sam_diffsr_cli.evaluation.run import Measured, Plan
+from sam_diffsr_cli.comparison.page import write_page
+from sam_diffsr_cli.comparison.records import (
+    Curve,
+    CurvePoint,
+    MetricRow,
+    Page,
+    Picture,
+)
+from sam_diffsr_cli.evaluation.report import summarize
+from sam_diffsr_cli.evaluation.run import Measured, Plan, result_path
+from sam_diffsr_cli.evaluation.sets import read_truth
+from sam_diffsr_cli.measures import METRICS
 
 __all__ = ["write_report"]
 
 TRUTH = "truth"
 
 
-def write_report(plan: "Plan", measured: "Sequence[Measured]", path: Path) -> None:
+def write_report(plan: Plan, measured: Sequence[Measured], path: Path) -> None:
     """Write the page of an evaluation that kept its results.
 
     Raises:
         InputError: The page cannot be written, or a result is gone.
     """
-    from sam_diffsr_cli.comparison.page import write_page
-    from sam_diffsr_cli.comparison.records import Page
-
     methods = [method.name for method in plan.methods]
     names = " and ".join(one.name for one in plan.sets)
     page = Page(
@@ -32,40 +36,19 @@ def write_report(plan: "Plan", measured: "Sequence[Measured]", path: Path) -> No
         pictures=_pictures(plan, measured),
         truth=TRUTH,
         facts=tuple(plan.identity.items()),
-        metrics=_metrics(measured),
+        metrics=[m for name, m in METRICS.items() if any(name in one.values for one in measured)],
         rows=tuple(_rows(plan, measured)),
         curves=tuple(_curves(plan, measured)),
     )
     write_page(page, path)
 
 
-def _metrics(measured: "Sequence[Measured]") -> "list[Metric]":
-    from sam_diffsr_cli.comparison.records import Metric
-    from sam_diffsr_cli.evaluation.report import MEASURES
-
-    better = {True: "higher", False: "lower", None: "nearer to 1"}
-    return [
-        Metric(
-            one.title,
-            better[one.is_more_better],  # type: ignore[arg-type]  # one of the three
-            "dB" if "PSNR" in one.title else "",
-            one.digits,
-        )
-        for name, one in MEASURES.items()
-        if any(name in record.values for record in measured)
-    ]
-
-
-def _label(plan: "Plan", set_name: str, picture: str) -> str:
+def _label(plan: Plan, set_name: str, picture: str) -> str:
     return picture if len(plan.sets) == 1 else f"{set_name}: {picture}"
 
 
-def _pictures(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[Picture]":
+def _pictures(plan: Plan, measured: Sequence[Measured]) -> Iterator[Picture]:
     """Yield the pictures that every method has enlarged, with the first of its seeds."""
-    from sam_diffsr_cli.comparison.records import Picture
-    from sam_diffsr_cli.evaluation.run import result_path
-    from sam_diffsr_cli.evaluation.sets import read_truth
-
     assert plan.out is not None  # noqa: S101 - results are kept where there is a page
     done = {(one.set_name, one.picture, one.method) for one in measured}
     for one in plan.sets:
@@ -80,28 +63,22 @@ def _pictures(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[Picture
             yield Picture(_label(plan, one.name, truth.picture), {**panels, TRUTH: hr})
 
 
-def _rows(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[MetricRow]":
+def _rows(plan: Plan, measured: Sequence[Measured]) -> Iterator[MetricRow]:
     """Yield the numbers of each picture, and the means where there is one set."""
-    from sam_diffsr_cli.comparison.records import MetricRow
-    from sam_diffsr_cli.evaluation.report import MEASURES, summarize
-
     for one in measured:
         if one.seed == 0:
-            values = {MEASURES[name].title: value for name, value in one.values.items()}
+            values = {METRICS[name].name: value for name, value in one.values.items()}
             yield MetricRow(one.method, _label(plan, one.set_name, one.picture), values)
     if len(plan.sets) == 1:
         for mean in summarize(measured):
-            values = {MEASURES[name].title: value for name, value in mean.means.items()}
-            errors = {MEASURES[name].title: value for name, value in mean.errors.items()}
+            values = {METRICS[name].name: value for name, value in mean.means.items()}
+            errors = {METRICS[name].name: value for name, value in mean.errors.items()}
             yield MetricRow(mean.method, None, values, errors)
 
 
-def _curves(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[Curve]":
+def _curves(plan: Plan, measured: Sequence[Measured]) -> Iterator[Curve]:
     """Yield quality against steps, for sets that were run at several numbers of steps."""
-    from sam_diffsr_cli.comparison.records import Curve, CurvePoint
-    from sam_diffsr_cli.evaluation.report import MEASURES, summarize
-
-    by_name: dict[str, Method] = {method.name: method for method in plan.methods}
+    by_name = {method.name: method for method in plan.methods}
     summaries = summarize(measured)
     for one in plan.sets:
         points: dict[str, dict[int, CurvePoint]] = {}
@@ -116,4 +93,4 @@ def _curves(plan: "Plan", measured: "Sequence[Measured]") -> "Iterator[Curve]":
         for name, found in points.items():
             if len(found) > 1:
                 rising = [found[steps] for steps in sorted(found)]
-                yield Curve(MEASURES[name].title, rising, one.name)
+                yield Curve(METRICS[name].name, rising, one.name)

@@ -1,0 +1,156 @@
+"""A planned batch, done: here or by workers, what becomes of each picture as it comes."""
+
+from collections.abc import Generator
+from contextlib import AbstractContextManager, closing, nullcontext
+from itertools import accumulate
+
+from sam_diffsr_cli.atomic import remove_leftovers
+from sam_diffsr_cli.batch.crew import Crew, run_crew
+from sam_diffsr_cli.batch.manifest import Manifest
+from sam_diffsr_cli.batch.orders import order_of
+from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
+from sam_diffsr_cli.batch.plan import Job, local_folders
+from sam_diffsr_cli.batch.processes import LocalCrew
+from sam_diffsr_cli.batch.request import Batch
+from sam_diffsr_cli.batch.stages import check_job, describe_making, make_stages
+from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.workers.plan import WorkerPlan
+
+__all__ = ["Watcher", "preview", "run"]
+
+
+class Watcher:
+    """Whom a batch tells of its progress; this one takes no note of anything."""
+
+    def progress(self, done: float, share: float, name: str) -> None:
+        """Take how much is done, in megapixels of output, and the share of a picture in (0, 1]."""
+
+    def notify(self, text: str) -> None:
+        """Take a sentence for the user."""
+
+    def workers_done(self, outcomes: list[Outcome], names: list[str]) -> None:
+        """Take all outcomes and what each worker runs on, when workers have shared a batch."""
+
+
+def preview(batch: Batch) -> list[Outcome]:
+    """Say of every picture what would become of it, and do nothing."""
+    outcomes = [Outcome(job, "skipped" if job.is_done else "planned") for job in batch.jobs]
+    for outcome in outcomes:
+        try:
+            if not outcome.job.is_done:
+                check_job(outcome.job, batch.settings.naming)
+        except InputError as error:
+            outcome.fail(error)
+    for index, problem in batch.estimate.problems:
+        outcomes[index].fail(problem)
+    return outcomes
+
+
+def run(
+    batch: Batch,
+    watcher: Watcher | None = None,
+    late: list[Outcome] | None = None,
+    standard_input: bytes = b"",
+) -> Generator[Outcome, None, None]:
+    """Do all of a batch, keeping its manifest.
+
+    Args:
+        batch: The plan.
+        watcher: Told how far it is.
+        late: Filled with what was still written when the generator was closed or interrupted, and
+            maybe again with the last outcome that was yielded.
+        standard_input: The picture that is piped, if one is.
+
+    Yields:
+        The outcome of each picture, in order, or with workers as they come. It ends early after a
+        failure with ``fail_fast``, and when no space is left.
+
+    Raises:
+        InputError: The manifest is in use, or of a batch with other settings.
+        ResourceError: Workers die as they start.
+    """
+    watcher = watcher or Watcher()
+    written: list[Outcome] = []
+    with _open_manifest(batch) as manifest:
+        noted: set[int] = set()
+
+        def note(outcome: Outcome) -> None:
+            if id(outcome) not in noted:
+                noted.add(id(outcome))
+                if manifest is not None:
+                    manifest.add(outcome)
+
+        _clear_leftovers(batch)
+        try:
+            with closing(_start(batch, watcher, written, standard_input)) as outcomes:
+                for outcome in outcomes:
+                    note(outcome)
+                    yield outcome
+                    if batch.fail_fast and outcome.status == "failed":
+                        return
+        except DiskFullError:
+            return
+        finally:
+            # Written while the run was being stopped.
+            for outcome in written:
+                note(outcome)
+            if late is not None:
+                late += written
+
+
+def _open_manifest(batch: Batch) -> AbstractContextManager[Manifest | None]:
+    """Open the manifest, if there is to be one, and note the plan in it."""
+    if batch.manifest is None:
+        return nullcontext()
+    path, past = batch.manifest
+    manifest = Manifest(path, describe_making(batch.settings))
+    manifest.add_plan(batch.jobs, past)
+    return manifest
+
+
+def _clear_leftovers(batch: Batch) -> None:
+    """Remove what killed runs left in the folders that this one writes to."""
+    for folder in local_folders(batch.jobs):
+        remove_leftovers(folder)
+
+
+def _start(
+    batch: Batch, watcher: Watcher, late: list[Outcome], standard_input: bytes
+) -> Generator[Outcome, None, None]:
+    """Start doing the jobs, here or with workers."""
+    if batch.workers is not None:
+        return _share(batch, batch.workers, watcher, late)
+    work = batch.estimate.work
+    begun = dict(zip(map(id, batch.jobs), accumulate(work, initial=0.0), strict=False))
+    sizes = dict(zip(map(id, batch.jobs), work, strict=True))
+
+    def report(job: Job, share: float) -> None:
+        watcher.progress(begun[id(job)] + share * sizes[id(job)], share, job.source.name)
+
+    return run_batch(batch.jobs, make_stages(batch.settings, report, standard_input), late)
+
+
+def _share(
+    batch: Batch, plan: WorkerPlan, watcher: Watcher, late: list[Outcome]
+) -> Generator[Outcome, None, None]:
+    """Have workers do the jobs."""
+    sizes = dict(zip(map(id, batch.jobs), batch.estimate.work, strict=True))
+    done = 0.0
+    crew = _open_crew(plan, batch)
+    seen: list[Outcome] = []
+    with closing(run_crew(batch.jobs, crew, late, watcher.notify)) as outcomes:
+        for outcome in outcomes:
+            done += sizes[id(outcome.job)]
+            watcher.progress(done, 1.0, outcome.job.source.name)
+            seen.append(outcome)
+            yield outcome
+    watcher.workers_done(seen, list(crew.names))
+
+
+def _open_crew(plan: WorkerPlan, batch: Batch) -> Crew:
+    order = order_of(batch.settings)
+    if plan.engine == "local":
+        return LocalCrew(order, plan.devices)
+    from sam_diffsr_cli.batch.ray_crew import RayCrew  # noqa: PLC0415 - Ray is optional
+
+    return RayCrew(order, size=plan.size, device=plan.devices[0], address=plan.address)

@@ -1,0 +1,276 @@
+"""From what was asked of a training to one recipe: default < preset < file < --set < option.
+
+What needs torch is imported where it is used: a recipe is resolved and printed without it.
+"""
+
+# ruff: noqa: PLC0415 - see above
+
+import os
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam_diffsr_cli.config import ModelConfig
+from sam_diffsr_cli.errors import ConfigError, InputError
+from sam_diffsr_cli.recipes.records import RECIPES, Recipe, recipe_for
+from sam_diffsr_cli.recipes.text import from_toml, overlay, parse_setting, read_toml
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "TrainOptions",
+    "default_out",
+    "is_main_process",
+    "resolve_recipe",
+    "settle",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainOptions:
+    """What a user may ask of a training; what is None is the recipe's, or the preset's.
+
+    Attributes:
+        data: Folders of sharp photos, or names of known sets.
+        out: Folder of the run; None is ``runs/DATA-PRESET``.
+        masks: Folder of masks, as ``build_masks`` makes them.
+        val: Folder of photos to validate with; None holds some out.
+        hold_out: Photos to hold out, a tenth at most.
+        init: Model to start from; brings its network.
+        resume: Go on with the run in ``out``.
+        data_root: Folder that holds known sets; None is what ``SAMSR_DATA`` names.
+        cache: Folder for decoded photos; None is within the run.
+        preset: ``lite`` or ``paper``.
+        recipe: TOML file laid over the preset.
+        settings: ``key=value`` laid over both, as ``diffusion.batch=8``.
+        stage: ``both``, ``encoder`` or ``diffusion``.
+        encoder_steps: Of this stage.
+        diffusion_steps: Of this stage.
+        batch: Crops a step.
+        accumulate: Pieces a batch is computed in.
+        patch: Side of a crop in pixels.
+        learning_rate: Highest rate of both stages.
+        modulation: How masks shift the noise: ``none``, ``released`` or ``paper``.
+        mask_norm: Mean over the ``image``, or the ``region``.
+        seed: Decides everything random.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        save_every: Steps between states; 0 saves by time alone.
+        save_minutes: Minutes between states; 0 saves by steps alone.
+        validate_every: Steps between validations; 0 validates at the end alone.
+        keep: States kept of each stage.
+        tensorboard: Write TensorBoard's files too.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        workers: Threads that cut crops.
+        compile_network: Compile the network.
+    """
+
+    data: tuple[str, ...] = ()
+    out: Path | None = None
+    masks: Path | None = None
+    val: Path | None = None
+    hold_out: int | None = None
+    init: str | None = None
+    resume: bool = False
+    data_root: Path | None = None
+    cache: Path | None = None
+    preset: str | None = None
+    recipe: Path | None = None
+    settings: tuple[str, ...] = ()
+    stage: str | None = None
+    encoder_steps: int | None = None
+    diffusion_steps: int | None = None
+    batch: int | None = None
+    accumulate: int | None = None
+    patch: int | None = None
+    learning_rate: float | None = None
+    modulation: str | None = None
+    mask_norm: str | None = None
+    seed: int | None = None
+    precision: str | None = None
+    save_every: int = 1000
+    save_minutes: float = 10.0
+    validate_every: int = 2000
+    keep: int = 2
+    tensorboard: bool = False
+    device: str = "auto"
+    workers: int | None = None
+    compile_network: bool = False
+
+    @property
+    def recipe_values(self) -> dict[str, object]:
+        """What was given of the recipe's own values, by their keys in it."""
+        given: dict[str, object] = {
+            "batch": self.batch,
+            "accumulate": self.accumulate,
+            "patch": self.patch,
+            "learning_rate": self.learning_rate,
+            "modulation": self.modulation,
+            "mask_norm": self.mask_norm,
+            "seed": self.seed,
+            "precision": self.precision,
+            "encoder.steps": self.encoder_steps,
+            "diffusion.steps": self.diffusion_steps,
+            "data.hold_out": self.hold_out,
+        }
+        return {key: value for key, value in given.items() if value is not None}
+
+
+def resolve_recipe(options: TrainOptions) -> Recipe:
+    """Lay everything that was given over what the run has, or over the preset.
+
+    Raises:
+        ConfigError: A key or value is not one of a recipe, or with ``--resume`` the result is not
+            the recipe of the run.
+        InputError: With ``--resume`` there is no run.
+    """
+    base = _stored(options) if options.resume else _fresh(options)
+    given = dict(map(parse_setting, options.settings))
+    if options.stage is not None:
+        given["stages"] = ["encoder", "diffusion"] if options.stage == "both" else [options.stage]
+    given |= {**_places(options), **options.recipe_values}
+    if not options.resume:
+        # The base has it, as the file that it stands for.
+        given.pop("data.init", None)
+    asked = overlay(base, given)
+    if options.resume:
+        from sam_diffsr_cli.training.folder import refuse_other
+
+        _refuse_preset(options, base)
+        refuse_other(asked, base, _run_folder(options))
+    return asked
+
+
+def _places(options: TrainOptions) -> dict[str, object]:
+    """Return what was given of where things lie."""
+    places: dict[str, object] = {}
+    if options.data:
+        places["data.photos"] = list(options.data)
+    for key in ("masks", "val", "cache"):
+        path = getattr(options, key)
+        if path is not None:
+            places[f"data.{key}"] = str(path.resolve())
+    return places
+
+
+def _run_folder(options: TrainOptions) -> Path:
+
+    if options.out is not None:
+        return options.out
+    if options.data:
+        return _named_out(options.data, options.preset or "lite")
+    raise InputError("--resume needs the folder of the run", hint="give it with --out")
+
+
+def _stored(options: TrainOptions) -> Recipe:
+    """Read the recipe that a run was started with."""
+    from sam_diffsr_cli.training.folder import RunFolder
+
+    if options.recipe is not None:
+        raise InputError("--recipe and --resume exclude each other: the run has its recipe")
+    if options.init is not None:
+        raise InputError("--init and --resume exclude each other: the run has begun")
+    folder = RunFolder(_run_folder(options))
+    with _naming_file(folder.recipe_path):
+        return folder.read_recipe()
+
+
+def _refuse_preset(options: TrainOptions, stored: Recipe) -> None:
+
+    if options.preset is not None and options.preset != stored.preset:
+        raise ConfigError(
+            f"--preset {options.preset}: the run was started with {stored.preset}",
+            hint="leave --preset out to go on",
+        )
+
+
+def _fresh(options: TrainOptions) -> Recipe:
+    """Take the preset and the recipe's file; with ``--init`` the network is that of its file."""
+    text = "" if options.recipe is None else read_toml(options.recipe)
+    with _naming_file(options.recipe):
+        recipe = from_toml(text, options.preset)
+        said = dict(map(parse_setting, options.settings)).get("data.init") or recipe.data.init
+        init = options.init or str(said)
+        if not init:
+            return recipe
+        from sam_diffsr_cli.checkpoints.finding import find_model
+
+        path = find_model(init).path.resolve()
+        network, kind = _network(path)
+        if options.preset is None and options.recipe is None:
+            recipe = recipe_for(network, kind)
+        else:
+            recipe = overlay(replace(recipe, model=network), _said_of_network(text))
+        return replace(recipe, data=replace(recipe.data, init=str(path)))
+
+
+def _network(init: Path) -> tuple[ModelConfig, str]:
+    """Read the network of a weights file, and name the preset that is of its kind."""
+    from sam_diffsr_cli.checkpoints.store import read_config
+
+    network = read_config(init)
+    kind = "lite" if network.unet.kind == "folded" else "paper"
+    diffusion = network.diffusion
+    if diffusion.sampling_steps == 0:
+        # An encoder alone: how many steps the diffusion takes is still to be said.
+        usual = RECIPES[kind].model.diffusion.sampling_steps
+        steps = min(usual, diffusion.num_timesteps)
+        network = replace(network, diffusion=replace(diffusion, sampling_steps=steps))
+    return network, kind
+
+
+def _said_of_network(text: str) -> dict[str, object]:
+    """Return what a recipe's text says of the network, by dotted key."""
+    said: dict[str, object] = {}
+    waiting: list[tuple[str, object]] = [("model", tomllib.loads(text).get("model", {}))]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{key}.{name}", inner) for name, inner in value.items()]
+        else:
+            said[key] = value
+    return said
+
+
+@contextmanager
+def _naming_file(path: Path | None) -> Iterator[None]:
+    """Say in errors which file the recipe is in."""
+    try:
+        yield
+    except ConfigError as error:
+        if path is None:
+            raise
+        raise ConfigError(f"{path}: {error}", hint=error.hint) from error
+
+
+def default_out(recipe: Recipe) -> Path:
+    """Name the folder of a run after what it is trained on."""
+    return _named_out(recipe.data.photos, recipe.preset)
+
+
+def _named_out(photos: Sequence[str], preset: str) -> Path:
+    names = "+".join(Path(place).name for place in photos)
+    return Path("runs") / f"{names or 'photos'}-{preset}"
+
+
+def settle(recipe: Recipe, device: "torch.device") -> Recipe:
+    """Settle the number format, by the device or by what ``accelerate launch`` was told."""
+    from sam_diffsr_cli.device import resolve_precision
+
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "")
+    wish = launched if launched in {"bf16", "fp16"} else "auto"
+    stages = [
+        replace(config, precision=resolve_precision(wish, device))
+        if config.precision == "auto"
+        else config
+        for config in (recipe.encoder, recipe.diffusion)
+    ]
+    return replace(recipe, encoder=stages[0], diffusion=stages[1])
+
+
+def is_main_process() -> bool:
+    """Tell whether this is the process that talks, by what a launcher says."""
+    return os.environ.get("RANK", "0") == "0"

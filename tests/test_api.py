@@ -1,0 +1,257 @@
+"""The public face: what it takes and gives, what it refuses, and that its examples run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import sam_diffsr_cli
+from sam_diffsr_cli import BatchOptions, SamplingOptions, load, upscale, upscale_files
+from sam_diffsr_cli.checkpoints.store import save_weights
+from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.errors import InputError, InterruptedRun, ShapeError, WeightsError
+from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.pictures.colour import srgb_profile
+from sam_diffsr_cli.upscaling.model import Upscaler
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+CONFIG = ModelConfig(
+    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
+    unet=UNetConfig(kind="folded", widths=(8, 8)),
+    diffusion=DiffusionConfig(
+        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
+    ),
+)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.safetensors"
+    save_weights(path, build_model(CONFIG), "test", torch.float32)
+    return path
+
+
+@pytest.fixture
+def model(weights: Path) -> Upscaler:
+    return load(weights, "cpu")
+
+
+def levels(*shape: int, dtype: Any = np.uint8) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    drawn: np.ndarray = rng.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+    return drawn
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("rest", [(), (1,), (2,), (3,), (4,)])
+def test_an_array_comes_back_with_its_axes_channels_and_bits(
+    model: Upscaler, rest: tuple[int, ...], dtype: Any
+) -> None:
+    large = upscale(levels(6, 9, *rest, dtype=dtype), 2.5, model=model)
+    assert (large.shape, large.dtype) == ((15, 23, *rest), dtype)
+
+
+@pytest.mark.parametrize(
+    ("mode", "result"),
+    [
+        ("1", "L"),
+        ("L", "L"),
+        ("LA", "LA"),
+        ("P", "RGB"),
+        ("RGB", "RGB"),
+        ("RGBA", "RGBA"),
+        ("CMYK", "RGB"),
+        ("I;16", "I;16"),
+    ],
+)
+def test_an_image_of_any_mode_comes_back_as_an_image(
+    model: Upscaler, mode: str, result: str
+) -> None:
+    small = Image.new(mode, (9, 6), 1 if mode in {"1", "P"} else None)
+    large = upscale(small, 4, model=model)
+    assert (large.mode, large.size) == (result, (36, 24))
+
+
+def test_an_image_and_its_array_become_the_same_pixels(model: Upscaler) -> None:
+    pixels = levels(6, 9, 3)
+    large = upscale(Image.fromarray(pixels), model=model, seed=3)
+    np.testing.assert_array_equal(np.asarray(large), upscale(pixels, model=model, seed=3))
+
+
+def test_a_file_becomes_the_pixels_that_the_command_writes(
+    model: Upscaler, weights: Path, tmp_path: Path
+) -> None:
+    pixels = levels(6, 9, 3)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    options = BatchOptions(model=weights, device="cpu", sampling=SamplingOptions(seed=3))
+    (outcome,) = upscale_files(tmp_path / "a.png", tmp_path / "large.png", options)
+    assert (outcome.status, outcome.error) == ("done", None)
+    with Image.open(tmp_path / "large.png") as written:
+        np.testing.assert_array_equal(np.asarray(written), upscale(pixels, model=model, seed=3))
+
+
+def test_the_argument_is_not_changed(model: Upscaler) -> None:
+    pixels = levels(6, 9, 4)
+    before = pixels.copy()
+    upscale(pixels, model=model)
+    np.testing.assert_array_equal(pixels, before)
+
+
+def test_an_image_keeps_its_profile(model: Upscaler) -> None:
+    small = Image.fromarray(levels(6, 9, 3))
+    small.info["icc_profile"] = srgb_profile()
+    assert upscale(small, model=model).info == {"icc_profile": srgb_profile()}
+
+
+def test_another_seed_is_another_picture(model: Upscaler) -> None:
+    pixels = levels(6, 9, 3)
+    one, other = (upscale(pixels, model=model, seed=seed) for seed in (1, 2))
+    assert (one != other).any()
+
+
+def test_the_share_done_rises_to_one(model: Upscaler) -> None:
+    shares: list[float] = []
+    upscale(levels(6, 9, 3), model=model, progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("image", "error"),
+    [
+        (np.zeros((4, 4, 3), dtype=np.float32), ShapeError),
+        (np.zeros((4, 4, 5), dtype=np.uint8), ShapeError),
+        (np.zeros((0, 4), dtype=np.uint8), ShapeError),
+        (np.zeros(4, dtype=np.uint8), ShapeError),
+        (Image.new("F", (4, 4)), InputError),
+        ("a.png", InputError),
+    ],
+    ids=["floats", "five channels", "nothing", "one axis", "an image of floats", "a name"],
+)
+def test_what_is_no_image_of_8_or_16_bits_is_refused(
+    model: Upscaler, image: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        upscale(image, model=model)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": 99},
+        {"scale": float("nan")},
+        {"quality": "great"},
+        {"steps": 11},
+        {"steps": -1},
+        {"seed": -1},
+        {"tile": 3},
+        {"sampler": "none"},
+    ],
+    ids=str,
+)
+def test_values_out_of_range_are_refused(model: Upscaler, options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"--{next(iter(options))}"):
+        upscale(levels(6, 9, 3), model=model, **options)
+
+
+def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"a\.safetensors"):
+        load(tmp_path / "a.safetensors", "cpu")
+
+
+def test_a_picture_that_fails_is_an_outcome(weights: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "bad.png").write_bytes(b"nothing")
+    Image.fromarray(levels(6, 9, 3)).save(folder / "good.png")
+    outcomes = upscale_files(folder, tmp_path / "out", BatchOptions(model=weights, device="cpu"))
+    assert [outcome.status for outcome in outcomes] == ["failed", "done"]
+
+
+def test_files_are_refused_before_anything_is_iterated(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="xyz"):
+        upscale_files(tmp_path, tmp_path / "out", BatchOptions(image_format="xyz"))
+
+
+def test_a_training_yields_its_events_and_stops_when_asked(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.fromarray(levels(96, 96, 3)).save(photos / "a.png")
+    tiny = ("model.encoder.num_feat=8", "model.encoder.num_block=2", "model.unet.widths=[8,8]")
+    options = sam_diffsr_cli.TrainOptions(
+        data=(str(photos),), out=tmp_path / "run", settings=tiny, device="cpu", patch=32, batch=1
+    )
+    seen: list[str] = []
+
+    def follow() -> None:
+        for event in sam_diffsr_cli.train(options, stop=lambda: True):
+            seen.append(type(event).__name__)  # noqa: PERF401 - it is raised from among them
+
+    with pytest.raises(InterruptedRun):
+        follow()
+    assert seen[0] == "RunOpened"
+    assert seen[-2:] == ["StageBegun", "TrainStep"]
+    with pytest.raises(InputError, match="a run is already there"):
+        next(iter(sam_diffsr_cli.train(options)))
+
+
+def test_every_name_of_the_face_can_be_had() -> None:
+    for name in sam_diffsr_cli.__all__:
+        assert getattr(sam_diffsr_cli, name) is not None
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = sam_diffsr_cli.nothing
+
+
+def test_the_package_alone_loads_no_torch_and_is_quick() -> None:
+    code = (
+        "import sys, time\n"
+        "began = time.process_time()\n"
+        "import sam_diffsr_cli\n"
+        "took = time.process_time() - began\n"
+        "print(took, {'torch', 'numpy', 'PIL', 'typer'} & set(sys.modules))\n"
+    )
+    result = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    took, _, loaded = result.stdout.partition(" ")
+    assert loaded.strip() == "set()"
+    assert float(took) < 0.05
+
+
+def test_the_package_runs_as_a_module() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "sam_diffsr_cli", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == f"samsr {sam_diffsr_cli.__version__}\n"
+
+
+def test_the_examples_of_the_readme_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = README.read_text(encoding="utf-8")
+    section = text.partition("### From Python\n")[2].partition("\n### ")[0]
+    examples = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    assert len(examples) == 3
+    (tmp_path / "photos").mkdir()
+    blocks = levels(12, 12, 3).repeat(8, axis=0).repeat(8, axis=1)
+    Image.fromarray(blocks).save(tmp_path / "photos" / "cat.png")
+    monkeypatch.chdir(tmp_path)
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})  # noqa: S102 - ours
+    with Image.open("cat-large.png") as large:
+        assert large.size == (240, 240)
+    shown = capsys.readouterr()
+    promised = re.findall(r"  # (.*[0-9])$", examples[1], re.MULTILINE)
+    assert promised
+    assert all(f"{line}\n" in shown.out for line in promised)
+    assert Path("run/model.safetensors").is_file()
