@@ -7,16 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
+from sam_diffsr_cli.errors import InputError, disk_errors, os_errors
 
-__all__ = ["DISK_FULL", "atomic_path", "remove_leftovers", "try_lock"]
+__all__ = ["atomic_path", "make_folder", "remove_leftovers", "try_lock"]
 
 PREFIX, PART = ".samsr-", ".part"
 MOST_SUFFIX = 40
 """Of a temporary name, which must stay short however long the path's own is."""
-
-DISK_FULL = frozenset({28, 122})
-"""``ENOSPC`` and ``EDQUOT``."""
 
 
 @contextlib.contextmanager
@@ -30,48 +27,41 @@ def atomic_path(path: Path) -> Iterator[Path]:
         InputError: The folder does not exist or cannot be written, or the name is too long.
         DiskFullError: The disk is full.
     """
-    try:
+    with os_errors(path, "cannot write here"):
         handle, name = tempfile.mkstemp(
             prefix=PREFIX, suffix=f"{PART}{path.suffix}"[-MOST_SUFFIX:], dir=path.parent
         )
-    except OSError as error:
-        raise _told(path, error, "cannot write here") from error
     temporary = Path(name)
     try:
-        try_lock(handle)
-        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises on a name that is too long
-            raise InputError(f"{path}: is a folder")
-        yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        if sys.platform == "win32":
-            # An open file cannot be renamed there. Elsewhere it stays locked until it has its name.
-            os.close(handle)
-            handle = -1
-        _replace(temporary, path)
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise _told(path, error, "") from error
-        raise
+        with disk_errors(path):
+            try_lock(handle)
+            if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises on a name that is too long
+                raise InputError(f"{path}: is a folder")
+            yield temporary
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            if sys.platform == "win32":
+                # An open file cannot be renamed there. Elsewhere it stays locked until it is.
+                os.close(handle)
+                handle = -1
+            with os_errors(path, "cannot be written"):
+                temporary.replace(path)
     finally:
         if handle >= 0:
             os.close(handle)
         temporary.unlink(missing_ok=True)
 
 
-def _replace(temporary: Path, path: Path) -> None:
-    try:
-        temporary.replace(path)
-    except OSError as error:
-        raise _told(path, error, "cannot be written") from error
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless it is there.
 
-
-def _told(path: Path, error: OSError, what: str) -> SamsrError:
-    """Turn the system's error into ours."""
-    if error.errno in DISK_FULL:
-        return DiskFullError(f"{path}: no space left", hint="free some disk space")
-    return InputError(f"{path}: {what} ({error.strerror})")
+    Raises:
+        InputError: It cannot be one.
+        DiskFullError: The disk is full.
+    """
+    with os_errors(folder, "cannot be a folder"):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def remove_leftovers(folder: Path) -> int:

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_diffsr_cli import __version__
-from sam_diffsr_cli.atomic import DISK_FULL
-from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
+from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError, os_error
 
 __all__ = [
     "Source",
@@ -30,7 +29,6 @@ __all__ = [
     "has_digest",
     "one_at_a_time",
     "part_path",
-    "write_failure",
 ]
 
 BLOCK = 1 << 16
@@ -126,7 +124,7 @@ def fetch(
     except _NetworkError as error:
         raise failure(f"{source.url}: cannot be fetched ({error})", hint=elsewhere) from error
     except OSError as error:
-        raise write_failure(part, error) from error
+        raise os_error(part, error, "cannot be written") from error
     return path
 
 
@@ -165,13 +163,6 @@ def check_space(folder: Path, needed: int) -> None:
             f"{folder}: {needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free",
             hint="free some disk space",
         )
-
-
-def write_failure(path: Path, error: OSError) -> SamsrError:
-    """Turn the system's error on writing ``path`` into ours."""
-    if error.errno in DISK_FULL:
-        return DiskFullError(f"{path}: no space left", hint="free some disk space")
-    return InputError(f"{path}: cannot be written ({error.strerror})")
 
 
 @contextlib.contextmanager

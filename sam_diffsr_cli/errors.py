@@ -13,7 +13,12 @@ Library code raises these; only ``cli/`` turns them into text and an exit status
     +-- InterruptedRun  130   stopped by the user
 """
 
+import contextlib
+import errno
+from collections.abc import Iterator
 from typing import ClassVar
+
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class SamsrError(Exception):
@@ -73,3 +78,48 @@ class InterruptedRun(SamsrError):  # noqa: N818 - it is an outcome, not a fault
     """The user stopped the run."""
 
     exit_code = 130
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the system says that no space, or none of the user's quota, is left."""
+    return isinstance(error, OSError) and error.errno in _DISK_FULL
+
+
+def os_error(place: object, error: OSError, what: str) -> SamsrError:
+    """Turn the system's error on a file into ours: a full disk, or ``what`` went wrong."""
+    if is_disk_full(error):
+        return DiskFullError(f"{place}: no space left", hint="free some disk space")
+    return InputError(f"{place}: {what} ({error.strerror})")
+
+
+@contextlib.contextmanager
+def os_errors(place: object, what: str) -> Iterator[None]:
+    """Turn the system's errors in the body into ours.
+
+    Args:
+        place: The file or folder, for the message.
+        what: What could not be done, as ``cannot be written``.
+
+    Raises:
+        DiskFullError: The disk is full.
+        InputError: Anything else that the system refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise os_error(place, error, what) from error
+
+
+@contextlib.contextmanager
+def disk_errors(place: object) -> Iterator[None]:
+    """Turn a full disk into ours; other errors of the system pass.
+
+    Raises:
+        DiskFullError: The disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise os_error(place, error, "") from error
+        raise

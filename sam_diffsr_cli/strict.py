@@ -4,6 +4,7 @@ import dataclasses
 import json
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from sam_diffsr_cli.errors import ConfigError
@@ -60,14 +61,21 @@ def parse(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON 
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _parse_record(kind, value, where)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        if any(value == a and type(value) is type(a) for a in args):
-            return value
-    elif origin in (typing.Union, types.UnionType):
+    if origin in (typing.Union, types.UnionType):
         rest = next(a for a in args if a is not type(None))
         return None if value is None else parse(rest, value, where)
-    elif origin is tuple and isinstance(value, list):
+    if origin in (dict, Mapping) and isinstance(value, dict):
+        return {name: parse(args[1], item, f"{where}.{name}") for name, item in value.items()}
+    if origin is tuple and isinstance(value, list):
         return tuple(parse(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    return _parse_plain(kind, value, where)
+
+
+def _parse_plain(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
+    """Check a value that holds no others."""
+    if typing.get_origin(kind) is Literal:
+        if any(value == a and type(value) is type(a) for a in typing.get_args(kind)):
+            return value
     elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return _to_float(value, where)
     elif kind in (int, str, bool) and type(value) is kind:
@@ -80,6 +88,8 @@ def _allowed(kind: Any) -> str:  # noqa: ANN401 - the JSON edge
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return ", ".join(map(str, args))
+    if origin in (dict, Mapping):
+        return f"an object, each {_allowed(args[1])}"
     if origin is tuple:
         return f"a list, each {_allowed(args[0])}"
     return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]

@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"strict"}),
-    frozenset({"config", "atomic"}),
+    frozenset({"config", "atomic", "digests", "line_log"}),
     frozenset({"sampling_config"}),
     frozenset(
         {

@@ -5,17 +5,17 @@ one for each that it is through with. A line that was cut off is left out.
 """
 
 import json
-import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sam_diffsr_cli.atomic import DISK_FULL, try_lock
+from sam_diffsr_cli.atomic import try_lock
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.plan import Job, Past
-from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
+from sam_diffsr_cli.errors import InputError, os_errors
+from sam_diffsr_cli.line_log import LineLog, whole_lines
 
 __all__ = ["Manifest", "read_past"]
 
@@ -55,16 +55,13 @@ def read_past(path: Path) -> Past:
 def _lines(path: Path) -> Iterator[str]:
     """Yield the whole lines of a file; none of one that is not there."""
     _check_kind(path)
-    try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            for line in file:
-                if line.endswith("\n"):
-                    yield line
-    except FileNotFoundError:
+    if not path.exists():
         return
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{path}: the manifest cannot be read ({reason})") from error
+    try:
+        with os_errors(path, "the manifest cannot be read"):
+            yield from (line.decode() for line in whole_lines(path))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: the manifest cannot be read (not UTF-8 text)") from error
 
 
 def _check_kind(path: Path) -> None:
@@ -92,39 +89,23 @@ class Manifest:
         """
         self._path, self._synced = path, time.monotonic()
         _check_kind(path)
-        try:
-            self._file = path.open("a+b")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+        self._log = LineLog(path)
         try:
             self._begin(made_by)
         except BaseException:
-            self._file.close()
+            self._log.close()
             raise
 
     def _begin(self, made_by: dict[str, Any]) -> None:
-        if not try_lock(self._file.fileno()):
+        if not try_lock(self._log.fileno()):
             raise InputError(f"{self._path}: another run is at work with this manifest")
-        self._file.seek(0)
-        first = self._file.readline()
-        if first.endswith(b"\n"):
+        first = self._log.first_line()
+        if first:
             _compare(json.loads(first)["made_by"], made_by, self._path)
-            self._cut_last_line()
+            self._log.cut_torn_line()
             return
-        self._file.truncate(0)
+        self._log.clear()
         self._append([{"samsr-manifest": VERSION, "made_by": made_by}])
-
-    def _cut_last_line(self) -> None:
-        """Remove what was written of a line when the run was killed."""
-        end = place = self._file.seek(0, os.SEEK_END)
-        while place:
-            place = max(0, place - 4096)
-            self._file.seek(place)
-            found = self._file.read(4096).rfind(b"\n")
-            if found >= 0:
-                if place + found + 1 < end:
-                    self._file.truncate(place + found + 1)
-                return
 
     def add_plan(self, jobs: Sequence[Job], past: Past) -> None:
         """Note which outputs are this batch's own: those that are not there before it."""
@@ -150,18 +131,14 @@ class Manifest:
         if time.monotonic() - self._synced > SYNC_INTERVAL_S:
             self.sync()
 
-    def _append(self, entries: Any) -> None:  # noqa: ANN401 - an iterable of JSON objects
-        try:
-            for entry in entries:
-                self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
-            self._file.flush()
-        except OSError as error:
-            kind = DiskFullError if error.errno in DISK_FULL else SamsrError
-            raise kind(f"{self._path}: cannot be written ({error.strerror})") from error
+    def _append(self, entries: Iterable[dict[str, Any]]) -> None:
+        self._log.append(
+            b"".join(json.dumps(each, separators=(",", ":")).encode() + b"\n" for each in entries)
+        )
 
     def sync(self) -> None:
         """Make sure that what was noted outlives the machine."""
-        os.fsync(self._file.fileno())
+        self._log.sync()
         self._synced = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -171,7 +148,7 @@ class Manifest:
         self, _kind: type[BaseException] | None, _: BaseException | None, _t: TracebackType | None
     ) -> None:
         self.sync()
-        self._file.close()
+        self._log.close()
 
 
 def _compare(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:

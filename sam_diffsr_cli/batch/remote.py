@@ -14,8 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from sam_diffsr_cli.atomic import DISK_FULL
-from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
+from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError, is_disk_full
 
 __all__ = [
     "Place",
@@ -249,7 +248,7 @@ def _told(place: RemotePath, what: str) -> Iterator[None]:
         hint = f"install it: pip install 'samsr[{extra}]'" if extra else str(error)
         raise InputError(f"{place.scheme}:// needs another package", hint=hint) from error
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
+        if is_disk_full(error):
             raise DiskFullError(
                 f"{tempfile.gettempdir()}: no space left for {place}", hint="free some disk space"
             ) from error

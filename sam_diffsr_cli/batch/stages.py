@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sam_diffsr_cli import __version__
-from sam_diffsr_cli.atomic import DISK_FULL, atomic_path
+from sam_diffsr_cli.atomic import atomic_path, make_folder
 from sam_diffsr_cli.batch.pipeline import Stages
 from sam_diffsr_cli.batch.plan import Job, Naming
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, is_remote_there, put
-from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_named, format_of
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
@@ -181,10 +181,7 @@ def _make_folder(target: Place | None) -> Path:
     """Make the folder of an output; where results too large for memory go meanwhile."""
     if not isinstance(target, Path):
         return Path(tempfile.gettempdir())
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{target.parent}: cannot be a folder ({error.strerror})") from error
+    make_folder(target.parent)
     return target.parent
 
 
@@ -204,12 +201,9 @@ def _write(job: Job, picture: Picture, settings: Settings, record: str) -> tuple
 
 
 def _copy_to_stdout(file: BinaryIO) -> None:
-    try:
+    with os_errors("standard output", "cannot be written"):
         shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-    except OSError as error:
-        kind = DiskFullError if error.errno in DISK_FULL else InputError
-        raise kind(f"standard output: cannot be written ({error.strerror})") from error
 
 
 @contextlib.contextmanager

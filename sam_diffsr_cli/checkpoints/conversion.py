@@ -1,6 +1,5 @@
 """From the authors' checkpoints to our weights files, once, checked against their settings."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from sam_diffsr_cli.checkpoints.official import (
 )
 from sam_diffsr_cli.checkpoints.store import load_strict, save_weights
 from sam_diffsr_cli.config import ModelConfig
+from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import WeightsError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 
@@ -132,14 +132,9 @@ def _check_shapes(tensors: Mapping[str, Tensor], config: ModelConfig, path: Path
 
 def _source(read: Checkpoint, files: list[Path], config: ModelConfig) -> str:
     """Say where the weights come from: names and digests, the step, and what is special."""
-    named = ", ".join(f"{file.name} (sha256 {_sha256(file)})" for file in files)
+    named = ", ".join(f"{file.name} (sha256 {sha256_of(file)})" for file in files)
     step = "" if read.global_step is None else f", step {read.global_step}"
     return (
         f"converted from {named}{step}; layout of SAM-DiffSR and SRDiff; "
         f"lr_up from the photo over {config.lr_divisor}, as it was trained"
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sam_diffsr_cli.atomic import DISK_FULL
 from sam_diffsr_cli.checkpoints.references import HUB_FILE, HubReference
+from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.download import cache_folder
-from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError, WeightsError
+from sam_diffsr_cli.errors import InputError, SamsrError, WeightsError, is_disk_full, os_error
 
 __all__ = ["Failure", "HubFile", "explain", "fetch_hub_file", "local_place", "quiet"]
 
@@ -59,7 +59,7 @@ def fetch_hub_file(reference: HubReference) -> HubFile:
         failure = explain(error, reference)
         by_hand = local_place(reference)
         if failure.is_out_of_reach and by_hand.is_file():
-            return HubFile(by_hand, LOCAL_COMMIT, _sha256(by_hand))
+            return HubFile(by_hand, LOCAL_COMMIT, sha256_of(by_hand))
         names = _other_files(reference) if failure.is_missing_file else []
         if names:
             there = ", ".join(names[:MOST_NAMES])
@@ -125,7 +125,7 @@ def _checked(path: Path, reference: HubReference) -> str:
         WeightsError: It is another file; it is removed, so that the next try fetches it anew.
     """
     blob = path.resolve()
-    digest = _sha256(blob)
+    digest = sha256_of(blob)
     expected = blob.name if blob.parent.name == "blobs" else ""
     if len(expected) == SHA256_DIGITS:
         is_right = digest == expected
@@ -142,11 +142,6 @@ def _checked(path: Path, reference: HubReference) -> str:
             hint="try again; if it comes back, tell whoever published it",
         )
     return digest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _git_sha1(path: Path) -> str:
@@ -247,8 +242,8 @@ def _out_of_reach(reference: HubReference, why: str) -> Failure:
 
 def _disk_failure(error: OSError) -> Failure:
     place = error.filename or os.environ.get("HF_HOME") or "the cache of the Hub"
-    if error.errno in DISK_FULL:
-        return Failure(DiskFullError(f"{place}: no space left", hint="free some disk space"))
+    if is_disk_full(error):
+        return Failure(os_error(place, error, ""))
     reason = error.strerror or str(error)
     return Failure(InputError(f"{place}: cannot be used ({reason})", hint="HF_HOME names another"))
 

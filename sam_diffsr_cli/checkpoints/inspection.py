@@ -1,6 +1,5 @@
 """What a weights file says of itself, read from its head; none of its tensors is loaded."""
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from sam_diffsr_cli.checkpoints.store import (
     read_head,
 )
 from sam_diffsr_cli.config import ModelConfig
+from sam_diffsr_cli.digests import sha256_of
 
 __all__ = ["FileFacts", "inspect_file"]
 
@@ -64,13 +64,11 @@ def inspect_file(path: Path) -> FileFacts:
         count = math.prod(entry.shape)
         parameters[name.partition(".")[0]] += count
         formats[entry.dtype] += count
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     known = (FORMAT_KEY, CONFIG_KEY, VERSION_KEY, SOURCE_KEY, RECIPE_KEY)
     return FileFacts(
         path=path,
         bytes=path.stat().st_size,
-        sha256=digest,
+        sha256=sha256_of(path),
         config=config,
         parameters=dict(parameters),
         formats=dict(formats),

@@ -1,10 +1,10 @@
 """The weights that come with samsr: where they lie, and the digest each file must have."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import WeightsError
 
 __all__ = ["BUNDLED", "DEFAULT_MODEL", "DIGESTS", "Bundled", "Measured", "bundled_weights"]
@@ -77,7 +77,7 @@ def bundled_weights(name: str = DEFAULT_MODEL) -> Path:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         raise WeightsError(f"{places[0]}: the bundled weights are missing", hint="install again")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != DIGESTS[name]:
+    if sha256_of(path) != DIGESTS[name]:
         raise WeightsError(
             f"{path}: damaged (its digest is not the shipped one)", hint="install again"
         )

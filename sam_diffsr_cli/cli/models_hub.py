@@ -47,13 +47,10 @@ def download(
 
 
 def _check(found: "FoundModel", sha256: str) -> None:
-    import hashlib
-
     from sam_diffsr_cli.diagnosis.verifying import check_digest
+    from sam_diffsr_cli.digests import sha256_of
 
-    with found.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    check_digest(digest, sha256, found.path)
+    check_digest(sha256_of(found.path), sha256, found.path)
 
 
 def _copy(path: Path, output: Path) -> None:

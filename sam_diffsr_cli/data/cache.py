@@ -16,9 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sam_diffsr_cli.atomic import DISK_FULL, atomic_path
+from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.data.crops import Regions, TrainingPhoto
-from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.errors import InputError, os_errors
 
 __all__ = ["CachedPhotos", "Entry", "label_values", "read_entry", "read_photo", "write_photo"]
 
@@ -93,12 +93,8 @@ def write_photo(path: Path, photo: TrainingPhoto) -> None:
         tensors |= {LABELS: photo.regions.labels, VALUES: photo.regions.values}
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     data = save(tensors, {NAME: photo.name, DIGEST: _digest(tensors)})
-    try:
+    with os_errors(path.parent, "cannot be made"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise DiskFullError(f"{path.parent}: no space left", hint="free disk space") from error
-        raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from error
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 

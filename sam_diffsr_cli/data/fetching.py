@@ -26,9 +26,8 @@ from sam_diffsr_cli.download import (
     has_digest,
     one_at_a_time,
     part_path,
-    write_failure,
 )
-from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.errors import InputError, os_errors
 
 __all__ = ["ORIGIN_VARIABLE", "Report", "fetch_set", "set_folder", "source_of"]
 
@@ -82,7 +81,7 @@ def fetch_set(known: KnownSet, root: Path, report: Report) -> Path:
         DiskFullError: The disk is full, or will be.
     """
     target = set_folder(known, root)
-    try:
+    with os_errors(target, "cannot be written"):
         target.parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(target.with_name(f".{known.folder}.lock")):
             if holds_pictures(target):
@@ -94,8 +93,6 @@ def fetch_set(known: KnownSet, root: Path, report: Report) -> Path:
             archive = _fetch_archive(known, root, report)
             _unpack(known, archive, target, report)
             archive.unlink()
-    except OSError as error:
-        raise write_failure(target, error) from error
     return target
 
 

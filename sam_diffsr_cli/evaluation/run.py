@@ -12,12 +12,14 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli import metrics
-from sam_diffsr_cli.atomic import DISK_FULL, atomic_path
-from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
+from sam_diffsr_cli.atomic import atomic_path, make_folder
+from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError, os_errors
 from sam_diffsr_cli.evaluation.methods import Method
 from sam_diffsr_cli.evaluation.perceptual import Distance
 from sam_diffsr_cli.evaluation.protocols import Protocol
 from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, TestSet, Truth, read_pair, stamp
+from sam_diffsr_cli.line_log import LineLog, whole_lines
+from sam_diffsr_cli.strict import from_json, to_json
 
 __all__ = ["Failure", "Measured", "Plan", "evaluate", "plain_name", "result_path"]
 
@@ -171,10 +173,7 @@ class _Results:
         self.done: dict[Key, Measured] = {}
         if plan.out is None:
             return
-        try:
-            plan.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{plan.out}: cannot be a folder ({error.strerror})") from error
+        make_folder(plan.out)
         self.path = plan.out / RESULTS_NAME
         if self.path.exists():
             self._read()
@@ -188,16 +187,13 @@ class _Results:
 
     def _read(self) -> None:
         """Take over what was measured; a last line that was torn is cut off."""
-        text = self.path.read_text(encoding="utf-8")
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            with atomic_path(self.path) as temporary:
-                temporary.write_text(whole, encoding="utf-8")
+        with LineLog(self.path) as log:
+            log.cut_torn_line()
         try:
-            head, *lines = map(json.loads, whole.splitlines())
+            head, *lines = whole_lines(self.path)
             found = [_from_line(line) for line in lines]
-            identity = dict(head["identity"])
-        except (ValueError, KeyError, TypeError) as error:
+            identity = dict(json.loads(head)["identity"])
+        except (ValueError, KeyError, TypeError, ConfigError) as error:
             raise InputError(f"{self.path}: damaged ({error})", hint="remove it") from error
         if identity != dict(self.plan.identity):
             mine = self.plan.identity
@@ -236,49 +232,48 @@ class _Results:
         one = measured
         if self.plan.out is not None:
             path = result_path(self.plan.out, one.set_name, one.method, truth, one.seed)
-            try:
+            with os_errors(path, "cannot be written"):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with atomic_path(path) as temporary:
                     Image.fromarray(np.ascontiguousarray(sr)).save(temporary, format="PNG")
                 one = replace(one, kept=path.stat().st_size)
-                with self.path.open("a", encoding="utf-8") as file:
-                    file.write(_to_line(one) + "\n")
-            except OSError as error:
-                if error.errno in DISK_FULL:
-                    raise DiskFullError(f"{path}: no space left") from error
-                raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+            with LineLog(self.path) as log:
+                log.append(_to_line(one))
         self.done[one.set_name, one.picture, one.method, one.seed] = one
         return one
 
 
-def _to_line(one: Measured) -> str:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the file; a value that is not finite is null."""
+
+    set: str
+    picture: str
+    method: str
+    seed: int
+    values: Mapping[str, float | None]
+    seconds: float
+    sources: str
+    kept: int
+
+
+def _to_line(one: Measured) -> bytes:
     values = {name: value if math.isfinite(value) else None for name, value in one.values.items()}
-    return json.dumps(
-        {
-            "set": one.set_name,
-            "picture": one.picture,
-            "method": one.method,
-            "seed": one.seed,
-            "values": values,
-            "seconds": one.seconds,
-            "sources": one.sources,
-            "kept": one.kept,
-        },
-        sort_keys=True,
+    line = _Line(
+        one.set_name, one.picture, one.method, one.seed, values, one.seconds, one.sources, one.kept
     )
+    return to_json(line).encode() + b"\n"
 
 
-def _from_line(line: Mapping[str, object]) -> Measured:
-    values = line["values"]
-    if not isinstance(values, dict):
-        raise TypeError("values that are not an object")
+def _from_line(text: bytes) -> Measured:
+    line = from_json(_Line, text.decode())
     return Measured(
-        set_name=str(line["set"]),
-        picture=str(line["picture"]),
-        method=str(line["method"]),
-        seed=int(str(line["seed"])),
-        values={k: math.inf if v is None else float(v) for k, v in values.items()},
-        seconds=float(str(line["seconds"])),
-        sources=str(line["sources"]),
-        kept=int(str(line["kept"])),
+        set_name=line.set,
+        picture=line.picture,
+        method=line.method,
+        seed=line.seed,
+        values={k: math.inf if v is None else v for k, v in line.values.items()},
+        seconds=line.seconds,
+        sources=line.sources,
+        kept=line.kept,
     )

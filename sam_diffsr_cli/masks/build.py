@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_diffsr_cli import __version__
-from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.atomic import atomic_path, make_folder
 from sam_diffsr_cli.device import memory_errors
 from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError
 from sam_diffsr_cli.masks.segmenters import Segmenter
@@ -28,7 +28,6 @@ __all__ = [
     "Shard",
     "build_mask",
     "build_masks",
-    "make_parent",
     "open_manifest",
     "plan_masks",
     "read_manifest",
@@ -137,10 +136,7 @@ def open_manifest(out: Path, description: dict[str, Any]) -> None:
                 hint="choose another --out, or the same options",
             )
         return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be a folder ({error.strerror})") from error
+    make_folder(out)
     if has_masks:
         raise ConfigError(
             f"{out}: holds mask files without a {MANIFEST}", hint="choose an empty --out"
@@ -200,7 +196,7 @@ def build_mask(job: MaskJob, segmenter: Segmenter, limits: Limits) -> BuildStep:
         with memory_errors("a smaller --max-side needs less"):
             pixels = read_levels(job.photo, limits)
             records = segmenter.segment(pixels)
-        make_parent(job.target)
+        make_folder(job.target.parent)
         write_records(job.target, records)
     except DiskFullError:
         raise
@@ -211,18 +207,6 @@ def build_mask(job: MaskJob, segmenter: Segmenter, limits: Limits) -> BuildStep:
         return BuildStep(job, error=bug)
     size = pixels.shape[0], pixels.shape[1]
     return BuildStep(job, len(records), size, time.perf_counter() - began)
-
-
-def make_parent(path: Path) -> None:
-    """Make the folder that a mask file goes into.
-
-    Raises:
-        InputError: It cannot be one.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path.parent}: cannot be a folder ({error.strerror})") from error
 
 
 def write_failures(out: Path, shard: Shard, steps: Sequence[BuildStep]) -> Path | None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.atomic import atomic_path, make_folder
 from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError
-from sam_diffsr_cli.masks.build import BuildStep, MaskJob, make_parent
+from sam_diffsr_cli.masks.build import BuildStep, MaskJob
 from sam_diffsr_cli.masks.encoding import IMPORTED, pack_encoding
 from sam_diffsr_cli.masks.rle import decode_mask, encode_mask
 from sam_diffsr_cli.masks.segmenters import label_records
@@ -61,7 +61,7 @@ def import_masks(paths: list[Path], folder: Path, out: Path) -> Iterator[BuildSt
             first = taken.setdefault(job.target, path)
             if first != path:
                 raise InputError(f"{path}: left out, {first.name} is for the same photo")
-            make_parent(job.target)
+            make_folder(job.target.parent)
             yield BuildStep(job, IMPORTED_SUFFIXES[suffix](path, job.target))
         except DiskFullError:
             raise

@@ -3,7 +3,6 @@
 Checkpoints are read as tensors and nothing else, and must fit the type that was asked for.
 """
 
-import hashlib
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from sam_diffsr_cli.device import memory_errors
+from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import ConfigError, WeightsError
 from sam_diffsr_cli.masks.rle import decode_mask, encode_counts, encode_mask
 
@@ -121,7 +121,7 @@ def load_sam(path: Path, sam_type: SamType, device: torch.device) -> tuple[Any, 
         model.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(f"{path}: does not fit {sam_type} ({str(error)[:200]})") from error
-    return model.to(device).eval(), _digest(path)
+    return model.to(device).eval(), sha256_of(path)
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
@@ -136,11 +136,6 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
         raise WeightsError(f"{path}: not a checkpoint of Segment Anything")
     return state
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from sam_diffsr_cli.atomic import atomic_path, remove_leftovers
+from sam_diffsr_cli.atomic import atomic_path, make_folder, remove_leftovers
 from sam_diffsr_cli.errors import ConfigError, InputError, WeightsError
 from sam_diffsr_cli.recipes.records import Recipe, Stage, TrainConfig
 from sam_diffsr_cli.recipes.text import differences, from_toml, read_toml, to_toml
@@ -114,10 +114,7 @@ class RunFolder:
             InputError: The folder cannot be made.
         """
         for folder in (self.path, self.path / "states", self.path / "samples"):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError(f"{folder}: cannot be a folder ({error.strerror})") from error
+            make_folder(folder)
             remove_leftovers(folder)
 
     @contextlib.contextmanager

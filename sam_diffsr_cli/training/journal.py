@@ -6,7 +6,6 @@ A line is whole or absent, whenever the process is killed. How it is shown is up
 import contextlib
 import json
 import math
-import os
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -15,10 +14,11 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from sam_diffsr_cli.atomic import atomic_path
-from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, disk_errors, os_errors
+from sam_diffsr_cli.line_log import LineLog, whole_lines
 from sam_diffsr_cli.recipes.records import Stage
+from sam_diffsr_cli.strict import parse
 from sam_diffsr_cli.training.board import Boards
-from sam_diffsr_cli.training.lines import disk_errors, open_whole
 
 __all__ = [
     "JOURNAL_NAME",
@@ -109,18 +109,6 @@ KINDS: Mapping[str, type[Entry]] = {
 }
 
 
-def _allowed(hint: object) -> frozenset[object]:
-    """Give the types, or with a ``Literal`` the values, that a field takes."""
-    choices = frozenset(typing.get_args(hint)) or frozenset({hint})
-    return choices | {int} if float in choices else choices
-
-
-FIELDS: Mapping[str, Mapping[str, frozenset[object]]] = {
-    name: {field.name: _allowed(typing.get_type_hints(kind)[field.name]) for field in fields(kind)}
-    for name, kind in KINDS.items()
-}
-
-
 class Journal:
     """The journal of a run folder, which exists, open for appending; a context manager.
 
@@ -138,11 +126,11 @@ class Journal:
         self._boards = Boards(folder / TENSORBOARD_NAME) if tensorboard else None
 
     def __enter__(self) -> Self:
-        self._file = open_whole(self.path)
+        self._log = LineLog(self.path).cut_torn_line()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._file.close()
+        self._log.close()
         if self._boards is not None:
             # The error that ends a run is told, not that of closing after it.
             hidden = (OSError, DiskFullError) if kind else ()
@@ -155,22 +143,10 @@ class Journal:
         Raises:
             DiskFullError: The disk is full; the entry is not in the file.
         """
-        with disk_errors(self.path):
-            self._append(_to_line(entry))
-            if self._boards is not None:
+        self._log.append(_to_line(entry))
+        if self._boards is not None:
+            with disk_errors(self.path):
                 _show(self._boards, entry, self.folder)
-
-    def _append(self, line: bytes) -> None:
-        """Write a line, or on failure leave the file as it was."""
-        size = os.fstat(self._file.fileno()).st_size
-        try:
-            left = memoryview(line)
-            while left:
-                left = left[self._file.write(left) :]
-        except BaseException:
-            with contextlib.suppress(OSError):
-                self._file.truncate(size)
-            raise
 
     def rewind(self, stage: Stage, step: int, later_stages: Sequence[Stage]) -> None:
         """Take out what was done after a state that a run goes on from.
@@ -189,12 +165,12 @@ class Journal:
         ]
         if len(kept) < len(lines):
             # Windows replaces no file that is open.
-            self._file.close()
+            self._log.close()
             try:
                 with atomic_path(self.path) as temporary:
                     temporary.write_bytes(b"".join(kept))
             finally:
-                self._file = open_whole(self.path)
+                self._log = LineLog(self.path).cut_torn_line()
         if self._boards is not None:
             with disk_errors(self.path):
                 self._boards.rewind(stage, step, later_stages)
@@ -206,13 +182,12 @@ class Journal:
             InputError: The folder cannot be written.
         """
         damaged = self.path.with_name(f"{self.path.name}.damaged")
-        self._file.close()
+        self._log.close()
         try:
-            self.path.replace(damaged)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be renamed ({error.strerror})") from error
+            with os_errors(self.path, "cannot be renamed"):
+                self.path.replace(damaged)
         finally:
-            self._file = open_whole(self.path)
+            self._log = LineLog(self.path).cut_torn_line()
         return damaged
 
 
@@ -229,12 +204,12 @@ def _show(boards: Boards, entry: Entry, folder: Path) -> None:
 
 def _to_line(entry: Entry) -> bytes:
     record: dict[str, object] = {"kind": entry.kind}
-    for name, allowed in FIELDS[entry.kind].items():
+    for name, hint in typing.get_type_hints(type(entry)).items():
         value = getattr(entry, name)
         if isinstance(value, float) and not math.isfinite(value):
             value = None
         # One step or none may be counted by a bool.
-        is_count = isinstance(value, bool) and bool not in allowed
+        is_count = isinstance(value, bool) and hint is not bool
         record[name] = int(value) if is_count else value
     return json.dumps(record, sort_keys=True).encode() + b"\n"
 
@@ -245,16 +220,10 @@ def _from_line(line: bytes) -> Entry:
     name = str(record.pop("kind", "")) if isinstance(record, dict) else ""
     if name not in KINDS:
         raise ValueError("no entry of a known kind")
-    if record.keys() != FIELDS[name].keys():
-        raise ValueError(f"its fields are not those of kind {name}")
-    for field_name, allowed in FIELDS[name].items():
-        value = record[field_name]
-        # ``type``, since to Python True is a whole number.
-        if type(value) not in allowed and not (isinstance(value, str) and value in allowed):
-            raise ValueError(f"{field_name} is {value!r}")
-    if record["step"] < 0:
+    entry: Entry = parse(KINDS[name], record, f"an entry of kind {name}")
+    if entry.step < 0:
         raise ValueError("step is below 0")
-    return KINDS[name](**record)
+    return entry
 
 
 def _refuse(constant: str) -> None:
@@ -272,14 +241,12 @@ def read_journal(path: Path) -> list[Entry]:
 
 def _read(path: Path) -> list[tuple[bytes, Entry]]:
     """Read each whole line with its entry."""
-    try:
-        lines = path.read_bytes().split(b"\n")[:-1]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    with os_errors(path, "cannot be read"):
+        lines = list(whole_lines(path))
     read = []
     for number, line in enumerate(lines, start=1):
         try:
-            read.append((line + b"\n", _from_line(line)))
-        except (ValueError, RecursionError) as error:
+            read.append((line, _from_line(line)))
+        except (ValueError, RecursionError, ConfigError) as error:
             raise InputError(f"{path}: line {number} is damaged ({error})") from error
     return read

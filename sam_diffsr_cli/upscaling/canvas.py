@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_diffsr_cli.atomic import DISK_FULL
-from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.errors import DiskFullError, InputError, is_disk_full
 
 __all__ = ["MAPPED_BYTES", "new_canvas"]
 
@@ -47,7 +46,7 @@ def new_canvas(
                 file.flush()
             return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if not is_disk_full(error):
             raise InputError(f"{folder}: cannot hold a result ({error.strerror})") from error
         raise DiskFullError(
             f"{folder}: no space for a result of {size / 1e6:.0f} MB ({error.strerror})",

@@ -1,6 +1,5 @@
 """A loaded model on its device, with what is needed to say afterwards which one it was."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from sam_diffsr_cli.checkpoints.finding import find_model
 from sam_diffsr_cli.checkpoints.store import load_weights
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.device import Precision
+from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.models.model import SuperResolver
 
 __all__ = ["Upscaler", "load_upscaler"]
@@ -54,6 +54,6 @@ def load_upscaler(
         device=device,
         precision=precision,
         name=found.name,
-        digest=hashlib.sha256(found.path.read_bytes()).hexdigest(),
+        digest=sha256_of(found.path),
         path=found.path,
     )

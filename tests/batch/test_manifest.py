@@ -1,6 +1,6 @@
 """The manifest of a batch: what it keeps, what it trusts, and a run that goes on with it."""
 
-import contextlib
+import io
 import json
 import os
 from pathlib import Path
@@ -132,13 +132,11 @@ def test_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    with Manifest(tmp_path / "m", MADE_BY) as manifest, Path("/dev/full").open("wb") as full:
-        kept, manifest._file = manifest._file, full  # type: ignore[assignment]
-        with pytest.raises(DiskFullError, match="No space left"):
+    with Manifest(tmp_path / "m", MADE_BY) as manifest, io.FileIO("/dev/full", "w") as full:
+        kept, manifest._log._file = manifest._log._file, full
+        with pytest.raises(DiskFullError, match="no space left"):
             manifest.add(Outcome(job("a.png")))
-        manifest._file = kept
-        with contextlib.suppress(OSError):
-            full.close()
+        manifest._log._file = kept
 
 
 # ------------------------------------------------------------------------------ through the command
