@@ -20,3 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder of conformance vectors (default: tests/conformance/vectors)",
     )
+
+
+MARKED = {"chromium": ("browser", "slow"), "together": ("cluster", "slow")}
+"""Fixtures, and the markers of each test that takes one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    for item in items:
+        for fixture in MARKED.keys() & set(getattr(item, "fixturenames", ())):
+            for name in MARKED[fixture]:
+                item.add_marker(name)

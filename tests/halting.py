@@ -86,7 +86,7 @@ def shutdown_begun(patch: pytest.MonkeyPatch, prefix: str) -> threading.Event:
 
     def watched(pool: ThreadPoolExecutor, *, wait: bool, cancel_futures: bool = False) -> None:
         shutdown(pool, wait=False, cancel_futures=cancel_futures)
-        if pool._thread_name_prefix == prefix:  # type: ignore[attr-defined]
+        if pool._thread_name_prefix == prefix:
             begun.set()
         shutdown(pool, wait=wait)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.halting import go_on
+from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
 
 if TYPE_CHECKING:
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 
 PICTURES = 12
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +75,8 @@ def interrupted(place: Any) -> Interrupted:
         signal.signal(signal.SIGINT, before)
     halted = halt.wait(process)
     process.send_signal(signal.SIGINT)
-    tool.go_on(halted)
-    stdout, stderr = process.communicate(timeout=tool.PATIENCE_S)
+    go_on(halted)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
     return Interrupted(process.returncode, json.loads(stdout), stderr, out, tool.content(out))
 
 

@@ -25,7 +25,11 @@ from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.model import load_upscaler
+from tests.halting import go_on
+from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
+
+pytestmark = pytest.mark.slow
 
 PICTURES = 10
 NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
@@ -177,9 +181,9 @@ def test_workers_end_when_the_batch_is_killed(place: Any, tmp_path: Path) -> Non
     halted = halt.wait(process)
     workers = tool.workers_of(process)
     process.kill()
-    tool.go_on(halted)
+    go_on(halted)
     assert len(workers) == 2
-    gone, alive = psutil.wait_procs(workers, timeout=tool.PATIENCE_S)
+    gone, alive = psutil.wait_procs(workers, timeout=PATIENCE_S)
     assert (len(gone), alive) == (2, [])
     process.communicate()
 
@@ -205,8 +209,8 @@ def test_ctrl_c_ends_workers_and_leaves_whole_files(place: Any, tmp_path: Path) 
         signal.signal(signal.SIGINT, before)
     halted = halt.wait(process)
     process.send_signal(signal.SIGINT)
-    tool.go_on(halted)
-    _, stderr = process.communicate(timeout=tool.PATIENCE_S)
+    go_on(halted)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     done = len(tool.outputs(tmp_path / "out"))
     assert f"interrupted; {done} of {PICTURES} pictures done" in " ".join(stderr.split())

@@ -15,10 +15,15 @@ import psutil
 import pytest
 
 from tests.halting import Halt
+from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
 
 pytest.importorskip("ray")
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.cluster,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
+]
 
 PICTURES = 16
 
@@ -54,7 +59,7 @@ def address(place: Any) -> Iterator[str]:
             pytest.fail("".join(lines))
         yield found[1]
         process.terminate()
-        process.communicate(timeout=tool.PATIENCE_S)
+        process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +113,7 @@ def test_a_killed_driver_is_finished_to_the_same_bytes(
     with_ray: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
     assert tool.kill_at(with_ray, tmp_path / "out", 2)
-    assert not psutil.wait_procs(actors(), timeout=tool.PATIENCE_S)[1]
+    assert not psutil.wait_procs(actors(), timeout=PATIENCE_S)[1]
     assert tool.finish(with_ray, tmp_path / "out", "--on-exists", "skip") == 0
     assert tool.content(tmp_path / "out") == whole
 

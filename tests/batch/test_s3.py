@@ -16,6 +16,8 @@ from PIL import Image
 
 from tests.helpers import PATIENCE_S, Ran, samsr_process
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("a.png", "b.jpg", "sub/c.webp")
 

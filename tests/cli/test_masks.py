@@ -229,6 +229,7 @@ def test_a_run_killed_before_its_manifest_was_whole_does_not_block_the_next(fold
     assert mask_names(folder / "masks") == MASK_NAMES
 
 
+@pytest.mark.slow
 def test_a_run_killed_twice_and_resumed_equals_an_unbroken_one(tmp_path: Path) -> None:
     for seed in range(8):
         save(tmp_path / f"photos/{'sub/' * (seed % 2)}{seed}.png", blocks(seed, (300, 400)))
@@ -271,6 +272,7 @@ def test_a_bad_shard_is_an_input_error(folder: Path, text: str) -> None:
     assert not (folder / "masks").exists()
 
 
+@pytest.mark.slow
 def test_two_workers_equal_one_process(folder: Path) -> None:
     build(folder, out="whole")
     process = start(folder, "--workers", "2")
@@ -280,6 +282,7 @@ def test_two_workers_equal_one_process(folder: Path) -> None:
     assert "6 photos done" in told
 
 
+@pytest.mark.slow
 def test_workers_tell_together_what_failed(folder: Path) -> None:
     (folder / "photos/b.png").write_bytes(b"no picture")
     result = build(folder, "--workers=2", "--json")
@@ -291,6 +294,7 @@ def test_workers_tell_together_what_failed(folder: Path) -> None:
     assert mask_names(folder / "masks") == [name for name in MASK_NAMES if name != "b.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [(), ("sub/a.json",)], ids=["all there", "one missing"])
 def test_workers_refuse_other_options(folder: Path, missing: tuple[str, ...]) -> None:
     build(folder)

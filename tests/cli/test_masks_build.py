@@ -24,9 +24,10 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.build import Shard
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.work import MaskOptions, choose_devices
-from tests.batch.test_kill import tool
 from tests.cli.test_masks import blocks, content, mask_names, samsr, save
-from tests.halting import Halt
+from tests.halting import Halt, go_on
+from tests.helpers import PATIENCE_S
+from tests.workshop.tools import kill_batch as tool
 
 PHOTOS = 8
 NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
@@ -196,7 +197,7 @@ class Place:
     def finish(self, out: Path, *more: str) -> tuple[int, str, str]:
         """Run to the end; return the exit code and what was printed."""
         process = self.start(out, *more)
-        printed, told = process.communicate(timeout=tool.PATIENCE_S)
+        printed, told = process.communicate(timeout=PATIENCE_S)
         return process.returncode, printed, " ".join(told.split())
 
     def paint(self, name: str, colour: tuple[int, int, int]) -> Path:
@@ -246,6 +247,7 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
     return Survived(code, json.loads(printed), told, photo, content(place.root / "masks"))
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 def test_a_photo_that_kills_workers_is_told_as_failed(survived: Survived) -> None:
     assert survived.code == 6
@@ -256,6 +258,7 @@ def test_a_photo_that_kills_workers_is_told_as_failed(survived: Survived) -> Non
     assert f"1 of {PHOTOS + 1} photos failed" in survived.told
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 def test_all_but_a_photo_that_kills_workers_is_done_to_the_same_bytes(
     survived: Survived, whole: dict[str, bytes | None]
@@ -266,6 +269,7 @@ def test_all_but_a_photo_that_kills_workers_is_done_to_the_same_bytes(
     assert survived.left == whole
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 def test_a_worker_that_is_killed_is_replaced_and_its_photo_done(
     place: Place, whole: dict[str, bytes | None]
@@ -274,13 +278,14 @@ def test_a_worker_that_is_killed_is_replaced_and_its_photo_done(
     halt = Halt(place.root / "halt", masks, 3)
     process = place.start(masks, "--workers", "2", halt=halt)
     os.kill(halt.wait(process), signal.SIGKILL)
-    _, told = process.communicate(timeout=tool.PATIENCE_S)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, told
     assert "died (killed by signal 9); another takes its place" in told
     assert f"{PHOTOS} photos done" in told
     assert content(masks) == whole
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 def test_a_full_disk_ends_workers_and_is_no_photos_failure(place: Place) -> None:
     place.paint("0a.png", FILLING)
@@ -294,6 +299,7 @@ def test_a_full_disk_ends_workers_and_is_no_photos_failure(place: Place) -> None
 # ----------------------------------------------------------------------------------- being stopped
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 @pytest.mark.parametrize(
     ("number", "send"),
@@ -312,8 +318,8 @@ def test_a_run_that_is_stopped_ends_its_workers_and_leaves_whole_files(
     halted = halt.wait(process)
     workers = tool.workers_of(process)
     send(process.pid, number)
-    tool.go_on(halted)
-    _, told = process.communicate(timeout=tool.PATIENCE_S)
+    go_on(halted)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, told
     assert len(workers) == 2
     assert psutil.wait_procs(workers, timeout=0)[1] == []
@@ -332,6 +338,7 @@ def count_workers(process: "subprocess.Popen[str]") -> int:
         return 0
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 def test_ctrl_c_while_workers_start_is_told_in_one_line(place: Place) -> None:
     process = place.start(place.root / "masks", "--workers", "2")
@@ -339,7 +346,7 @@ def test_ctrl_c_while_workers_start_is_told_in_one_line(place: Place) -> None:
         assert process.poll() is None
         time.sleep(0.001)
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=tool.PATIENCE_S)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert told.splitlines() == [
         f"{PHOTOS} photos to segment, 0 are there already",
@@ -350,6 +357,7 @@ def test_ctrl_c_while_workers_start_is_told_in_one_line(place: Place) -> None:
 # ------------------------------------------------------------------------------------------ SAM
 
 
+@pytest.mark.slow
 def test_two_workers_with_sam_write_what_one_process_does(tmp_path: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)

@@ -29,6 +29,8 @@ from tests.helpers import samsr
 from tests.workshop.tools import kill_train
 from tests.workshop.tools.kill_train import OFTEN, TINY, Deadly, draw_photos
 
+pytestmark = pytest.mark.slow
+
 VECTORS = Path(__file__).resolve().parents[1] / "conformance" / "vectors"
 OTHER = ModelConfig(
     encoder=EncoderConfig(kind="residual", num_feat=4, num_block=2),

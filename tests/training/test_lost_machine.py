@@ -29,7 +29,11 @@ OPTIONS = (
     *("--save-every", "2", "--save-minutes", "0", "--hold-out", "0"),
 )
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.cluster,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -184,6 +184,7 @@ def start_training(args: Sequence[str], halt: Halt) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_killed_in_one_stage_and_stopped_in_the_other_a_run_ends_as_an_unbroken_one(
     data: Path, tmp_path: Path
