@@ -19,11 +19,10 @@ from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.cli.masks import masks_app
 from sam_diffsr_cli.masks.encoding import read_encoding
 from sam_diffsr_cli.masks.position import MaskNorm
-from sam_diffsr_cli.masks.rle import encode_mask
-from sam_diffsr_cli.masks.store import write_records
 from tests.halting import Halt
 from tests.helpers import PATIENCE_S, Ran
 from tests.helpers import samsr as run_samsr
+from tests.masks.samples import rectangle, save_masks
 
 samsr = partial(run_samsr, "masks")
 SUBCOMMANDS = ("build", "import", "show", "stats", "verify")
@@ -102,18 +101,6 @@ def coco_mask(record: dict[str, Any]) -> np.ndarray:
     return np.asarray(found, dtype=bool)
 
 
-def rectangle(rows: slice, columns: slice, size: tuple[int, int] = SIZE) -> np.ndarray:
-    mask = np.zeros(size, dtype=bool)
-    mask[rows, columns] = True
-    return mask
-
-
-def save_masks(path: Path, *masks: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_records(path, [{"segmentation": encode_mask(mask)} for mask in masks])
-    return path
-
-
 # --------------------------------------------------------------------------------------- help
 
 
@@ -181,7 +168,7 @@ def test_other_options_are_refused_and_change_nothing(folder: Path) -> None:
 
 
 def test_masks_of_unknown_origin_are_refused(folder: Path) -> None:
-    save_masks(folder / "masks/b.json", rectangle(slice(3), slice(3)))
+    save_masks(folder / "masks/b.json", rectangle(slice(3), slice(3), SIZE))
     result = build(folder)
     assert result.exit_code == 4
     assert "choose an empty --out" in result.stderr
@@ -382,7 +369,7 @@ def label_map() -> np.ndarray:
 def save_foreign(folder: Path) -> Path:
     """One file of each kind that is read."""
     folder.mkdir(exist_ok=True)
-    save_masks(folder / "records.json", rectangle(slice(9), slice(9)))
+    save_masks(folder / "records.json", rectangle(slice(9), slice(9), SIZE))
     np.save(folder / "encoding.npy", np.linspace(-1, 1, SIZE[0] * SIZE[1]).reshape(SIZE))
     save(folder / "labels.png", label_map())
     person = np.empty((1, 1), dtype=[("Segmentation", object), ("Boundaries", object)])
@@ -450,7 +437,7 @@ def test_a_folder_with_nothing_to_import_is_an_input_error(tmp_path: Path) -> No
 def shown(tmp_path: Path) -> Path:
     """Holds a dark photo with one region and its masks."""
     save(tmp_path / "photos/sub/a.png", np.full((*SIZE, 3), 40, dtype=np.uint8))
-    save_masks(tmp_path / "masks/sub/a.json", rectangle(slice(10, 30), slice(20, 50)))
+    save_masks(tmp_path / "masks/sub/a.json", rectangle(slice(10, 30), slice(20, 50), SIZE))
     return tmp_path
 
 
@@ -467,10 +454,10 @@ def test_show_draws_regions_at_the_left_and_the_encoding_at_the_right(shown: Pat
     with Image.open(shown / "a-masks.png") as image:
         pixels = np.asarray(image.convert("RGB"))
     assert pixels.shape == (height, 2 * width + 8, 3)
-    mask = rectangle(slice(10, 30), slice(20, 50))
+    mask = rectangle(slice(10, 30), slice(20, 50), SIZE)
     is_drawn = (pixels[:, :width] != 40).any(axis=2)
     assert is_drawn[mask].all()
-    assert not is_drawn[~rectangle(slice(10, 31), slice(20, 51))].any()
+    assert not is_drawn[~rectangle(slice(10, 31), slice(20, 51), SIZE)].any()
     is_encoded = (pixels[:, -width:] != 128).any(axis=2)
     assert np.array_equal(is_encoded, mask)
 
@@ -479,7 +466,9 @@ def test_show_draws_regions_at_the_left_and_the_encoding_at_the_right(shown: Pat
 def test_show_draws_the_norm_asked_for(shown: Path, norm: MaskNorm) -> None:
     # Two regions of different shares: the ratio of their values tells the norm.
     path = save_masks(
-        shown / "masks/sub/a.json", rectangle(slice(40), slice(60)), rectangle(slice(4), slice(4))
+        shown / "masks/sub/a.json",
+        rectangle(slice(40), slice(60), SIZE),
+        rectangle(slice(4), slice(4), SIZE),
     )
     show(shown, "--mask-norm", norm, "--out", shown / "a-masks.png")
     encoding = read_encoding(path, shown / "masks", SIZE, norm).numpy()
@@ -500,7 +489,7 @@ def test_show_without_out_prints_blocks_without_escape_codes(shown: Path) -> Non
 
 def test_show_takes_the_folder_of_the_photo_when_none_is_named(shown: Path) -> None:
     save(shown / "photos/a.png", blocks(0))
-    save_masks(shown / "masks/a.json", rectangle(slice(3), slice(3)))
+    save_masks(shown / "masks/a.json", rectangle(slice(3), slice(3), SIZE))
     result = samsr(
         "show", shown / "photos/a.png", "--masks", shown / "masks", "--out", shown / "x.png"
     )

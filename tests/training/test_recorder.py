@@ -28,21 +28,12 @@ from sam_diffsr_cli.training.recorder import Habits, Recorder
 from sam_diffsr_cli.training.state import TrainState, load_state
 from sam_diffsr_cli.training.summary import SUMMARY_NAME
 from sam_diffsr_cli.training.validation import Validation
+from tests.helpers import Clock
 from tests.training import tiny
 from tests.training.tiny import CPU
 
 NEVER = Habits(save_every=0, save_minutes=0, validate_every=0, write_every=10**9)
 """At the end of a stage alone."""
-
-
-@dataclass
-class Clock:
-    """A clock that is moved by hand."""
-
-    now: float = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -423,7 +414,7 @@ def test_a_damaged_journal_is_kept_aside_and_the_run_goes_on(desk: Desk) -> None
     journal.write_text("not a journal\n")
     with desk.open(replace(NEVER, write_every=1)) as recorder:
         desk.take(recorder, 2)
-    assert recorder.journal._file.closed
+    assert recorder.journal._log._file.closed
     assert journal.with_name(f"{JOURNAL_NAME}.damaged").read_text() == "not a journal\n"
     told = [entry.text for entry in desk.entries() if isinstance(entry, EventEntry)]
     assert any("line 1 is damaged" in text and f"{JOURNAL_NAME}.damaged" in text for text in told)
