@@ -9,7 +9,7 @@ import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sam_diffsr_cli.strict import LATER, require
 
@@ -23,6 +23,7 @@ __all__ = [
     "SAMPLERS",
     "DiffusionConfig",
     "EncoderConfig",
+    "Level",
     "ModelConfig",
     "Quality",
     "Sampler",
@@ -43,6 +44,9 @@ FEATURE_STRIDE = 3
 """Every third encoder feature conditions the U-Net (``features[2::3]`` in the reference)."""
 
 
+NUM_LEVELS = 3
+"""Compression, noise and blur (``degradation.levels.Levels``)."""
+
 MOST_FEATURES, MOST_BLOCKS, MOST_LEVELS, MOST_TIMESTEPS = 4096, 512, 8, 10_000
 """Far above any network that was trained, so that a hostile file asks for no absurd one."""
 
@@ -52,11 +56,14 @@ class EncoderConfig:
     """The condition encoder, which sees the low-resolution photo.
 
     ``rrdb``: the paper's dense network. ``residual``: plain residual blocks, added to bicubic.
+    ``num_levels`` is how many levels of dirt (``degradation.levels``) it is told, and estimates;
+    0 for an encoder that takes every photo for clean.
     """
 
     kind: Literal["rrdb", "residual"]
     num_feat: int = 64
     num_block: int = 17
+    num_levels: Literal[0, 3] = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         good = 2 <= self.num_feat <= MOST_FEATURES and self.num_feat % 2 == 0
@@ -64,6 +71,8 @@ class EncoderConfig:
         least = FEATURE_STRIDE - 1
         good = least <= self.num_block <= MOST_BLOCKS
         require(good, "num_block", self.num_block, f"{least}..{MOST_BLOCKS}")
+        good = self.num_levels == 0 or (self.num_levels == NUM_LEVELS and self.kind == "residual")
+        require(good, "num_levels", self.num_levels, f"0, or {NUM_LEVELS} if residual")
 
     @property
     def num_condition_features(self) -> int:
@@ -88,6 +97,14 @@ class UNetConfig:
         require(good, "widths", self.widths, f"multiples of 4 up to {MOST_FEATURES}")
 
 
+class Level(NamedTuple):
+    """A level of quality: steps, sampler, and the row at which they start (0 for the last)."""
+
+    steps: int
+    sampler: Sampler
+    start: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiffusionConfig:
     """The chain: its schedule, the residual it works on, and how it is run by default.
@@ -95,8 +112,10 @@ class DiffusionConfig:
     ``sigma_data`` is the residual's standard deviation (``precondition``), null without
     preconditioning. ``sampling_sigma`` is what of it remains uncertain once the photo is known
     (``widen_posterior``), 0 for the plain variance. ``sampling_steps`` and ``sampling_sampler`` are
-    the balance of quality and time; ``fast`` has less of both, and ``best`` more, or the same where
-    its steps are 0.
+    the balance of quality and time, begun at row ``sampling_start`` of the chain from noise of that
+    row's strength (0 for the last row, the published chain); ``fast`` has less of both, and
+    ``best`` more, or the same where its steps are 0. ``highest_start`` is the row up to which the
+    noise predictor was trained, 0 for all.
     """
 
     num_timesteps: int = 100
@@ -110,10 +129,13 @@ class DiffusionConfig:
     sampling_spacing: Literal["trailing", "quadratic"] = "trailing"
     sampling_sigma: float = 0.0
     sampling_sampler: Sampler = field(default="ancestral", metadata=LATER)
+    sampling_start: int = field(default=0, metadata=LATER)
+    highest_start: int = field(default=0, metadata=LATER)
     fast_steps: int = field(default=0, metadata=LATER)
     fast_sampler: Sampler = field(default="ancestral", metadata=LATER)
     best_steps: int = field(default=0, metadata=LATER)
     best_sampler: Sampler = field(default="ancestral", metadata=LATER)
+    best_start: int = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         good = 2 <= self.num_timesteps <= MOST_TIMESTEPS
@@ -125,20 +147,36 @@ class DiffusionConfig:
         require(good, "sigma_data", self.sigma_data, "null or > 0")
         sigma = self.sampling_sigma
         require(0 <= sigma < math.inf, "sampling_sigma", sigma, ">= 0")
+        last = self.num_timesteps - 1
+        for name in ("sampling_start", "highest_start", "best_start"):
+            require(0 <= getattr(self, name) <= last, name, getattr(self, name), f"0..{last}")
         for name in ("sampling_steps", "fast_steps", "best_steps"):
             good = 0 <= getattr(self, name) <= self.num_timesteps
             require(good, name, getattr(self, name), f"0..{self.num_timesteps}")
 
-    def level(self, quality: Quality) -> tuple[int, Sampler]:
-        """Return the steps and the sampler of a level of quality."""
+    def level(self, quality: Quality) -> Level:
+        """Return what a level of quality is in this model."""
         if quality == "fast":
-            return self.fast_steps, self.fast_sampler
+            return Level(self.fast_steps, self.fast_sampler, self.sampling_start)
         if quality == "plain" and self.sampling_steps:
             # With eta 1 it is the ancestral sampler without a widened variance.
-            return self.num_timesteps, "ddim_eta1" if self.sampling_sigma else "ancestral"
+            return Level(self.num_timesteps, "ddim_eta1" if self.sampling_sigma else "ancestral", 0)
         if quality == "best" and self.best_steps:
-            return self.best_steps, self.best_sampler
-        return self.sampling_steps, self.sampling_sampler
+            return Level(self.best_steps, self.best_sampler, self.best_start)
+        return Level(self.sampling_steps, self.sampling_sampler, self.sampling_start)
+
+    def start_of(self, detail: int) -> int:
+        """Return the row at which the chain starts for ``detail``, 1 to 100, faithful to vivid.
+
+        100 is the highest row that the model was trained to start at.
+        """
+        highest = self.highest_start or self.num_timesteps - 1
+        return max(1, round(highest * detail / 100))
+
+    def detail_of(self, start: int) -> int:
+        """Return the ``detail`` that a start stands for, the inverse of ``start_of``."""
+        highest = self.highest_start or self.num_timesteps - 1
+        return round(100 * (start or self.num_timesteps - 1) / highest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,7 +207,7 @@ class ModelConfig:
         sampled = {
             each.name: getattr(default, each.name)
             for each in dataclasses.fields(chain)
-            if each.name.startswith(("sampling_", "fast_", "best_"))
+            if each.name.startswith(("sampling_", "fast_", "best_", "highest_"))
         }
         # Not the default's steps: a shorter chain would have too few for them.
         plain = dataclasses.replace(chain, **(sampled | {"sampling_steps": 0}))
@@ -205,7 +243,7 @@ OFFICIAL = dataclasses.replace(PAPER, lr_divisor=256)
 """The published network as the authors trained it, with their darker skip image."""
 
 LITE = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=64, num_block=11),
+    encoder=EncoderConfig(kind="residual", num_feat=64, num_block=11, num_levels=NUM_LEVELS),
     unet=UNetConfig(kind="folded", widths=(96, 128, 192)),
     diffusion=DiffusionConfig(
         base="encoder",

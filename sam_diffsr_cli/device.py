@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import platform
 import struct
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ __all__ = [
     "Precision",
     "derive_seed",
     "free_memory",
+    "has_native_bf16",
     "memory_errors",
     "number_format",
     "peak_memory",
@@ -26,6 +28,10 @@ __all__ = [
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+ISAS_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
+"""Where a user forbids oneDNN newer instructions, and with what."""
 
 MEMORY_WORDS = (
     "out of memory",
@@ -64,14 +70,22 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def resolve_precision(name: str, device: torch.device) -> Precision:
-    """Turn ``auto`` into bf16 on a CUDA device that has it, else fp32; check other names.
+def resolve_precision(name: str, device: torch.device, *, trains: bool = False) -> Precision:
+    """Turn ``auto`` into bf16 where the device computes it natively, else fp32; check other names.
+
+    Args:
+        name: As given.
+        device: Where to compute.
+        trains: To train with; then ``auto`` is fp32 on the CPU.
 
     Raises:
         InputError: The name is unknown.
     """
     if name == "auto":
-        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        if device.type == "cuda":
+            has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            has_bf16 = device.type == "cpu" and not trains and has_native_bf16()
         return "bf16" if has_bf16 else "fp32"
     if name == "fp32":
         return "fp32"
@@ -80,6 +94,31 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
     if name == "fp16":
         return "fp16"
     raise InputError(f"--precision {name}: unknown", hint="auto, fp32, bf16 or fp16")
+
+
+def has_native_bf16() -> bool:
+    """Whether the processor multiplies bf16, and torch's libraries are let do so.
+
+    Elsewhere bf16 is emulated, some nine times slower than fp32. On x86 these are the AVX-512 and
+    AMX instructions for it; on Arm Linux says so.
+    """
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch has none
+        return False
+    if platform.machine().lower() in {"aarch64", "arm64"}:
+        return "bf16" in _arm_features()
+    if any(os.environ.get(name, "").upper() in ISAS_WITHOUT_BF16 for name in ISA_LIMITS):
+        return False
+    has_all = torch.backends.cpu.get_cpu_capability() not in {"DEFAULT", "AVX2"}
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return has_all and any(getattr(torch.cpu, name, bool)() for name in names)
+
+
+def _arm_features() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return set()
+    return {word for line in lines if line.startswith("Features") for word in line.split()}
 
 
 def number_format(

@@ -71,8 +71,13 @@ def ssim(sr: np.ndarray, hr: np.ndarray, colour: Colour, shave: int) -> float:
         ShapeError: As ``psnr``, or the window does not fit.
     """
     planes = [torch.from_numpy(p)[:, None] for p in _planes(sr, hr, colour, shave)]
-    if min(planes[0].shape[2:]) < WINDOW:
-        raise ShapeError(f"pictures of {sr.shape[:2]} are too small for a window of {WINDOW}")
+    height, width = planes[0].shape[2:]
+    if min(height, width) < WINDOW:
+        border = f", which {shave} pixels of border leave of {sr.shape[1]}x{sr.shape[0]},"
+        raise ShapeError(
+            f"pictures of {width}x{height}{border if shave else ''} are too small for "
+            f"the window of {WINDOW}x{WINDOW} of SSIM"
+        )
     x, y = planes
     mean_x, mean_y = _blur(x), _blur(y)
     variance_x, variance_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from sam_diffsr_cli.config import SAMPLERS, Quality, Sampler
 from sam_diffsr_cli.strict import require
 
-__all__ = ["SamplingConfig", "SamplingOptions"]
+__all__ = ["MOST_CLEAN", "SamplingConfig", "SamplingOptions"]
+
+MOST_CLEAN = 100
+"""Percent of the dirtiest photo that a model was trained on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,16 +16,23 @@ class SamplingConfig:
     """One run of the reverse process.
 
     ``tile`` is the longest side of a tile in low-resolution pixels, 0 for one piece. It bounds
-    memory and does not show in the result.
+    memory and does not show in the result. ``start`` is the row of the chain at which it begins, 0
+    for its last. ``clean`` is how dirty the photo is taken for, 0 (clean) to 100 (as dirty as any
+    that the model was trained on); None leaves it to the model's estimate.
     """
 
     steps: int
     seed: int = 0
     tile: int = 256
     sampler: Sampler = "ancestral"
+    start: int = 0
+    clean: int | None = None
 
     def __post_init__(self) -> None:
         require(self.sampler in SAMPLERS, "sampler", self.sampler, ", ".join(SAMPLERS))
+        require(self.start >= 0, "start", self.start, ">= 0")
+        good = self.clean is None or 0 <= self.clean <= MOST_CLEAN
+        require(good, "clean", self.clean, f"0..{MOST_CLEAN}, or none for the estimate")
         require(self.steps >= 0, "steps", self.steps, ">= 0")
         require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
         require(self.tile == 0 or self.tile >= 16, "tile", self.tile, "0 or >= 16")

@@ -9,6 +9,9 @@ import pytest
 # order; children inherit it. Torch reads it where it is first imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Threads that spin while they wait slow down all others that share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 OWN_VECTORS = Path(__file__).parent / "conformance" / "vectors"
 
 
@@ -26,7 +29,9 @@ MARKED = {"chromium": ("browser", "slow"), "together": ("cluster", "slow")}
 """Fixtures, and the markers of each test that takes one."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    # First, so that -m sees them.
     for item in items:
         for fixture in MARKED.keys() & set(getattr(item, "fixturenames", ())):
             for name in MARKED[fixture]:

@@ -328,7 +328,7 @@ def test_a_file_of_an_earlier_version_means_the_defaults() -> None:
         del values["diffusion"][name]
     found = from_json(ModelConfig, json.dumps(values)).diffusion
     assert (found.sampling_sampler, found.best_steps) == ("ancestral", 0)
-    assert found.level("best") == (LITE.diffusion.sampling_steps, "ancestral")
+    assert found.level("best") == (LITE.diffusion.sampling_steps, "ancestral", 0)
 
 
 def test_an_older_field_must_not_be_missing() -> None:

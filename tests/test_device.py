@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sam_diffsr_cli.device import (
     derive_seed,
+    has_native_bf16,
     memory_errors,
     peak_memory,
     resolve_device,
@@ -76,9 +77,64 @@ def test_a_precision_is_taken_as_named(name: str) -> None:
     assert resolve_precision(name, CPU) == name
 
 
-@pytest.mark.parametrize("device", ["cpu", "mps"])
-def test_auto_precision_is_fp32_without_cuda(device: str) -> None:
-    assert resolve_precision("auto", torch.device(device)) == "fp32"
+def test_auto_precision_is_fp32_on_apples_gpu() -> None:
+    assert resolve_precision("auto", torch.device("mps")) == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("is_native", "expected"), [(True, "bf16"), (False, "fp32")], ids=["native", "emulated"]
+)
+def test_auto_precision_on_the_cpu_is_bf16_only_where_it_is_native(
+    monkeypatch: pytest.MonkeyPatch, expected: str, *, is_native: bool
+) -> None:
+    monkeypatch.setattr("sam_diffsr_cli.device.has_native_bf16", lambda: is_native)
+    assert resolve_precision("auto", CPU) == expected
+    assert resolve_precision("auto", CPU, trains=True) == "fp32"
+
+
+def pretend_processor(monkeypatch: pytest.MonkeyPatch, *flags: str, capability: str) -> None:
+    """Pretend that torch finds an x86 with these of its instructions, and uses ``capability``."""
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name in flags, raising=False)
+    for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("flag", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
+def test_bf16_is_native_with_either_of_its_instruction_sets(
+    monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    pretend_processor(monkeypatch, flag, capability="AVX512")
+    assert has_native_bf16()
+
+
+def test_bf16_is_not_native_without_its_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_processor(monkeypatch, capability="AVX512")
+    assert not has_native_bf16()
+
+
+def test_bf16_is_not_native_where_the_user_forbids_its_instructions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pretend_processor(monkeypatch, "_is_avx512_bf16_supported", capability="AVX2")
+    assert not has_native_bf16()
+    pretend_processor(monkeypatch, "_is_avx512_bf16_supported", capability="AVX512")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx512_core")
+    assert not has_native_bf16()
+
+
+@pytest.mark.parametrize("word", ["bf16", "sve"])
+def test_on_arm_the_kernel_says_whether_bf16_is_native(
+    monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    text = f"processor : 0\nFeatures : fp asimd {word}\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+    assert has_native_bf16() == (word == "bf16")
 
 
 @pytest.mark.parametrize(

@@ -223,8 +223,11 @@ def test_both_are_those_of_torchmetrics() -> None:
 def test_ssim_of_equal_pictures_is_one_and_of_small_ones_refused() -> None:
     hr = random_levels(0)
     assert ssim(hr, hr, "rgb", 4) == 1.0
-    with pytest.raises(ShapeError, match="too small for a window of 11"):
-        ssim(hr[:18], hr[:18], "y", 4)
+    assert ssim(hr[:19, :19], hr[:19, :19], "y", 4) == 1.0
+    with pytest.raises(ShapeError, match="10x11, which 4 pixels of border leave of 18x19, are too"):
+        ssim(hr[:19, :18], hr[:19, :18], "y", 4)
+    with pytest.raises(ShapeError, match="pictures of 12x10 are too small for the window of 11x11"):
+        ssim(hr[:10, :12], hr[:10, :12], "y", 0)
 
 
 # --------------------------------------------------------------------------- consistency, detail

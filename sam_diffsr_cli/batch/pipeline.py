@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.device import memory_errors
 from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
+from sam_diffsr_cli.pictures.ledger import Part, is_left_out
 from sam_diffsr_cli.pictures.records import Picture
 
 __all__ = ["MOST_WAITING_BYTES", "WRITERS", "Outcome", "Stages", "run_batch"]
@@ -48,6 +49,7 @@ class Outcome:
     status: Literal["planned", "done", "skipped", "failed"] = "done"
     error: SamsrError | None = None
     notes: list[str] = field(default_factory=list)
+    left_out: tuple[Part, ...] = ()
     size_in: tuple[int, int] | None = None
     size_out: tuple[int, int] | None = None
     frames: int = 1
@@ -180,6 +182,7 @@ def _enlarge(
     )
     if result is not None:
         outcome.size_out = result.size
+        outcome.left_out = tuple(part for part in result.parts if is_left_out(part))
     return result
 
 

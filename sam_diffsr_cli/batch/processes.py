@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from sam_diffsr_cli.batch.crew import Done, Event, Idle, Lost, Refused, Task
 from sam_diffsr_cli.batch.worker import WorkOrder, serve
 from sam_diffsr_cli.errors import SamsrError
+from sam_diffsr_cli.process import quiet_children
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -149,7 +150,9 @@ class LocalCrew:
             # Where it is not closed, its processes are stopped rather than waited for.
             daemon=True,
         )
-        with _undisturbed() if sys.platform != "win32" else nullcontext():
+        undisturbed = _undisturbed() if sys.platform != "win32" else nullcontext()
+        quiet = quiet_children() if is_on_cpu and self.size > 1 else nullcontext()
+        with undisturbed, quiet:
             process.start()
         theirs.close()
         self._pipes[worker], self._processes[worker] = ours, process

@@ -85,5 +85,9 @@ def _file_entry(outcome: Outcome) -> dict[str, Any]:
         },
         "worker": outcome.worker,
         "notes": list(outcome.notes),
+        "left_out": [
+            {"name": part.name, "bytes": part.size, "reason": part.reason or None}
+            for part in outcome.left_out
+        ],
         "error": None if outcome.error is None else outcome.error.as_dict(),
     }

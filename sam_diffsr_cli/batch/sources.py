@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, find_remote, parse_place
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.finding import find_pictures
-from sam_diffsr_cli.pictures.formats import is_picture_name
+from sam_diffsr_cli.pictures.formats import is_readable_name
+from sam_diffsr_cli.pictures.left_out import LeftOut
 
 __all__ = ["STANDARD", "Source", "gather_sources", "is_folder", "is_there"]
 
@@ -38,8 +40,20 @@ class Source:
         return STANDARD if self.path is None else str(self.path)
 
 
+class _Search(NamedTuple):
+    """How folders are searched: below them too, but for one; what is passed by is noted."""
+
+    recursive: bool
+    leave_out: Place | None
+    left_out: LeftOut
+
+
 def gather_sources(
-    names: Iterable[str], *, recursive: bool, leave_out: Place | None
+    names: Iterable[str],
+    *,
+    recursive: bool,
+    leave_out: Place | None,
+    left_out: LeftOut | None = None,
 ) -> list[Source]:
     """List the pictures that ``names`` mean, each once, in the order of the names.
 
@@ -47,13 +61,15 @@ def gather_sources(
         names: As given.
         recursive: Enter folders' folders, and mirror the tree.
         leave_out: The output folder, which is not searched.
+        left_out: Takes note of what is passed by in folders.
 
     Raises:
         InputError: A folder holds no picture, a pattern matches none, or a list cannot be read.
     """
     found: dict[str, Source] = {}
+    search = _Search(recursive, leave_out, LeftOut() if left_out is None else left_out)
     for name in names:
-        for source in _expand(name, recursive=recursive, leave_out=leave_out):
+        for source in _expand(name, search):
             found.setdefault(_whole_name(source.path), source)
     return list(found.values())
 
@@ -65,47 +81,48 @@ def _whole_name(path: Place | None) -> str:
     return path.text if isinstance(path, RemotePath) else str(path.absolute())
 
 
-def _expand(name: str, *, recursive: bool, leave_out: Place | None) -> Iterator[Source]:
+def _expand(name: str, search: _Search) -> Iterator[Source]:
     path = parse_place(name)
     if name == STANDARD:
         yield Source(None, Path("stdin"))
     elif isinstance(path, RemotePath):
-        yield from _expand_remote(path, recursive=recursive, leave_out=leave_out)
+        yield from _expand_remote(path, search)
     elif is_there(path):
-        yield from _expand_path(path, recursive=recursive, leave_out=leave_out)
+        yield from _expand_path(path, search)
     elif name.startswith("@"):
         for line in _read_list(name[1:]):
-            yield from _expand_line(line, recursive=recursive, leave_out=leave_out)
+            yield from _expand_line(line, search)
     elif glob.has_magic(name):
-        yield from _expand_pattern(str(path), leave_out)
+        yield from _expand_pattern(str(path), search.leave_out)
     else:
         yield Source(path, Path(path.name))
 
 
-def _expand_line(line: str, *, recursive: bool, leave_out: Place | None) -> Iterator[Source]:
+def _expand_line(line: str, search: _Search) -> Iterator[Source]:
     """Expand a line of a list; a URL in it is a file, unless it ends in a slash."""
     path = parse_place(line)
     if isinstance(path, RemotePath):
         if line.endswith("/"):
-            yield from _expand_remote(path, recursive=recursive, leave_out=leave_out)
+            yield from _expand_remote(path, search)
         else:
             yield Source(path, Path(path.name))
         return
-    for source in _expand_path(path, recursive=recursive, leave_out=leave_out):
-        inside = _mirrored(path) if recursive else None
+    for source in _expand_path(path, search):
+        inside = _mirrored(path) if search.recursive else None
         is_file = inside is not None and source.path == path
         yield Source(source.path, inside) if is_file and inside else source
 
 
-def _expand_remote(
-    place: RemotePath, *, recursive: bool, leave_out: Place | None
-) -> Iterator[Source]:
-    found = find_remote(place, recursive=recursive, leave_out=leave_out)
+def _expand_remote(place: RemotePath, search: _Search) -> Iterator[Source]:
+    found = find_remote(place, recursive=search.recursive, leave_out=search.leave_out)
     is_itself = [each for each, _ in found] == [place]
-    pictures = [each for each in found if is_itself or is_picture_name(each[0])]
+    pictures = [each for each in found if is_itself or is_readable_name(each[0])]
     if not pictures:
-        deeper = "" if recursive else "; --recursive also looks below it"
-        raise InputError(f"{place}: no pictures in this folder", hint=f"by their suffix{deeper}")
+        raise _no_pictures(place, search)
+    taken = {path.text for path, _ in pictures}
+    for path, _ in found:
+        if path.text not in taken:
+            search.left_out.add_name(path.suffix)
     for path, inside in pictures:
         yield Source(path, inside)
 
@@ -128,18 +145,30 @@ def is_folder(path: Place) -> bool:
         return False
 
 
-def _expand_path(path: Path, *, recursive: bool, leave_out: Place | None) -> Iterator[Source]:
-    skipped = None if isinstance(leave_out, RemotePath) else leave_out
+def _expand_path(path: Path, search: _Search) -> Iterator[Source]:
+    skipped = None if isinstance(search.leave_out, RemotePath) else search.leave_out
     if not is_folder(path):
         yield Source(path, Path(path.name))
         return
     count = 0
-    for picture in find_pictures(path, recursive=recursive, leave_out=skipped):
+    found = find_pictures(
+        path, recursive=search.recursive, leave_out=skipped, left_out=search.left_out
+    )
+    for picture in found:
         count += 1
         yield Source(picture, picture.relative_to(path))
     if not count:
-        deeper = "" if recursive else "; --recursive also looks below it"
-        raise InputError(f"{path}: no pictures in this folder", hint=f"by their suffix{deeper}")
+        raise _no_pictures(path, search)
+
+
+def _no_pictures(place: Place, search: _Search) -> InputError:
+    """Say that a folder holds none, and what it holds."""
+    deeper = "" if search.recursive else "; --recursive also looks below it"
+    passed = search.left_out.line()
+    others = "" if passed is None else f"; {passed}"
+    return InputError(
+        f"{place}: no pictures in this folder", hint=f"by their suffix{deeper}{others}"
+    )
 
 
 def _expand_pattern(pattern: str, leave_out: Place | None) -> Iterator[Source]:
@@ -148,7 +177,7 @@ def _expand_pattern(pattern: str, leave_out: Place | None) -> Iterator[Source]:
     pictures = [
         path
         for path in matches
-        if is_picture_name(path)
+        if is_readable_name(path)
         and path.is_file()
         and (skipped is None or not path.resolve().is_relative_to(skipped))
     ]

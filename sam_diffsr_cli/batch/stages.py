@@ -18,9 +18,11 @@ from sam_diffsr_cli.batch.plan import Job, Naming
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, is_remote_there, put
 from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.pictures.encoders import WriteOptions
-from sam_diffsr_cli.pictures.formats import Format, format_named, format_of
+from sam_diffsr_cli.pictures.formats import Format, format_kept, format_of
+from sam_diffsr_cli.pictures.ledger import settle
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
 from sam_diffsr_cli.pictures.records import Limits, Picture
+from sam_diffsr_cli.pictures.views import without_views
 from sam_diffsr_cli.pictures.writing import (
     check_fits,
     encode_picture,
@@ -141,7 +143,7 @@ def _read(job: Job, settings: Settings, standard_input: bytes) -> Picture:
 def _target_format(job: Job, picture: Picture, naming: Naming) -> Format:
     if job.target is not None:
         return format_of(job.target)
-    return naming.format or format_named(picture.format)
+    return naming.format or format_kept(picture.format)
 
 
 def _enlarge(
@@ -152,6 +154,7 @@ def _enlarge(
 ) -> Picture:
     notify, report = told
     target = _target_format(job, picture, settings.naming)
+    picture = without_views(picture, target)
     sizes = [
         final_size((f.pixels.shape[0], f.pixels.shape[1]), settings.scale) for f in picture.frames
     ]
@@ -172,9 +175,10 @@ def _enlarge(
             progress=progress,
             notify=notify,
         )
-        pixels = enlarge_frame(run, frame.pixels, picture.metadata.icc)
+        pixels = enlarge_frame(run, frame.pixels, picture.metadata.of_page(index).icc)
         frames.append(replace(frame, pixels=pixels))
-    return picture.with_frames(tuple(frames))
+    parts = () if settings.options.strip_metadata else settle(picture.parts, target.name)
+    return replace(picture.with_frames(tuple(frames)), parts=parts)
 
 
 def _make_folder(target: Place | None) -> Path:

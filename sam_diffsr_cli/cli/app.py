@@ -18,6 +18,7 @@ from sam_diffsr_cli.cli.render import Result, error_document, render, to_text
 from sam_diffsr_cli.cli.train import train_app
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InterruptedRun, SamsrError
+from sam_diffsr_cli.process import prepare_process
 
 __all__ = ["app", "main"]
 
@@ -92,4 +93,5 @@ app.command()(doctor)
 
 def main() -> None:
     """Run the command line."""
+    prepare_process()
     app()

@@ -26,7 +26,9 @@ Device = Annotated[
 ]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
-    typer.Option(help="auto: bf16 on CUDA that has it, else fp32.", rich_help_panel=MACHINE),
+    typer.Option(
+        help="auto: bf16 where the device computes it natively, else fp32.", rich_help_panel=MACHINE
+    ),
 ]
 Weights = Annotated[
     str | None,

@@ -12,8 +12,9 @@ from sam_diffsr_cli.comparison.records import PSNR_RGB, PSNR_Y, SSIM_Y, MetricRo
 from sam_diffsr_cli.comparison.sets import TRUTH
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.metrics import psnr, ssim
+from sam_diffsr_cli.pictures.colour import srgb_levels
 from sam_diffsr_cli.pictures.reading import read_head, read_levels, read_picture
-from sam_diffsr_cli.pictures.records import Limits, rgb_levels
+from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.pictures.xmp import record_of
 
 __all__ = ["METRICS", "Checked", "check_picture", "check_sizes", "make_picture", "mean_rows"]
@@ -85,7 +86,7 @@ def check_picture(name: str, files: Mapping[str, Path], shave: int) -> Checked:
     made_by: dict[str, str] = {}
     for label, path in files.items():
         picture = read_picture(path, Limits())
-        levels[label] = rgb_levels(picture.frames[0].pixels)
+        levels[label] = srgb_levels(picture.frames[0].pixels, picture.metadata.icc)
         if picture.metadata.xmp is not None and (record := record_of(picture.metadata.xmp)):
             made_by[label] = _tell_record(record)
     truth = levels.pop(TRUTH, None)

@@ -4,7 +4,7 @@ Each crop is cut with a margin, so that its low-resolution twin is what shrinkin
 would have given there, then flipped and turned together with its structural encoding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,14 +12,36 @@ import torch
 from torch import Tensor
 
 from sam_diffsr_cli import resize
+from sam_diffsr_cli.config import NUM_LEVELS
+from sam_diffsr_cli.degradation.levels import told_levels
+from sam_diffsr_cli.degradation.photo import Degraded
+from sam_diffsr_cli.device import derive_seed
 from sam_diffsr_cli.errors import InputError
 
-__all__ = ["Batch", "Crop", "CropPlan", "Regions", "TrainingPhoto", "crop_side", "cut", "orient"]
+__all__ = [
+    "DEGRADE_MARGIN",
+    "MARGIN",
+    "Batch",
+    "Crop",
+    "CropPlan",
+    "Degrader",
+    "Regions",
+    "TrainingPhoto",
+    "crop_side",
+    "cut",
+    "orient",
+]
 
 MARGIN = 2
 """Low-resolution pixels of context on each side; the bicubic kernel reaches 1.5 of them."""
 
+DEGRADE_MARGIN = 12
+"""The same where crops are degraded: blur and shrinking reach 4, the compression's grid 8."""
+
 ORIENTATIONS = 8
+
+Degrader = Callable[[Tensor, int], Degraded]
+"""Makes the low-resolution twin of a crop, ``(3, H, W)`` uint8 on the CPU, from a seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +66,25 @@ class Batch:
     """Aligned crops: ``hr`` ``(B, 3, P, P)`` and ``lr`` ``(B, 3, P/s, P/s)`` in [-1, 1].
 
     ``spe`` is the structural position encoding, ``(B, 1, P, P)``, zero for photos without masks.
+    ``levels`` is how dirty each ``lr`` is, and ``told`` what a network is told of it, both
+    ``(B, 3)`` as ``degradation.levels`` has them.
     """
 
     hr: Tensor
     lr: Tensor
     spe: Tensor
+    levels: Tensor
+    told: Tensor
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> "Batch":
+        """Return the batch on ``device``."""
+        parts = (self.hr, self.lr, self.spe, self.levels, self.told)
+        return Batch(*(part.to(device, non_blocking=non_blocking) for part in parts))
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in memory that a GPU can read by itself."""
+        parts = (self.hr, self.lr, self.spe, self.levels, self.told)
+        return Batch(*(part.pin_memory() for part in parts))
 
 
 class Crop(NamedTuple):
@@ -64,16 +100,23 @@ class CropPlan:
     """Draws crops from photos of known sizes; a photo's chance is proportional to its area."""
 
     def __init__(
-        self, sizes: Sequence[tuple[int, int]], patch: int, scale: int, *, augment: bool = True
+        self,
+        sizes: Sequence[tuple[int, int]],
+        patch: int,
+        scale: int,
+        *,
+        augment: bool = True,
+        margin: int = MARGIN,
     ) -> None:
-        """Take the ``(height, width)`` of each photo, at least ``crop_side(patch, scale)``.
+        """Take the ``(height, width)`` of each photo, at least ``crop_side(patch, scale, margin)``.
 
         Raises:
             InputError: There is no photo, one is too small, or ``patch`` no multiple of ``scale``.
         """
         self.sizes = sizes
         self.patch, self.scale, self.augment = patch, scale, augment
-        self.side = crop_side(patch, scale)
+        self.margin = margin
+        self.side = crop_side(patch, scale, margin)
         least = min((min(size) for size in sizes), default=0)
         if patch % scale or least < self.side:
             raise InputError(
@@ -97,9 +140,9 @@ class CropPlan:
         return crops
 
 
-def crop_side(patch: int, scale: int) -> int:
-    """Side of the square cut from a photo for a patch: the patch and its margins."""
-    return patch + 2 * MARGIN * scale
+def crop_side(patch: int, scale: int, margin: int = MARGIN) -> int:
+    """Side of the square cut from a photo: the patch and margins of ``margin`` input pixels."""
+    return patch + 2 * margin * scale
 
 
 def orient(image: Tensor, orientation: int) -> Tensor:
@@ -108,13 +151,26 @@ def orient(image: Tensor, orientation: int) -> Tensor:
     return turned.flip(-1) if orientation >= ORIENTATIONS // 2 else turned
 
 
-def cut(photos: Sequence[TrainingPhoto], crops: Sequence[Crop], patch: int, scale: int) -> Batch:
-    """Cut crops that a ``CropPlan`` of the same ``patch`` and ``scale`` drew from ``photos``.
+def cut(
+    photos: Sequence[TrainingPhoto],
+    crops: Sequence[Crop],
+    plan: CropPlan,
+    degrader: Degrader | None = None,
+    seeds: Sequence[int] = (),
+) -> Batch:
+    """Cut crops that ``plan`` drew from ``photos``, and make their low-resolution twins.
+
+    Args:
+        photos: Those that the plan was made for.
+        crops: What it drew.
+        plan: Its patch, scale and margin.
+        degrader: What makes the twins, on the CPU; None for MATLAB's bicubic alone.
+        seeds: For the degrader, one a crop.
 
     Returns:
         The batch, on the device of the photos.
     """
-    side, margin = crop_side(patch, scale), MARGIN * scale
+    scale, side, margin = plan.scale, plan.side, plan.margin
     pixels, encodings = [], []
     for crop in crops:
         photo = photos[crop.photo]
@@ -125,11 +181,26 @@ def cut(photos: Sequence[TrainingPhoto], crops: Sequence[Crop], patch: int, scal
             spe = photo.regions.values[photo.regions.labels[:, rows, columns].long()]
         encodings.append(orient(spe, crop.orientation))
     levels = torch.stack(pixels)
-    inner = slice(margin, margin + patch)
-    exact = levels.to(torch.float32 if levels.device.type == "mps" else torch.float64)
-    lr = resize.downscale_uint8(exact, scale)[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    inner = slice(margin * scale, margin * scale + plan.patch)
+    if degrader is None:
+        exact = levels.to(torch.float32 if levels.device.type == "mps" else torch.float64)
+        lr = resize.downscale_uint8(exact, scale)
+        known = told = torch.zeros(len(crops), NUM_LEVELS, device=levels.device)
+    else:
+        parts = [degrader(crop, seed) for crop, seed in zip(levels.cpu(), seeds, strict=True)]
+        lr = torch.stack([part.lr for part in parts]).to(levels.device)
+        known = torch.tensor([part.levels for part in parts], device=levels.device)
+        told = torch.cat([_told(row[None], seed) for row, seed in zip(known, seeds, strict=True)])
+    core = slice(margin, -margin)
     return Batch(
         hr=levels[..., inner, inner].to(torch.float32) / 127.5 - 1,
-        lr=(lr / 127.5 - 1).to(torch.float32),
+        lr=(lr[..., core, core] / 127.5 - 1).to(torch.float32),
         spe=torch.stack(encodings)[..., inner, inner],
+        levels=known,
+        told=told,
     )
+
+
+def _told(levels: Tensor, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(derive_seed(seed, "told"))
+    return told_levels(levels.cpu(), generator).to(levels.device)

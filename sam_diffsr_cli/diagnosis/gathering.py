@@ -85,6 +85,8 @@ def _machine() -> Machine:
 def _torch_build() -> TorchBuild:
     import torch
 
+    from sam_diffsr_cli.device import has_native_bf16
+
     cuda, rocm = torch.version.cuda, torch.version.hip
     return TorchBuild(
         version=str(torch.__version__),
@@ -92,15 +94,9 @@ def _torch_build() -> TorchBuild:
         rocm=rocm,
         has_mps=torch.backends.mps.is_built(),
         threads=torch.get_num_threads(),
-        has_native_bf16=_has_native_bf16(torch.cpu),
+        has_native_bf16=has_native_bf16(),
         gpu_error=_gpu_error() if cuda or rocm else None,
     )
-
-
-def _has_native_bf16(cpu: object) -> bool:
-    """Whether the processor multiplies bf16; ``cpu`` is ``torch.cpu``, of any version."""
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(cpu, name, bool)() for name in names)
 
 
 def _gpu_error() -> str | None:

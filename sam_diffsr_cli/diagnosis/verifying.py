@@ -63,10 +63,10 @@ def check_runs(upscaler: "Upscaler", path: Path) -> Iterator[Check]:
 
     config, picture = upscaler.config, draw_picture()
     # An encoder that only conditions the chain was not trained to be looked at.
-    usual, sampler = config.diffusion.level("balanced")
+    usual, sampler, start = config.diffusion.level("balanced")
     least = 0 if config.diffusion.base == "encoder" else usual
     for steps in sorted({least, usual}):
-        sampling = SamplingConfig(steps=steps, sampler=sampler, tile=0)
+        sampling = SamplingConfig(steps=steps, sampler=sampler, start=start, tile=0)
         run = Run(upscaler=upscaler, sampling=sampling, scale=config.scale)
         first, second = (enlarge_frame(run, picture) for _ in range(2))
         if not np.array_equal(first, second):

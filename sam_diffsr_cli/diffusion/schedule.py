@@ -146,24 +146,31 @@ def make_schedule(config: DiffusionConfig) -> Schedule:
     return schedule_from_betas(linear_betas(config.num_timesteps, config.beta_end))
 
 
-def sampling_timesteps(num_timesteps: int, steps: int, spacing: Spacing) -> Tensor:
-    """Choose ``steps`` of ``num_timesteps`` steps, the last one included.
+def sampling_timesteps(num_timesteps: int, steps: int, spacing: Spacing, start: int = 0) -> Tensor:
+    """Choose ``steps`` of ``num_timesteps`` steps, the last one, or ``start``, included.
 
     The i-th of S ends a share of the chain: ``trailing`` (Lin et al. 2024, table 2) i / S, evenly;
     ``quadratic`` (Song et al. 2021, DDIM, section D.3) (i / S)^2, denser where the noise is low.
-    The chain must start at its last step, which is pure noise.
+    The published chain starts at its last step, which is pure noise. One that starts at a lower row
+    from noise of that row's strength takes the residual's mean, 0, for the residual (CCDF, Chung et
+    al. 2022), and needs fewer steps.
 
     Args:
         num_timesteps: ``T`` of the trained chain.
         steps: How many to keep, 1..T.
         spacing: How they are spread.
+        start: The row to start at, below T; 0 for the last one.
 
     Returns:
-        ``(steps,)`` int64, strictly rising, ending in ``T - 1``.
+        ``(steps,)`` int64, strictly rising, ending in ``start`` or ``T - 1``.
 
     Raises:
-        ConfigError: ``steps`` is out of range.
+        ConfigError: ``start`` is no row, or there are fewer rows up to it than ``steps``.
     """
+    if not 0 <= start < num_timesteps:
+        raise ConfigError(f"start is {start}, allowed: 0..{num_timesteps - 1}")
+    if start:
+        num_timesteps = start + 1
     if not 1 <= steps <= num_timesteps:
         raise ConfigError(f"steps is {steps}, allowed: 1..{num_timesteps}")
     power = 2 if spacing == "quadratic" else 1

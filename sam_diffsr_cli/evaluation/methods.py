@@ -68,8 +68,8 @@ def make_method(text: str, upscaler: Upscaler, tile: int | None = None) -> Metho
     if text in FILTERS:
         return Method(name=text, steps=None, is_random=False, enlarge=_filter(text, upscaler))
     if text in LEVELS:
-        count, own = upscaler.config.diffusion.level(LEVELS[text])
-        return _model(text, upscaler, SamplingConfig(steps=count, sampler=own), tile)
+        level = upscaler.config.diffusion.level(LEVELS[text])
+        return _model(text, upscaler, SamplingConfig(**level._asdict()), tile)
     if match := STEPS.fullmatch(text):
         steps = int(match["steps"])
         sampler = match["sampler"] or upscaler.config.diffusion.sampling_sampler

@@ -8,16 +8,21 @@ from typing import Literal
 import numpy as np
 import torch
 
-from sam_diffsr_cli.errors import ConfigError
+from sam_diffsr_cli.errors import ConfigError, ShapeError
 
 __all__ = ["Backbone", "Distance", "make_lpips"]
 
 Backbone = Literal["squeeze", "alex", "vgg"]
 Distance = Callable[[np.ndarray, np.ndarray], float]
 
+LEAST_SIDE = {"squeeze": 17, "alex": 31, "vgg": 16}
+"""What is left of a smaller picture when the backbone has shrunk it is nothing."""
+
 
 def make_lpips(backbone: Backbone, device: torch.device) -> Distance:
     """Build the distance (Zhang et al. 2018): of ``(H, W, 3)`` uint8 twice, lower is closer.
+
+    The distance raises ShapeError for pictures that are too small for the backbone.
 
     Raises:
         ConfigError: The package is missing, or its backbone cannot be fetched.
@@ -40,6 +45,13 @@ def make_lpips(backbone: Backbone, device: torch.device) -> Distance:
 
     @torch.inference_mode()
     def distance(sr: np.ndarray, hr: np.ndarray) -> float:
+        height, width = hr.shape[:2]
+        least = LEAST_SIDE[backbone]
+        if min(height, width) < least:
+            raise ShapeError(
+                f"pictures of {width}x{height} are too small for --lpips {backbone}",
+                hint=f"it needs {least}x{least} pixels; leave --lpips out",
+            )
         pair = [torch.from_numpy(p.copy()).permute(2, 0, 1)[None] for p in (sr, hr)]
         scaled = [(p.to(device, torch.float32) / 127.5) - 1 for p in pair]
         return float(network(*scaled))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from sam_diffsr_cli import metrics
 from sam_diffsr_cli.atomic import atomic_path, make_folder
+from sam_diffsr_cli.degradation.specs import Degradation
 from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError, os_errors
 from sam_diffsr_cli.evaluation.methods import Method
 from sam_diffsr_cli.evaluation.perceptual import Distance
@@ -43,6 +44,7 @@ class Plan:
         lpips: The distance, or None.
         out: Folder for numbers and results, to go on in; None keeps nothing.
         identity: What must be the same to go on: model, protocol and the like.
+        degradation: What inputs that are made suffer beside being shrunk.
     """
 
     sets: Sequence[TestSet]
@@ -54,6 +56,7 @@ class Plan:
     lpips: Distance | None
     out: Path | None
     identity: Mapping[str, str]
+    degradation: Degradation | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +114,9 @@ def _measure_picture(
             try:
                 sources = _sources(plan, truth, method)
                 if case is None:
-                    case = read_pair(truth, plan.inputs, plan.protocol, plan.scale)
+                    case = read_pair(
+                        truth, plan.inputs, plan.protocol, plan.scale, plan.degradation
+                    )
                 began = time.perf_counter()
                 sr = method.enlarge(case, truth, seed)
                 seconds = time.perf_counter() - began
@@ -146,7 +151,7 @@ def _values(plan: Plan, sr: np.ndarray, case: Case) -> dict[str, float]:
         "ssim_y": metrics.ssim(sr, hr, "y", shave),
         "psnr_rgb": metrics.psnr(sr, hr, "rgb", shave),
         "ssim_rgb": metrics.ssim(sr, hr, "rgb", shave),
-        "lr_psnr": metrics.lr_psnr(sr, case.lr, scale),
+        "lr_psnr": metrics.lr_psnr(sr, case.clean_lr, scale),
         "detail": metrics.detail(sr, hr, scale),
     }
     if plan.lpips is not None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from sam_diffsr_cli import resize
+from sam_diffsr_cli.degradation.specs import Degradation, degrade_picture
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.protocols import Protocol
 from sam_diffsr_cli.pictures.finding import find_pictures
@@ -58,10 +59,15 @@ class TestSet:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One picture: truth ``(H, W, 3)`` and input ``(H/s, W/s, 3)``, uint8."""
+    """One picture: truth ``(H, W, 3)`` and input ``(H/s, W/s, 3)``, uint8.
+
+    ``clean_lr`` is the input before it was degraded: what a result is compared with when it is
+    shrunk again. Where nothing was degraded, or the input was given, it is the input.
+    """
 
     hr: np.ndarray
     lr: np.ndarray
+    clean_lr: np.ndarray
 
 
 def find_set(place: str, leave_out: Path | None = None) -> TestSet:
@@ -132,8 +138,22 @@ def _crop(whole: np.ndarray, protocol: Protocol) -> np.ndarray:
     return whole[:height, :width]
 
 
-def read_pair(truth: Truth, inputs: "ResultFolder | None", protocol: Protocol, scale: int) -> Case:
+def read_pair(
+    truth: Truth,
+    inputs: "ResultFolder | None",
+    protocol: Protocol,
+    scale: int,
+    degradation: Degradation | None = None,
+) -> Case:
     """Read a truth, cropped as the protocol says, and read or make its input.
+
+    Args:
+        truth: Which.
+        inputs: Where its input is; None makes it by MATLAB's bicubic.
+        protocol: How the truth is cropped.
+        scale: Of the input to the truth.
+        degradation: What an input that is made suffers beside it; its draws follow from the
+            picture's name.
 
     Raises:
         InputError: A picture cannot be read, or there is no input of that name.
@@ -144,7 +164,10 @@ def read_pair(truth: Truth, inputs: "ResultFolder | None", protocol: Protocol, s
     if inputs is None:
         levels = torch.from_numpy(hr.copy()).permute(2, 0, 1)[None].double()
         shrunk = resize.downscale_uint8(levels, scale)[0]
-        return Case(hr, shrunk.permute(1, 2, 0).to(torch.uint8).contiguous().numpy())
+        clean = shrunk.permute(1, 2, 0).to(torch.uint8).contiguous().numpy()
+        if degradation is None:
+            return Case(hr, clean, clean)
+        return Case(hr, degrade_picture(hr, scale, degradation, truth.picture), clean)
     path = inputs.find(truth)
     given = read_levels(path)
     sides = [(given.shape[i], whole.shape[i]) for i in (0, 1)]
@@ -153,7 +176,8 @@ def read_pair(truth: Truth, inputs: "ResultFolder | None", protocol: Protocol, s
             f"{path}: {given.shape[1]}x{given.shape[0]} is not a {scale}th of the truth's "
             f"{whole.shape[1]}x{whole.shape[0]}"
         )
-    return Case(hr, given[: hr.shape[0] // scale, : hr.shape[1] // scale])
+    lr = given[: hr.shape[0] // scale, : hr.shape[1] // scale]
+    return Case(hr, lr, lr)
 
 
 class ResultFolder:

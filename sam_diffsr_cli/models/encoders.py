@@ -7,14 +7,20 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, pixel_shuffle, relu
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pixel_shuffle, relu
 
 from sam_diffsr_cli import resize
+from sam_diffsr_cli.models.steady import add
 
-__all__ = ["EncoderOutput", "RRDBNet", "ResidualEncoder"]
+__all__ = ["EncoderOutput", "LevelEstimator", "RRDBNet", "ResidualEncoder"]
 
 LEAK = 0.2
 """Negative slope and residual weight of the dense blocks (ESRGAN, Wang et al. 2018)."""
+
+
+FINE_GAIN, SQUARE, LEAST_STRENGTH, LOG_GAIN = 8.0, 8, 1e-4, 0.25
+"""Of the estimator: how much fine detail is enlarged; the side of its squares, in pixels, half of
+which overlap; what is added before a logarithm; and what brings logarithms to about [-2, 1]."""
 
 
 class EncoderOutput(NamedTuple):
@@ -73,18 +79,19 @@ class RRDBNet(nn.Module):
         self.HRconv = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.conv_last = nn.Conv2d(num_feat, 3, 3, padding=1)
 
-    def forward(self, lr: Tensor) -> EncoderOutput:
+    def forward(self, lr: Tensor, stride: int = 1) -> EncoderOutput:
         """Encode ``lr`` ``(B, 3, h, w)`` in [-1, 1]; the image is clipped to [-1, 1].
 
-        The features are the output of each block and, last, the sum that is upsampled.
+        The features are the output of each block and, last, the sum that is upsampled; of these
+        every ``stride``-th.
         """
         first = x = self.conv_first((lr + 1) / 2)
         features = []
-        for block in self.RRDB_trunk:
+        for index, block in enumerate(self.RRDB_trunk, 1):
             x = block(x)
-            features.append(x)
+            features += [] if index % stride else [x]
         x = first + self.trunk_conv(x)
-        features.append(x)
+        features += [] if (len(self.RRDB_trunk) + 1) % stride else [x]
         for name in ("upconv1", "upconv2", "upconv3"):
             conv = getattr(self, name, None)
             if conv is not None:
@@ -102,39 +109,87 @@ class _ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv2(relu(self.conv1(x)))
-        return x + out
+        return add(self.conv2(relu(self.conv1(x), inplace=True)), x)
 
 
 class ResidualEncoder(nn.Module):
     """The lite encoder: all convolutions at low resolution, one pixel-shuffle, added to bicubic.
 
-    An untrained one returns bicubic, since its last convolution starts at zero.
+    An untrained one returns bicubic, since its last convolution starts at zero. Levels of dirt
+    enter as constant planes beside the photo (FFDNet, Zhang et al. 2018).
     """
 
-    def __init__(self, *, num_feat: int, num_block: int, scale: int) -> None:
-        """Build ``num_block`` residual blocks of ``num_feat`` channels."""
+    def __init__(self, *, num_feat: int, num_block: int, scale: int, num_levels: int = 0) -> None:
+        """Build ``num_block`` residual blocks of ``num_feat`` channels, told ``num_levels``."""
         super().__init__()
-        self.scale = scale
-        self.conv_first = nn.Conv2d(3, num_feat, 3, padding=1)
+        self.scale, self.num_levels = scale, num_levels
+        self.conv_first = nn.Conv2d(3 + num_levels, num_feat, 3, padding=1)
         self.blocks = nn.ModuleList(_ResidualBlock(num_feat) for _ in range(num_block))
         self.trunk_conv = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.head = nn.Conv2d(num_feat, 3 * scale**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         assert self.head.bias is not None  # noqa: S101 - for the type checker
         nn.init.zeros_(self.head.bias)
+        if num_levels:
+            self.estimator = LevelEstimator(num_levels)
 
-    def forward(self, lr: Tensor) -> EncoderOutput:
+    def forward(self, lr: Tensor, levels: Tensor | None = None, stride: int = 1) -> EncoderOutput:
         """Encode ``lr`` ``(B, 3, h, w)`` in [-1, 1]; the image is not clipped.
 
-        The features are the output of each block and, last, the sum that is upsampled.
+        ``levels`` ``(B, num_levels)`` says how dirty each photo is; without it they are clean.
+
+        The features are the output of each block and, last, the sum that is upsampled; of these
+        every ``stride``-th.
         """
-        first = x = self.conv_first(lr)
+        first = x = self.conv_first(self._with_levels(lr, levels))
         features = []
-        for block in self.blocks:
+        for index, block in enumerate(self.blocks, 1):
             x = block(x)
-            features.append(x)
-        x = first + self.trunk_conv(x)
-        features.append(x)
+            features += [] if index % stride else [x]
+        x = add(self.trunk_conv(x), first)
+        features += [] if (len(self.blocks) + 1) % stride else [x]
         detail = pixel_shuffle(self.head(x), self.scale)
         return EncoderOutput(resize.upscale(lr, self.scale) + detail, tuple(features))
+
+    def _with_levels(self, lr: Tensor, levels: Tensor | None) -> Tensor:
+        if not self.num_levels:
+            return lr
+        if levels is None:
+            levels = lr.new_zeros(len(lr), self.num_levels)
+        planes = levels.to(lr)[:, :, None, None].expand(-1, -1, *lr.shape[-2:])
+        return torch.cat([lr, planes], dim=1)
+
+
+class LevelEstimator(nn.Module):
+    """Estimate how dirty a photo is, in each place, and take the mean of the places that tell most.
+
+    It sees the photo and, enlarged, how its pixels differ from the mean around them. Strengths of
+    what its filters answer are taken over small squares and as logarithms, since noise spans two
+    decades and shows where the photo itself is flat: there alone strength is noise. Which places
+    those are is learnt too (weights that sum to 1 over the photo, for each level).
+    """
+
+    def __init__(self, num_levels: int, width: int = 24) -> None:
+        """Build for ``num_levels`` answers."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(6, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv3 = nn.Conv2d(2 * width, 2 * width, 3, padding=1)
+        self.conv4 = nn.Conv2d(2 * width, 2 * width, 3, padding=1)
+        self.conv_out = nn.Conv2d(2 * width, 2 * num_levels, 1)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Map ``lr`` ``(B, 3, h, w)`` in [-1, 1], sides at least 16, to ``(B, num_levels)``.
+
+        The levels are about in [0, 1].
+        """
+        fine = lr - avg_pool2d(lr, 3, stride=1, padding=1, count_include_pad=False)
+        first = self.conv1(torch.cat([lr, FINE_GAIN * fine], dim=1))
+        both = torch.cat([first, self.conv2(leaky_relu(first, LEAK))], dim=1)
+        strength = avg_pool2d(both.float().square(), SQUARE, stride=SQUARE // 2)
+        x = LOG_GAIN * (strength + LEAST_STRENGTH).log()
+        for conv in (self.conv3, self.conv4):
+            x = leaky_relu(conv(x), LEAK)
+        values, weights = self.conv_out(x).float().flatten(2).chunk(2, dim=1)
+        out: Tensor = (values * weights.softmax(dim=2)).sum(dim=2)
+        return out

@@ -8,9 +8,10 @@ import itertools
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle, silu
+from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from sam_diffsr_cli.models.blocks import SinusoidalEmbedding, time_mlp
+from sam_diffsr_cli.models.steady import add, modulate, silu
 
 __all__ = ["FoldedUNet"]
 
@@ -27,9 +28,8 @@ class _ModulatedBlock(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         scale, shift = self.modulation(t)[:, :, None, None].chunk(2, dim=1)
-        h = self.conv1(silu(x)) * (1 + scale) + shift
-        out: Tensor = self.conv2(silu(h))
-        return x + out
+        h = modulate(self.conv1(silu(x)), scale, shift)
+        return add(self.conv2(silu(h, reuse=True)), x)
 
 
 class _Level(nn.Module):
@@ -83,7 +83,8 @@ class FoldedUNet(nn.Module):
         """
         embedding = silu(self.mlp(self.time_pos_emb(t)))
         folded = pixel_unshuffle(torch.cat([x, base], dim=1), self.scale)
-        x = self.conv_in(folded) + self.cond_proj(features)
+        x = add(self.conv_in(folded), self.cond_proj(features))
+        del folded
         skips = []
         for level, downsample in zip(self.downs, self.downsamples, strict=True):
             x = level(x, embedding)
@@ -93,4 +94,4 @@ class FoldedUNet(nn.Module):
         for upsample, fusion, level in zip(self.upsamples, self.fusions, self.ups, strict=True):
             x = upsample(interpolate(x, scale_factor=2, mode="nearest"))
             x = level(fusion(torch.cat([x, skips.pop()], dim=1)), embedding)
-        return pixel_shuffle(self.conv_out(silu(x)), self.scale)
+        return pixel_shuffle(self.conv_out(silu(x, reuse=True)), self.scale)

@@ -4,20 +4,21 @@ Submodules are called ``rrdb`` and ``denoise_fn`` as in the official checkpoints
 preset, so that one naming serves every weights file.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import FEATURE_STRIDE, ModelConfig
+from sam_diffsr_cli.config import FEATURE_STRIDE, NUM_LEVELS, ModelConfig
 from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import Schedule, extract
-from sam_diffsr_cli.models.encoders import ResidualEncoder, RRDBNet
+from sam_diffsr_cli.models.encoders import EncoderOutput, ResidualEncoder, RRDBNet
 from sam_diffsr_cli.models.folded_unet import FoldedUNet
 from sam_diffsr_cli.models.unet import FullUNet
 
-__all__ = ["Condition", "SuperResolver", "build_encoder", "build_model"]
+__all__ = ["Condition", "SuperResolver", "build_encoder", "build_model", "with_levels"]
 
 
 class Condition(NamedTuple):
@@ -59,15 +60,36 @@ class SuperResolver(nn.Module):
         unit = (lr + 1) / 2 * (255 / self.config.lr_divisor)
         return resize.upscale(unit, self.config.scale) * 2 - 1
 
-    def condition(self, lr: Tensor) -> Condition:
-        """Encode ``lr``, ``(B, 3, h, w)`` in [-1, 1].
+    def encode(self, lr: Tensor, levels: Tensor | None = None, stride: int = 1) -> EncoderOutput:
+        """Run the encoder on ``lr``, ``(B, 3, h, w)`` in [-1, 1].
+
+        ``levels`` ``(B, 3)`` is ignored by an encoder that is told none; without it, one that is
+        takes the photos for clean. Of the features, every ``stride``-th is kept.
+        """
+        output: EncoderOutput
+        if self.config.encoder.num_levels:
+            output = self.rrdb(lr, levels, stride=stride)
+        else:
+            output = self.rrdb(lr, stride=stride)
+        return output
+
+    def estimate_levels(self, lr: Tensor) -> Tensor:
+        """Estimate how dirty ``lr``, ``(B, 3, h, w)`` in [-1, 1], is: ``(B, 3)``, about [0, 1].
+
+        Only for a model whose ``config.encoder.num_levels`` is not 0.
+        """
+        levels: Tensor = self.rrdb.estimator(lr)  # type: ignore[operator]  # a module
+        return levels
+
+    def condition(self, lr: Tensor, levels: Tensor | None = None) -> Condition:
+        """Encode ``lr``, ``(B, 3, h, w)`` in [-1, 1], told ``levels`` as in ``encode``.
 
         ``h`` and ``w`` must be multiples of ``config.size_multiple``.
         """
-        output = self.rrdb(lr)
+        output = self.encode(lr, levels, FEATURE_STRIDE)
         sr = output.sr.float().clamp(-1, 1)
         base = sr if self.config.diffusion.base == "encoder" else self.upsampled(lr)
-        return Condition(torch.cat(output.features[2::FEATURE_STRIDE], dim=1), base, sr)
+        return Condition(torch.cat(output.features, dim=1), base, sr)
 
     def predict_eps(
         self, x_t: Tensor, t: Tensor, condition: Condition, schedule: Schedule
@@ -99,9 +121,15 @@ class SuperResolver(nn.Module):
 
 def build_encoder(config: ModelConfig) -> nn.Module:
     """Build the condition encoder alone, with fresh parameters."""
-    network = RRDBNet if config.encoder.kind == "rrdb" else ResidualEncoder
-    return network(
-        num_feat=config.encoder.num_feat, num_block=config.encoder.num_block, scale=config.scale
+    encoder = config.encoder
+    num_feat, num_block = encoder.num_feat, encoder.num_block
+    if encoder.kind == "rrdb":
+        return RRDBNet(num_feat=num_feat, num_block=num_block, scale=config.scale)
+    return ResidualEncoder(
+        num_feat=num_feat,
+        num_block=num_block,
+        scale=config.scale,
+        num_levels=encoder.num_levels,
     )
 
 
@@ -110,3 +138,22 @@ def build_model(config: ModelConfig, seed: int = 0) -> SuperResolver:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return SuperResolver(config)
+
+
+def with_levels(model: SuperResolver) -> SuperResolver:
+    """Return a copy whose encoder takes levels of dirt, and at first makes nothing of them.
+
+    Args:
+        model: With a ``residual`` encoder that is told none; not changed.
+
+    Returns:
+        A model that gives the same images, whatever levels it is told; its estimator is untrained.
+    """
+    encoder = dataclasses.replace(model.config.encoder, num_levels=NUM_LEVELS)
+    wider = build_model(dataclasses.replace(model.config, encoder=encoder))
+    state = wider.state_dict() | model.state_dict()
+    old = state["rrdb.conv_first.weight"]
+    blind = old.new_zeros(old.shape[0], NUM_LEVELS, *old.shape[2:])
+    state["rrdb.conv_first.weight"] = torch.cat([old, blind], dim=1)
+    wider.load_state_dict(state)
+    return wider.train(model.training)

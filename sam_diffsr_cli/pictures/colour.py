@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
-__all__ = ["ColourPath", "colour_path", "srgb_profile"]
+from sam_diffsr_cli.pictures.records import has_alpha, rgb_levels, to_8_bits
+
+__all__ = ["ColourPath", "colour_path", "srgb_levels", "srgb_profile"]
 
 DATE = bytes.fromhex("07d0 0001 0001 0000 0000 0000")
 EXACT = int(imagecodecs.CMS.FLAGS.NOOPTIMIZE)
@@ -83,3 +85,18 @@ def colour_path(profile: bytes | None, channels: int) -> ColourPath | None:
     except Exception:  # noqa: BLE001 - the library fails in many ways on damaged profiles
         return None
     return None if np.abs(there - probe).max() <= NEAR_SRGB else path
+
+
+def srgb_levels(pixels: np.ndarray, profile: bytes | None) -> np.ndarray:
+    """Reduce pixels with this profile to sRGB of 8 bits, ``(H, W, 3)``, as a network sees them.
+
+    Args:
+        pixels: ``(H, W, 1 to 4)``, uint8 or uint16; alpha is left out.
+        profile: What they are in; None is sRGB.
+    """
+    colour = pixels[..., : pixels.shape[2] - has_alpha(pixels)]
+    path = colour_path(profile, colour.shape[2])
+    if path is None:
+        return rgb_levels(pixels)
+    wide = colour if colour.dtype == np.uint16 else colour.astype(np.uint16) * 257
+    return to_8_bits(path.to_srgb(wide))

@@ -16,6 +16,7 @@ __all__ = [
     "pack_directory",
     "pack_exif",
     "parse_exif",
+    "read_tiff_chain",
     "read_tiff_directory",
 ]
 
@@ -26,7 +27,13 @@ Order = Literal["<", ">"]
 """Little or big endian, as ``struct`` writes it."""
 
 ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-"""Bytes of one value of each type; 16 to 18, of BigTIFF only, are left out."""
+"""Bytes of one value of each type."""
+
+BIG_ITEM_BYTES = ITEM_BYTES | {16: 8, 17: 8, 18: 8}
+"""Also of BigTIFF's own types; none of them is in a field that is carried."""
+
+WHOLE = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+"""Types of whole numbers, as ``struct`` writes them."""
 
 BIG_TIFF = 43
 MOST_FIELDS = 1000
@@ -45,11 +52,15 @@ class Field(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Fields, and the directories that pointers lead to, each by the pointer's tag."""
+    """Fields, and the directories that pointers lead to, each by the pointer's tag.
+
+    ``unread`` are the tags of fields and pointers that are damaged, or of an unknown type.
+    """
 
     order: Order
     fields: list[Field] = field(default_factory=list)
     children: dict[int, "Directory"] = field(default_factory=dict)
+    unread: list[int] = field(default_factory=list, compare=False)
 
     def only(self, tags: Iterable[int]) -> "Directory":
         """Return it with those fields alone, and all children."""
@@ -59,6 +70,19 @@ class Directory:
     def data_of(self, tag: int) -> bytes | None:
         """Return the bytes of a field, None when there is none."""
         return next((f.data for f in self.fields if f.tag == tag), None)
+
+    def numbers(self, tag: int) -> tuple[int, ...]:
+        """Return the whole numbers of a field; none when it is missing or holds something else."""
+        found = next((f for f in self.fields if f.tag == tag), None)
+        letter = None if found is None else WHOLE.get(found.kind)
+        if found is None or letter is None:
+            return ()
+        number = len(found.data) // struct.calcsize("=" + letter)
+        return struct.unpack(f"{self.order}{number}{letter}", found.data)
+
+    def number(self, tag: int, otherwise: int = 0) -> int:
+        """Return the first whole number of a field, or ``otherwise`` when there is none."""
+        return next(iter(self.numbers(tag)), otherwise)
 
 
 def parse_exif(exif: bytes) -> Directory:
@@ -76,43 +100,94 @@ def read_tiff_directory(file: BinaryIO) -> Directory:
     Raises:
         ValueError: It is damaged.
     """
-    file.seek(0)
-    head = file.read(16)
-    orders: dict[bytes, Order] = {b"II": "<", b"MM": ">"}
-    order = orders.get(head[:2])
     try:
-        if order is None:
-            raise ValueError("not a TIFF structure")
-        (version,) = struct.unpack_from(f"{order}H", head, 2)
-        if version not in (42, BIG_TIFF):
-            raise ValueError("not a TIFF structure")
-        is_big = version == BIG_TIFF
-        pointer = f"{order}Q" if is_big else f"{order}I"
-        (first,) = struct.unpack_from(pointer, head, 8 if is_big else 4)
-        return _read(file, order, first, (is_big, DEEPEST))
+        order, first, is_big = _read_head(file)
+        return _read(file, order, first, _Manner(is_big, DEEPEST))[0]
     except (struct.error, OverflowError, OSError) as error:
         raise ValueError("a damaged directory") from error
 
 
-def _read(file: BinaryIO, order: Order, offset: int, kind: tuple[bool, int]) -> Directory:
-    """Read one directory; ``kind`` says whether it is BigTIFF's, and how many may lie below it."""
-    is_big, deeper = kind
+def read_tiff_chain(file: BinaryIO, most: int) -> list[Directory]:
+    """Read the directories of a TIFF's pages, at most one more than ``most``; a ring of them ends.
+
+    A directory below a page's that is damaged is left out.
+
+    Raises:
+        ValueError: One of the pages' is damaged.
+    """
+    pages: list[Directory] = []
+    try:
+        order, place, is_big = _read_head(file)
+        seen: set[int] = set()
+        while place and place not in seen and len(pages) <= most:
+            seen.add(place)
+            page, place = _read(file, order, place, _Manner(is_big, DEEPEST, is_lenient=True))
+            pages.append(page)
+    except (struct.error, OverflowError, OSError) as error:
+        raise ValueError("a damaged directory") from error
+    return pages
+
+
+def _read_head(file: BinaryIO) -> tuple[Order, int, bool]:
+    """Return the byte order, where the first directory is, and whether it is BigTIFF."""
+    file.seek(0)
+    head = file.read(16)
+    orders: dict[bytes, Order] = {b"II": "<", b"MM": ">"}
+    order = orders.get(head[:2])
+    if order is None:
+        raise ValueError("not a TIFF structure")
+    (version,) = struct.unpack_from(f"{order}H", head, 2)
+    if version not in (42, BIG_TIFF):
+        raise ValueError("not a TIFF structure")
+    is_big = version == BIG_TIFF
+    pointer = f"{order}Q" if is_big else f"{order}I"
+    (first,) = struct.unpack_from(pointer, head, 8 if is_big else 4)
+    return order, first, is_big
+
+
+class _Manner(NamedTuple):
+    """How to read a directory: of BigTIFF or not, how many may lie below it, damaged or not."""
+
+    is_big: bool
+    deeper: int
+    is_lenient: bool = False
+
+
+def _read(file: BinaryIO, order: Order, offset: int, manner: _Manner) -> tuple[Directory, int]:
+    """Read one directory, and where the next one is."""
+    is_big = manner.is_big
     counting, entry = (f"{order}Q", f"{order}HHQ8s") if is_big else (f"{order}H", f"{order}HHI4s")
+    pointer = order + ("Q" if is_big else "I")
     file.seek(offset)
     (count,) = struct.unpack(counting, file.read(struct.calcsize(counting)))
     if count > MOST_FIELDS:
         raise ValueError("too many fields")
     entries = file.read(count * struct.calcsize(entry))
+    following = file.read(struct.calcsize(pointer))
     found = Directory(order)
+    item_bytes = BIG_ITEM_BYTES if is_big else ITEM_BYTES
     for tag, type_, number, inline in struct.iter_unpack(entry, entries):
-        data = _value_bytes(file, order, inline, ITEM_BYTES.get(type_, 0) * number)
+        data = _value_bytes(file, order, inline, item_bytes.get(type_, 0) * number)
         if tag in POINTERS:
-            if deeper and data and len(data) <= len(inline):
-                (place,) = struct.unpack(order + ("Q" if is_big else "I"), inline)
-                found.children[tag] = _read(file, order, place, (is_big, deeper - 1))
+            if manner.deeper and data and len(data) <= len(inline):
+                _add_child(file, found, (tag, *struct.unpack(pointer, inline)), manner)
         elif data is not None:
             found.fields.append(Field(tag, type_, number, data))
-    return found
+        else:
+            found.unread.append(tag)
+    is_whole = len(following) == struct.calcsize(pointer)
+    return found, struct.unpack(pointer, following)[0] if is_whole else 0
+
+
+def _add_child(file: BinaryIO, directory: Directory, at: tuple[int, int], manner: _Manner) -> None:
+    tag, place = at
+    below = manner._replace(deeper=manner.deeper - 1)
+    try:
+        directory.children[tag] = _read(file, directory.order, place, below)[0]
+    except (struct.error, OverflowError, OSError, ValueError):
+        if not manner.is_lenient:
+            raise
+        directory.unread.append(tag)
 
 
 def _value_bytes(file: BinaryIO, order: str, inline: bytes, size: int) -> bytes | None:

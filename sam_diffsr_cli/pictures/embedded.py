@@ -2,21 +2,41 @@
 
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from numbers import Real
 from typing import BinaryIO, TypeVar
 
 from PIL import Image
 
-from sam_diffsr_cli.pictures import png, tiff
+from sam_diffsr_cli.pictures import png
+from sam_diffsr_cli.pictures.avif import light_chunks, properties_of
+from sam_diffsr_cli.pictures.bmp import read_bmp_profile
+from sam_diffsr_cli.pictures.boxes import ItemProperties
+from sam_diffsr_cli.pictures.colour_numbers import (
+    PLAIN_CODES,
+    Colour,
+    colour_of_codes,
+    profile_of,
+)
+from sam_diffsr_cli.pictures.colour_reading import colour_of_exif, colour_of_png
+from sam_diffsr_cli.pictures.directories import parse_exif
+from sam_diffsr_cli.pictures.gif import read_comment
+from sam_diffsr_cli.pictures.jpeg_behind import Found, find_behind
+from sam_diffsr_cli.pictures.jpeg_structure import APP1
 from sam_diffsr_cli.pictures.records import Metadata
+from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
+from sam_diffsr_cli.pictures.xmp_extended import EXTENSION_PREFIX, XMP_PREFIX, join_packet
 
-__all__ = ["forget_texts", "read_metadata"]
+__all__ = ["forget_texts", "read_metadata", "with_colour"]
 
 EXIF_PREFIX = b"Exif\0\0"
+JPEGS = ("JPEG", "MPO")
 PHOTOSHOP_MARKER = "APP13"
+GRAY_MODES = ("1", "L", "LA", "La", "I;16", "I")
+RGB_MODES = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA")
 KEPT_CHUNKS = frozenset(b"gAMA cHRM sRGB cICP mDCV cLLI pHYs tIME tEXt zTXt iTXt".split())
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
@@ -25,17 +45,45 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         warnings.simplefilter("ignore")
         place = file.tell()
         chunks = list(png.read_chunks(file)) if image.format == "PNG" else []
+        boxes = properties_of(file) if image.format == "AVIF" else None
+        jpeg = _or_none(lambda: _take_apart(image, file))
         found = Metadata(
-            icc=_bytes_or_none(image.info.get("icc_profile")),
-            exif=_or_none(lambda: _find_exif(image, file, chunks)),
-            xmp=_or_none(lambda: _find_xmp(image, chunks)),
+            icc=_or_none(lambda: _find_profile(image, file)),
+            exif=_or_none(lambda: _find_exif(image, chunks)),
+            xmp=_or_none(lambda: _find_xmp(image, chunks, jpeg)),
             dpi=_find_dpi(image),
-            comment=None if chunks else _bytes_or_none(image.info.get("comment")),
-            photoshop=_or_none(lambda: _find_photoshop(image, file)),
-            png_chunks=tuple(_find_chunks(chunks)),
+            comment=_or_none(lambda: _find_comment(image, file)),
+            photoshop=_or_none(lambda: _find_photoshop(image)),
+            png_chunks=tuple(_find_chunks(chunks) if boxes is None else light_chunks(boxes)),
+            behind=None if jpeg is None else jpeg.carried(),
         )
+        colour = _or_none(lambda: _find_colour(image, (chunks, boxes), found))
         file.seek(place)
-        return found
+        return with_colour(found, colour, gray=image.mode in GRAY_MODES)
+
+
+def with_colour(metadata: Metadata, colour: Colour | None, *, gray: bool) -> Metadata:
+    """Add what numbers tell of the colours, and the profile that says the same."""
+    if colour is None or (colour.is_srgb and colour.codes in PLAIN_CODES):
+        return metadata
+    return replace(metadata, colour=colour, icc=profile_of(colour, gray=gray))
+
+
+def _find_colour(
+    image: Image.Image,
+    told: tuple[list[tuple[bytes, bytes]], ItemProperties | None],
+    found: Metadata,
+) -> Colour | None:
+    """Find the numbers that tell the colours; a profile goes before all but PNG's code points."""
+    chunks, boxes = told
+    colour = colour_of_png(chunks) if image.format == "PNG" else None
+    is_plain = image.mode in GRAY_MODES or image.mode in RGB_MODES
+    if not is_plain or colour is not None or found.icc is not None:
+        return colour if is_plain else None
+    if boxes is not None and boxes.codes is not None:
+        return colour_of_codes(boxes.codes, "nclx")
+    is_srgb = any(kind == b"sRGB" for kind, _ in chunks)
+    return None if found.exif is None or is_srgb else colour_of_exif(parse_exif(found.exif))
 
 
 def forget_texts(image: Image.Image) -> None:
@@ -49,18 +97,26 @@ def _bytes_or_none(value: object) -> bytes | None:
     return bytes(value) if isinstance(value, (bytes, bytearray)) and value else None
 
 
-def _or_none(find: Callable[[], Found | None]) -> Found | None:
+def _or_none(find: Callable[[], Result | None]) -> Result | None:
     try:
         return find()
     except Exception:  # noqa: BLE001 - Pillow fails in many ways on damaged fields
         return None
 
 
-def _find_exif(
-    image: Image.Image, file: BinaryIO, chunks: Iterable[tuple[bytes, bytes]]
-) -> bytes | None:
-    if image.format == "TIFF":
-        return tiff.pick_exif(file)
+def _find_profile(image: Image.Image, file: BinaryIO) -> bytes | None:
+    if image.format in ("BMP", "DIB"):
+        return read_bmp_profile(file)
+    return _bytes_or_none(image.info.get("icc_profile"))
+
+
+def _find_comment(image: Image.Image, file: BinaryIO) -> bytes | None:
+    if image.format == "GIF":
+        return read_comment(file)
+    return None if image.format == "PNG" else _bytes_or_none(image.info.get("comment"))
+
+
+def _find_exif(image: Image.Image, chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     if image.format == "PNG":
         # Pillow would have to decode the pixels to see what stands behind them.
         return png.find_exif(chunks)
@@ -68,10 +124,24 @@ def _find_exif(
     return None if found is None else found.removeprefix(EXIF_PREFIX) or None
 
 
-def _find_xmp(image: Image.Image, chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    if image.format == "TIFF":
-        return _bytes_or_none(getattr(image, "tag_v2", {}).get(tiff.XMP_TAG))
-    return png.find_xmp(chunks) if image.format == "PNG" else _bytes_or_none(image.info.get("xmp"))
+def _take_apart(image: Image.Image, file: BinaryIO) -> Found | None:
+    if image.format not in JPEGS:
+        return None
+    file.seek(0)
+    return find_behind(file.read())
+
+
+def _find_xmp(
+    image: Image.Image, chunks: Iterable[tuple[bytes, bytes]], jpeg: Found | None
+) -> bytes | None:
+    if image.format == "PNG":
+        return png.find_xmp(chunks)
+    if jpeg is None:
+        return _bytes_or_none(image.info.get("xmp"))
+    bodies = [each.body for each in jpeg.segments if each.marker == APP1]
+    mains = [body.removeprefix(XMP_PREFIX) for body in bodies if body.startswith(XMP_PREFIX)]
+    extensions = [body for body in bodies if body.startswith(EXTENSION_PREFIX)]
+    return join_packet(mains[0], extensions)[0] if mains else None
 
 
 def _find_dpi(image: Image.Image) -> tuple[float, float] | None:
@@ -85,12 +155,10 @@ def _find_dpi(image: Image.Image) -> tuple[float, float] | None:
     return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
 
 
-def _find_photoshop(image: Image.Image, file: BinaryIO) -> bytes | None:
+def _find_photoshop(image: Image.Image) -> bytes | None:
     """Join the segments over which a JPEG spreads what is longer than one can hold."""
-    if image.format == "TIFF":
-        return tiff.pick_photoshop(file)
-    prefix = tiff.PHOTOSHOP_PREFIX
-    segments = getattr(image, "applist", ()) if image.format in ("JPEG", "MPO") else ()
+    prefix = PHOTOSHOP_PREFIX
+    segments = getattr(image, "applist", ()) if image.format in JPEGS else ()
     bodies = [
         body.removeprefix(prefix)
         for marker, body in segments

@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.pictures import png
+from sam_diffsr_cli.pictures.animation import loop_number, written_times
+from sam_diffsr_cli.pictures.avif import tag_frames
 from sam_diffsr_cli.pictures.exif import without_orientation
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.records import Metadata, Picture, has_alpha, to_8_bits
-from sam_diffsr_cli.pictures.tiff import PHOTOSHOP_PREFIX
+from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
+from sam_diffsr_cli.pictures.views import encode_views
+from sam_diffsr_cli.pictures.webp import write_lossless_animation
 
 __all__ = ["MOST_JPEG_SEGMENT", "WriteOptions", "save_with_pillow"]
 
@@ -44,16 +47,40 @@ def save_with_pillow(
     Raises:
         InputError: The codec refuses the picture.
     """
+    if target.name == "WEBP" and picture.kind == "animation" and options.lossless:
+        _save_exact_webp(file, picture, target, metadata)
+        return
     saved: dict[str, Any] = _ENCODERS[target.name](metadata, options)
     first = _to_image(picture.frames[0].pixels, target)
     if picture.kind == "animation":
         saved |= _animation_options(picture, target)
+    behind = metadata.behind
+    if behind is not None and behind.gain_map is not None:
+        # Readers of gain maps know no gray photo.
+        first = first.convert("RGB")
     try:
-        first.save(file, format=target.name, **saved)
+        if behind is None:
+            first.save(file, format=target.name, **saved)
+        else:
+            base = io.BytesIO()
+            first.save(base, format=target.name, **saved)
+            behind = encode_views(picture, behind, options.quality)
+            file.write(behind.write(base.getvalue()))
     except (ArithmeticError, RuntimeError, TypeError, ValueError, struct.error) as error:
         raise InputError(f"cannot be written as {target.name} ({error})") from error
     if target.name == "AVIF" and picture.kind == "animation":
         _forget_times(file)
+        if metadata.colour is not None and metadata.colour.codes is not None:
+            tag_frames(file, metadata.colour.codes)
+
+
+def _save_exact_webp(file: BinaryIO, picture: Picture, target: Format, metadata: Metadata) -> None:
+    frames = [
+        f.pixels if f.pixels.dtype == np.uint8 else to_8_bits(f.pixels) for f in picture.frames
+    ]
+    times = written_times([frame.duration_ms for frame in picture.frames], target)
+    plays = loop_number(target, picture.plays) or 0
+    write_lossless_animation(file, frames, times, plays, metadata)
 
 
 def _forget_times(file: BinaryIO) -> None:
@@ -146,34 +173,20 @@ def _gif(metadata: Metadata, _options: WriteOptions) -> dict[str, Any]:
     return _beside(metadata, "comment")
 
 
-def _apng(metadata: Metadata, _options: WriteOptions) -> dict[str, Any]:
-    saved = _beside(metadata, "icc_profile", "exif", "dpi")
-    info = PngImagePlugin.PngInfo()
-    for kind, body in metadata.png_chunks:
-        if kind != b"pHYs" and not (kind == b"sRGB" and metadata.icc is not None):
-            info.add(kind, body)
-    if metadata.xmp is not None:
-        info.add(*png.xmp_chunk(metadata.xmp))
-    return saved | {"pnginfo": info}
-
-
-_ENCODERS = {"JPEG": _jpeg, "WEBP": _webp, "AVIF": _avif, "BMP": _bmp, "GIF": _gif, "PNG": _apng}
+_ENCODERS = {"JPEG": _jpeg, "WEBP": _webp, "AVIF": _avif, "BMP": _bmp, "GIF": _gif}
 
 
 def _animation_options(picture: Picture, target: Format) -> dict[str, Any]:
     """Frames after the first, times and repetition; each frame replaces the one before it."""
-    durations = [frame.duration_ms for frame in picture.frames]
     others = (_to_image(frame.pixels, target) for frame in picture.frames[1:])
     options: dict[str, Any] = {
         "save_all": True,
-        # Pillow goes through them twice for PNG.
-        "append_images": list(others) if target.name == "PNG" else others,
-        "duration": durations if target.name == "PNG" else [round(ms) for ms in durations],
+        "append_images": others,
+        "duration": written_times([frame.duration_ms for frame in picture.frames], target),
     }
-    if picture.loop is not None and target.name != "AVIF":
-        options["loop"] = min(picture.loop, 2**31 - 1 if target.name == "PNG" else 65_535)
-    if target.name == "PNG":
-        options |= {"disposal": 0, "blend": 0}
+    loop = loop_number(target, picture.plays)
+    if loop is not None:
+        options["loop"] = loop
     if target.name == "GIF" and any(has_alpha(frame.pixels) for frame in picture.frames):
         options["disposal"] = 2
     return options

@@ -1,18 +1,32 @@
-"""EXIF after enlarging: upright, with the new size, and otherwise byte for byte as it was.
+"""EXIF after enlarging: upright, its pixels those of the result, all else byte for byte as it was.
 
 The TIFF structure is patched in place rather than written anew, since a maker's notes hold offsets
 into it that no other writer knows.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
-__all__ = ["orientation_of", "upright_exif", "without_orientation"]
+from sam_diffsr_cli.pictures.change import Change
+from sam_diffsr_cli.pictures.pixel_metadata import Rule, exif_rules
 
-IMAGE_WIDTH, IMAGE_LENGTH, ORIENTATION, EXIF_IFD = 0x0100, 0x0101, 0x0112, 0x8769
-PIXEL_X, PIXEL_Y = 0xA002, 0xA003
+__all__ = [
+    "moved_area",
+    "orientation_of",
+    "scaled_rational",
+    "upright_exif",
+    "without_orientation",
+]
+
+ORIENTATION, EXIF_IFD, INTEROPERABILITY = 0x0112, 0x8769, 0xA005
 SHORT, LONG, IFD = 3, 4, 13
+NUMBERS = {SHORT: "H", LONG: "I", 5: "II", 10: "ii", 11: "f", 12: "d"}
+"""How each type of number is packed; two are a fraction."""
+
+MOST_SHORT = 65_535
+MOST_DIRECTORIES = 3
 MOST_ENTRIES = 1000
 """No real directory has as many."""
 
@@ -65,35 +79,146 @@ def orientation_of(exif: bytes) -> int | None:
     return None
 
 
-def upright_exif(exif: bytes, size: tuple[int, int]) -> bytes | None:
-    """Set orientation to upright and the size tags to ``size`` ``(H, W)``; drop the thumbnail.
+def upright_exif(exif: bytes, change: Change) -> bytes | None:
+    """Bring what speaks of pixels up to date, by the table of ``pixel_metadata``.
 
     Returns:
-        The patched bytes, as long as they were; None when they are damaged.
+        The patched bytes, as long as they were unless a number outgrew its place; None when they
+        are damaged.
     """
-    patched = bytearray(exif)
-    height, width = size
-    sizes = {IMAGE_WIDTH: width, IMAGE_LENGTH: height, PIXEL_X: width, PIXEL_Y: height}
+    patched, rules = bytearray(exif), exif_rules()
+    pairs: dict[Rule, list[_Entry]] = {}
     try:
         order = _byte_order(exif)
         (first,) = struct.unpack_from(f"{order}I", exif, 4)
-        directories = [first]
-        for entry in _entries(exif, order, first):
-            if entry.tag == EXIF_IFD:
-                directories.append(_value(exif, order, entry))
-            elif entry.tag == ORIENTATION:
+        for entry in _main_entries(exif, order, first):
+            rule = rules.get(entry.tag, "keep")
+            if rule == "upright":
                 _put(patched, order, entry, 1, SHORT)
-        for directory in directories:
-            for entry in _entries(exif, order, directory):
-                if entry.tag in sizes:
-                    _put(patched, order, entry, sizes[entry.tag], LONG)
+            elif rule in {"width", "height"}:
+                _put(patched, order, entry, change.after[rule == "width"], LONG)
+            elif rule in {"area", "place"}:
+                _move(patched, order, entry, change)
+            elif rule in {"across", "down", "density"}:
+                pairs.setdefault(rule, []).append(entry)
         # The next directory is the thumbnail: small, and turned as the photo was.
         (count,) = struct.unpack_from(f"{order}H", exif, first)
         end = first + 2 + 12 * count
         patched[end : end + 4] = bytes(len(patched[end : end + 4]))
     except (struct.error, ValueError):
         return None
+    densities = pairs.get("density", [])
+    if change.is_quarter and len(densities) == 2:
+        _set_numbers(patched, order, densities[::-1], densities, (Fraction(1), Fraction(1)))
+    resolutions = [*pairs.get("across", [])[:1], *pairs.get("down", [])[:1]]
+    sources = resolutions[::-1] if change.is_quarter else resolutions
+    factors = change.factors if pairs.get("across") else change.factors[1:]
+    _set_numbers(patched, order, sources, resolutions, factors)
     return bytes(patched)
+
+
+def _main_entries(exif: bytes, order: str, first: int) -> Iterator[_Entry]:
+    """Yield the entries of the first directory, of EXIF's below it, and of interoperability's."""
+    following = [first]
+    for directory in following:
+        for entry in _entries(exif, order, directory):
+            if entry.tag in (EXIF_IFD, INTEROPERABILITY) and len(following) < MOST_DIRECTORIES:
+                following.append(_value(exif, order, entry))
+            yield entry
+
+
+def _move(exif: bytearray, order: str, entry: _Entry, change: Change) -> None:
+    """Turn and enlarge a point, a circle or a rectangle about its centre; nothing else is one."""
+    letter = {SHORT: "H", LONG: "I"}.get(entry.kind)
+    if letter is None or entry.number not in (2, 3, 4):
+        return
+    size = entry.number * (2 if entry.kind == SHORT else 4)
+    (place,) = (
+        (entry.offset + 8,)
+        if size <= 4
+        else struct.unpack_from(f"{order}I", exif, entry.offset + 8)
+    )
+    try:
+        numbers = struct.unpack_from(f"{order}{entry.number}{letter}", exif, place)
+    except struct.error:
+        return
+    values = moved_area(numbers, change)
+    if max(values) > MOST_SHORT and entry.kind == SHORT:
+        exif += bytes(len(exif) % 2)
+        place, letter = len(exif), "I"
+        exif += bytes(4 * len(values))
+        struct.pack_into(f"{order}HHII", exif, entry.offset, entry.tag, LONG, len(values), place)
+    struct.pack_into(f"{order}{len(values)}{letter}", exif, place, *values)
+
+
+def moved_area(numbers: Sequence[float], change: Change) -> list[int]:
+    """Turn and enlarge (x, y), (x, y, diameter) or (x, y, width, height) about the centre."""
+    place = change.pixel(numbers[0], numbers[1])
+    extent = change.pixel_extent(numbers[2], numbers[-1]) if len(numbers) > 2 else ()
+    values = (*place, *(extent if len(numbers) == 4 else extent[:1]))
+    return [max(round(value), 0) for value in values]
+
+
+def _set_numbers(
+    exif: bytearray,
+    order: str,
+    sources: Sequence[_Entry],
+    targets: Sequence[_Entry],
+    factors: Sequence[Fraction],
+) -> None:
+    """Give each target the number of its source times a factor; what is no such number stays."""
+    try:
+        numbers = [_numbers(exif, order, entry) for entry in sources]
+        for (number, denominator), target, factor in zip(numbers, targets, factors, strict=False):
+            place, letters = _number_place(exif, order, target)
+            values: tuple[float, ...]
+            if len(letters) == 2:
+                values = scaled_rational(number.numerator, number.denominator, factor, denominator)
+            else:
+                product = number * factor
+                values = (float(product) if letters in "fd" else round(product),)
+            struct.pack_into(order + letters, exif, place, *values)
+    except (struct.error, ValueError, OverflowError, ZeroDivisionError):
+        return
+
+
+def _number_place(exif: bytearray, order: str, entry: _Entry) -> tuple[int, str]:
+    """Find where a single number lies, and how it is packed."""
+    letters = NUMBERS.get(entry.kind)
+    if letters is None or entry.number != 1:
+        raise ValueError("not a number")
+    if struct.calcsize(f"{order}{letters}") <= 4:
+        return entry.offset + 8, letters
+    (place,) = struct.unpack_from(f"{order}I", exif, entry.offset + 8)
+    return place, letters
+
+
+def _numbers(exif: bytearray, order: str, entry: _Entry) -> tuple[Fraction, int]:
+    """Read a single number, and the denominator it has."""
+    place, letters = _number_place(exif, order, entry)
+    values = struct.unpack_from(order + letters, exif, place)
+    if len(values) == 2:
+        return Fraction(*values), values[1]
+    return Fraction(values[0]), 1
+
+
+def scaled_rational(
+    numerator: int, denominator: int, factor: Fraction, wanted: int | None = None
+) -> tuple[int, int]:
+    """Multiply a fraction; its denominator, or the wanted, stays where that gives whole numbers.
+
+    Raises:
+        ValueError: The result is beyond 32 bits.
+        ZeroDivisionError: The denominator is 0.
+    """
+    result, wanted = Fraction(numerator, denominator) * factor, wanted or denominator
+    whole = result * wanted
+    if whole.denominator == 1 and abs(whole) < 2**32:
+        return int(whole), wanted
+    near = result.limit_denominator(2**16)
+    if abs(near.numerator) >= 2**32:
+        raise ValueError("beyond 32 bits")
+    return near.numerator, near.denominator
 
 
 def without_orientation(exif: bytes) -> bytes:

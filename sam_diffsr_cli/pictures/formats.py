@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.kinds import can_read_heif
 
 __all__ = [
     "FOREIGN_SUFFIXES",
     "FORMATS",
     "Format",
     "Named",
+    "format_kept",
     "format_named",
     "format_of",
     "is_picture_name",
+    "is_readable_name",
 ]
 
 
@@ -25,12 +28,14 @@ class Named(Protocol):
         ...
 
 
-Kept = Literal["icc", "exif", "xmp", "dpi", "comment", "text", "iptc"]
+Kept = Literal["icc", "exif", "xmp", "dpi", "comment", "text", "iptc", "codes"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Format:
-    """What a format can hold: ``deep`` is 16 bits a channel, ``keeps`` the metadata.
+    """What a format can hold: ``bits`` a channel at most, ``keeps`` the metadata.
+
+    ``codes`` in it are code points that tell colours.
 
     ``frames`` is what several frames can be in it. ``lossless`` says when its pixels are exact.
     """
@@ -41,7 +46,7 @@ class Format:
     keeps: frozenset[Kept]
     lossless: Literal["always", "optional", "never"]
     alpha: bool = True
-    deep: bool = False
+    bits: int = 8
     frames: Literal["animation", "pages"] | None = None
 
 
@@ -52,14 +57,14 @@ FORMATS: tuple[Format, ...] = (
         name="PNG",
         suffixes=(".png", ".apng"),
         longest_side=2**31 - 1,
-        keeps=_BESIDE | {"text"},
+        keeps=_BESIDE | {"text", "codes"},
         lossless="always",
-        deep=True,
+        bits=16,
         frames="animation",
     ),
     Format(
         name="JPEG",
-        suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+        suffixes=(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
         longest_side=65_500,
         keeps=_BESIDE | {"comment", "iptc"},
         lossless="never",
@@ -79,7 +84,7 @@ FORMATS: tuple[Format, ...] = (
         longest_side=2**31 - 1,
         keeps=_BESIDE | {"iptc"},
         lossless="always",
-        deep=True,
+        bits=16,
         frames="pages",
     ),
     Format(
@@ -102,17 +107,29 @@ FORMATS: tuple[Format, ...] = (
         name="AVIF",
         suffixes=(".avif", ".avifs"),
         longest_side=32_768,
-        keeps=_BESIDE - {"dpi"},
+        keeps=_BESIDE - {"dpi"} | {"codes"},
         lossless="never",
+        bits=12,
         frames="animation",
+    ),
+    Format(
+        name="JXL",
+        suffixes=(".jxl",),
+        longest_side=2**18,
+        keeps=frozenset({"exif", "xmp", "codes"}),
+        lossless="optional",
+        bits=16,
     ),
 )
 """JPEG's field goes to 65,535, but its usual encoder stops at 65,500."""
 
 FOREIGN_SUFFIXES = frozenset(
-    (".heic", ".heif", ".jxl", ".jp2", ".exr", ".hdr", ".psd", ".tga", ".svg", ".dng", ".raw")
+    (".heic", ".heif", ".hif", ".jp2", ".exr", ".hdr", ".psd", ".tga", ".svg", ".dng", ".raw")
 )
 """A name that ends so is meant to be a picture, of a kind that samsr does not write."""
+
+HEIF_SUFFIXES = frozenset((".heic", ".heif", ".hif"))
+"""Of pictures that an extra reads, and nothing writes."""
 
 _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 
@@ -120,6 +137,18 @@ _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 def is_picture_name(path: Named) -> bool:
     """Whether the suffix is that of a format in the table."""
     return path.suffix.lower() in _BY_SUFFIX
+
+
+def is_readable_name(path: Named) -> bool:
+    """Whether the suffix is that of a picture that is read with what is installed."""
+    return is_picture_name(path) or (path.suffix.lower() in HEIF_SUFFIXES and can_read_heif())
+
+
+def format_kept(name: str) -> Format:
+    """Return the format in which a picture of the format ``name`` is written again."""
+    known = (each for each in FORMATS if each.name == name)
+    # PNG holds all that HEIC does, which is only read.
+    return next(known, FORMATS[0])
 
 
 def format_of(path: Named) -> Format:

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.avif import still_properties
 from sam_diffsr_cli.pictures.colour import srgb_profile
 from sam_diffsr_cli.pictures.png import bit_depth
 from sam_diffsr_cli.pictures.records import to_8_bits
@@ -14,7 +15,6 @@ from sam_diffsr_cli.pictures.records import to_8_bits
 __all__ = ["SWAPPED", "frame_pixels", "is_deep", "turn_upright"]
 
 GRAY_MODES = ("1", "L", "LA")
-BITS_PER_SAMPLE = 258
 EXACT = ImageCms.Flags.NOOPTIMIZE
 """As in ``colour``."""
 
@@ -23,19 +23,14 @@ SWAPPED = (5, 6, 7, 8)
 
 
 def is_deep(image: Image.Image, file: BinaryIO) -> bool:
-    """Whether the frame at hand has 16 bits a channel, whatever Pillow would make of it."""
-    if image.format == "TIFF":
-        return bits_of_tiff(image) == 16
+    """Whether the frame at hand has more than 8 bits a channel, whatever Pillow makes of it."""
+    if image.format == "AVIF":
+        boxes = still_properties(file)
+        return boxes is not None and boxes.bits > 8
     # Pillow reads 16-bit colour as 8 bits; what it decoded may be gone by now, so the file is
     # asked. Its frames beyond the first have no other decoder than Pillow.
     is_still_png = image.format == "PNG" and getattr(image, "n_frames", 1) == 1
     return is_still_png and bit_depth(file) == 16
-
-
-def bits_of_tiff(image: Image.Image) -> int:
-    """Read the bits per sample of a TIFF page."""
-    bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (1,))
-    return max(bits) if isinstance(bits, tuple) else int(bits)
 
 
 def frame_pixels(image: Image.Image, name: str) -> tuple[np.ndarray, str | None, bytes | None]:

@@ -12,13 +12,18 @@ from typing import BinaryIO
 import numpy as np
 
 __all__ = [
+    "SIGNATURE",
     "bit_depth",
     "chunk",
     "density_chunk",
     "find_exif",
     "find_xmp",
+    "header_chunk",
+    "keyword_of",
+    "pack_pixels",
     "profile_chunk",
     "read_chunks",
+    "text_chunks",
     "write_png",
     "xmp_chunk",
 ]
@@ -102,6 +107,23 @@ def find_xmp(chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     return None
 
 
+def keyword_of(body: bytes) -> str:
+    """Return the keyword of a text chunk, for messages."""
+    return body.partition(b"\0")[0].decode("latin-1")
+
+
+def text_chunks(chunks: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, str]]:
+    """Yield keyword and text of each text chunk; Latin-1 or UTF-8, as each kind has it."""
+    for kind, body in chunks:
+        if kind in TEXT_KINDS:
+            text = _text_of(kind, body)
+            # Some programs write UTF-8 where the standard asks for Latin-1.
+            try:
+                yield body.partition(b"\0")[0], text.decode()
+            except UnicodeDecodeError:
+                yield body.partition(b"\0")[0], text.decode("latin-1")
+
+
 def _text_of(kind: bytes, body: bytes) -> bytes:
     """Return the text of a text chunk, unpacked; empty when it is damaged."""
     rest = body.partition(b"\0")[2]
@@ -149,21 +171,28 @@ def write_png(file: BinaryIO, pixels: np.ndarray, chunks: Iterable[tuple[bytes, 
         pixels: ``(H, W, C)``, uint8 or uint16, C 1 to 4; may be mapped from a file.
         chunks: Type and body of what stands between the header and the pixels, in that order.
     """
-    height, width, channels = pixels.shape
-    depth = 8 * pixels.dtype.itemsize
-    header = struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[channels], 0, 0, 0)
-    file.write(SIGNATURE + chunk(b"IHDR", header))
+    file.write(SIGNATURE + header_chunk(pixels))
     file.writelines(chunk(kind, body) for kind, body in chunks)
-    packer = zlib.compressobj(LEVEL, strategy=zlib.Z_FILTERED)
-    for block in _filtered_blocks(pixels):
-        _write_data(file, packer.compress(block))
-    _write_data(file, packer.flush())
+    file.writelines(chunk(b"IDAT", data) for data in pack_pixels(pixels))
     file.write(chunk(b"IEND", b""))
 
 
-def _write_data(file: BinaryIO, data: bytes) -> None:
-    if data:
-        file.write(chunk(b"IDAT", data))
+def header_chunk(pixels: np.ndarray) -> bytes:
+    """Build ``IHDR`` for ``(H, W, C)``, uint8 or uint16."""
+    height, width, channels = pixels.shape
+    depth = 8 * pixels.dtype.itemsize
+    kind = COLOUR_TYPES[channels]
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
+
+
+def pack_pixels(pixels: np.ndarray) -> Iterator[bytes]:
+    """Yield the filtered and deflated rows of ``(H, W, C)``, a part at a time."""
+    packer = zlib.compressobj(LEVEL, strategy=zlib.Z_FILTERED)
+    for block in _filtered_blocks(pixels):
+        data = packer.compress(block)
+        if data:
+            yield data
+    yield packer.flush()
 
 
 def _filtered_blocks(pixels: np.ndarray) -> Iterator[bytes]:

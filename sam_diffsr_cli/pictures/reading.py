@@ -1,37 +1,40 @@
 """Reading a picture file of any kind: checked before it is decoded, upright, nothing dropped.
 
-The only place that opens picture files. Pillow's (width, height) stays inside this folder.
+Pillow's (width, height) stays inside this folder.
 """
 
 import io
-import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image
 
-from sam_diffsr_cli.errors import InputError, SamsrError
+from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import exif as exif_module
-from sam_diffsr_cli.pictures import tiff
+from sam_diffsr_cli.pictures.animation import plays_of
+from sam_diffsr_cli.pictures.apng import read_apng
+from sam_diffsr_cli.pictures.avif import crop_frames, read_deep_avif, shown_window, still_properties
+from sam_diffsr_cli.pictures.boxes import ItemProperties
+from sam_diffsr_cli.pictures.channels import gray_again, same_channels
+from sam_diffsr_cli.pictures.colour import srgb_levels
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
+from sam_diffsr_cli.pictures.gif import read_loop
+from sam_diffsr_cli.pictures.jxl import JXL_NAME, jpeg_inside
+from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
-from sam_diffsr_cli.pictures.png import MOST_CHUNK_BYTES, bit_depth
-from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, Picture, rgb_levels
+from sam_diffsr_cli.pictures.opening import TRUST, open_file, open_image, told_as_ours
+from sam_diffsr_cli.pictures.readers import Reader, called_by_name, check_size, look, reader_of
+from sam_diffsr_cli.pictures.records import Frame, Kind, Limits, Metadata, Picture
+from sam_diffsr_cli.pictures.tiff_reading import decode_tiff, is_tiff, tiff_size
+from sam_diffsr_cli.pictures.views import read_views
 from sam_diffsr_cli.pictures.xmp import orientation_in
 
 __all__ = ["PictureHead", "decode_picture", "read_head", "read_levels", "read_picture"]
 
-CODECS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF")
 SAME_FORMAT = {"MPO": "JPEG", "DIB": "BMP"}
-PAGED = ("TIFF",)
-TOO_LARGE = "more pixels than is safe to decode"
-TRUST = "raise --max-megapixels if you trust the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +52,18 @@ def read_picture(path: Path, limits: Limits) -> Picture:
     Raises:
         InputError: It is missing, no picture, damaged, too large, or of a kind that is not read.
     """
-    with _open_file(path) as file:
+    with open_file(path) as file:
         return decode_picture(file, str(path), limits)
 
 
 def read_levels(path: Path, limits: Limits | None = None) -> np.ndarray:
-    """Read the first frame of a file as ``(H, W, 3)`` uint8; transparency is left out.
+    """Read the first frame of a file as sRGB, ``(H, W, 3)`` uint8; transparency is left out.
 
     Raises:
         InputError: It cannot be read.
     """
-    return rgb_levels(read_picture(path, limits or Limits()).frames[0].pixels)
+    picture = read_picture(path, limits or Limits())
+    return srgb_levels(picture.frames[0].pixels, picture.metadata.icc)
 
 
 def read_head(path: Path, limits: Limits) -> PictureHead:
@@ -68,10 +72,28 @@ def read_head(path: Path, limits: Limits) -> PictureHead:
     Raises:
         InputError: As ``read_picture``, as far as the header tells.
     """
-    with _open_file(path) as file, _told_as_ours(str(path)), _open_image(file, limits) as image:
-        frames = _check_limits(image, str(path), limits)
+    name = str(path)
+    with open_file(path) as file, told_as_ours(name):
+        kind = look(file, name)
+        reader = reader_of(kind, file)
+        if reader is not None:
+            size = reader.size_of(file, name)
+            check_size(size, name, limits)
+            return PictureHead(reader.format, size, 1)
+        if is_tiff(file):
+            return PictureHead("TIFF", *tiff_size(file, name, limits))
+        with called_by_name(kind, name):
+            return _read_head(file, name, limits)
+
+
+def _read_head(file: BinaryIO, name: str, limits: Limits) -> PictureHead:
+    with open_image(file, limits) as image:
+        frames = _check_limits(image, name, limits)
         width, height = image.size
-        if _has_rows_as_columns(image, read_metadata(image, file)):
+        window = shown_window(_boxes_of(image, file), (height, width))
+        if window is not None:
+            height, width = (span.stop - span.start for span in window)
+        if _orientation(read_metadata(image, file)) in SWAPPED:
             width, height = height, width
         return PictureHead(_format_name(image), (height, width), frames)
 
@@ -82,22 +104,85 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
     Raises:
         InputError: As ``read_picture``.
     """
-    with _told_as_ours(name), _open_image(file, limits) as image:
+    with told_as_ours(name):
+        kind = look(file, name)
+        reader = reader_of(kind, file)
+        if reader is not None:
+            return _decode_alone(reader, file, name, limits)
+        if is_tiff(file):
+            return decode_tiff(file, name, limits)
+        with called_by_name(kind, name):
+            return _decode(file, name, limits)
+
+
+def _decode_alone(reader: Reader, file: BinaryIO, name: str, limits: Limits) -> Picture:
+    """Decode what Pillow does not open."""
+    size = reader.size_of(file, name)
+    check_size(size, name, limits)
+    jpeg = jpeg_inside(file) if reader.format == JXL_NAME else None
+    if jpeg is not None:
+        inside = decode_picture(io.BytesIO(jpeg), name, limits)
+        return replace(inside, format=JXL_NAME)
+    picture = reader.read(file, name)
+    if picture.size != size:
+        raise ValueError("its pixels are not as many as it says")
+    turn = 1 if reader.turns else _orientation(picture.metadata)
+    pixels = turn_upright(picture.frames[0].pixels, turn)
+    parts = list_parts(reader.format, file, picture.metadata)
+    return replace(picture, frames=(Frame(pixels),), turned=turn, parts=parts)
+
+
+def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
+    with open_image(file, limits) as image:
         count = _check_limits(image, name, limits)
         forget_texts(image)
         metadata = read_metadata(image, file)
-        turn = 1 if image.format == "TIFF" else _orientation(metadata)
-        frames, notes, profile = _read_frames(image, file, count, (name, limits))
+        turn = _orientation(metadata)
+        plays = plays_of(image.format or "", _loop_of(image, file))
+        notes: tuple[str, ...] = ()
+        profile: bytes | None = None
+        if image.format == "PNG" and count > 1:
+            frames, plays = read_apng(file, name)
+        else:
+            frames, notes, profile = _read_frames(image, file, count, name)
+        boxes = _boxes_of(image, file)
+        if boxes is not None:
+            frames = crop_frames(frames, boxes)
         upright = tuple(replace(frame, pixels=turn_upright(frame.pixels, turn)) for frame in frames)
-        several: Literal["pages", "animation"] = "pages" if image.format in PAGED else "animation"
+        kind: Kind = "animation" if len(upright) > 1 else "still"
+        if _format_name(image) == "JPEG":
+            metadata, upright = read_views(metadata, upright, turn, limits)
+            kind = "views" if len(upright) > 1 else "still"
         return Picture(
             format=_format_name(image),
             frames=upright,
-            kind=several if len(upright) > 1 else "still",
-            loop=image.info.get("loop"),
-            metadata=metadata if profile is None else replace(metadata, icc=profile),
+            kind=kind,
+            plays=plays,
+            metadata=metadata if profile is None else replace(metadata, icc=profile, colour=None),
             notes=notes,
+            parts=list_parts(_format_name(image), file, metadata),
+            turned=turn,
+            bits=boxes.bits if boxes is not None and boxes.bits > 8 else None,
         )
+
+
+def _boxes_of(image: Image.Image, file: BinaryIO) -> ItemProperties | None:
+    """Read what an AVIF's boxes say of a still picture."""
+    is_still = image.format == "AVIF" and getattr(image, "n_frames", 1) == 1
+    return still_properties(file) if is_still else None
+
+
+def _loop_of(image: Image.Image, file: BinaryIO) -> object:
+    """Return the number by which the file tells its repetition."""
+    if image.format != "GIF":
+        return image.info.get("loop")
+    place = file.tell()
+    try:
+        return read_loop(file)
+    except (IndexError, ValueError):
+        return image.info.get("loop")
+    finally:
+        file.seek(place)
 
 
 def _orientation(metadata: Metadata) -> int:
@@ -108,88 +193,41 @@ def _orientation(metadata: Metadata) -> int:
     return found or 1
 
 
-def _has_rows_as_columns(image: Image.Image, metadata: Metadata) -> bool:
-    """Whether ``image.size`` is still to be swapped; Pillow has done so for TIFF's own tag."""
-    tag = getattr(image, "tag_v2", {}).get(exif_module.ORIENTATION)
-    return _orientation(metadata) in SWAPPED and tag not in SWAPPED
-
-
 def _read_frames(
-    image: Image.Image, file: BinaryIO, count: int, source: tuple[str, Limits]
+    image: Image.Image, file: BinaryIO, count: int, name: str
 ) -> tuple[list[Frame], tuple[str, ...], bytes | None]:
     """Decode every frame; also notes, and the profile when the pixels left the file's own space."""
     frames: list[Frame] = []
     notes: list[str] = []
-    profile, first_profile = None, image.info.get("icc_profile")
-    # A PNG's default picture that is no part of the animation is left out.
-    first = 1 if count > 1 and getattr(image, "default_image", False) else 0
-    for index in range(first, count):
+    profile = None
+    for index in range(count):
         if count > 1:
             image.seek(index)
-        if image.info.get("icc_profile") != first_profile:
-            notes.append("its pages have different ICC profiles, of which the first was kept")
         forget_texts(image)
         if is_deep(image, file):
-            pixels = _deep_pixels(image, file, index, source)
+            pixels = _deep_pixels(image, file)
         else:
             image.load()
             forget_texts(image)
-            pixels, note, new_profile = frame_pixels(image, source[0])
+            pixels, note, new_profile = frame_pixels(image, name)
             profile = new_profile or profile
             notes += [note] if note else []
         duration = image.info.get("duration")
         frames.append(Frame(pixels, float(duration) if isinstance(duration, (int, float)) else 0.0))
-    if count > 1 and image.format == "PNG" and bit_depth(file) == 16:
-        notes.append("16 bits a channel became 8, all that is read of an animation")
-    if image.format not in PAGED:
-        frames = _same_channels(_gray_again(frames) if image.format == "GIF" else frames)
+    frames = same_channels(gray_again(frames) if image.format == "GIF" else frames)
     return frames, tuple(dict.fromkeys(notes)), profile
 
 
-def _deep_pixels(
-    image: Image.Image, file: BinaryIO, index: int, source: tuple[str, Limits]
-) -> np.ndarray:
-    name, limits = source
-    if image.format == "TIFF":
-        orientation = image.getexif().get(exif_module.ORIENTATION, 1)
-        pixels = tiff.read_deep_page(file, index, name, limits)
-        return turn_upright(pixels, orientation if orientation in range(1, 9) else 1)
+def _deep_pixels(image: Image.Image, file: BinaryIO) -> np.ndarray:
+    """Decode a still PNG or AVIF of more than 8 bits."""
+    boxes = _boxes_of(image, file)
+    if boxes is not None:
+        return read_deep_avif(file, boxes.bits, (image.height, image.width))
     # Pillow first, since it checks what the codec does not: checksums and truncation.
     image.load()
     file.seek(0)
     pixels = np.asarray(imagecodecs.png_decode(file.read()))
     return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def _gray_again(frames: list[Frame]) -> list[Frame]:
-    """Bring a GIF whose palette is gray, and which Pillow gives in colour, back to gray."""
-    coloured = [frame.pixels for frame in frames if frame.pixels.shape[2] > 2]
-    if not all((pixels[..., :1] == pixels[..., 1:3]).all() for pixels in coloured):
-        return frames
-    return [
-        replace(frame, pixels=frame.pixels[..., 2:] if frame.pixels.shape[2] > 2 else frame.pixels)
-        for frame in frames
-    ]
-
-
-def _same_channels(frames: list[Frame]) -> list[Frame]:
-    """Give all frames of an animation the channels of the richest."""
-    most = max(frame.pixels.shape[2] for frame in frames)
-    has_alpha = any(frame.pixels.shape[2] in (2, 4) for frame in frames)
-    wanted = (3 if most > 2 else 1) + has_alpha
-    return [replace(frame, pixels=_widen(frame.pixels, wanted)) for frame in frames]
-
-
-def _widen(pixels: np.ndarray, channels: int) -> np.ndarray:
-    if pixels.shape[2] == channels:
-        return pixels
-    colours = 3 if pixels.shape[2] > 2 else 1
-    colour, alpha = pixels[..., :colours], pixels[..., colours:]
-    if channels > 2 and colours == 1:
-        colour = np.repeat(colour, 3, axis=2)
-    if channels in (2, 4) and alpha.shape[2] == 0:
-        alpha = np.full_like(colour[..., :1], np.iinfo(pixels.dtype).max)
-    return np.concatenate([colour, alpha], axis=2)
 
 
 def _format_name(image: Image.Image) -> str:
@@ -200,99 +238,16 @@ def _format_name(image: Image.Image) -> str:
 def _check_limits(image: Image.Image, name: str, limits: Limits) -> int:
     """Refuse what is too large before it is decoded; return the number of frames to read."""
     width, height = image.size
-    # A camera's MPO is a JPEG whose further pictures are previews; the first is the photo.
+    # Of a camera's MPO the first is the photo; other views of it are read by themselves.
     count = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
     if width < 1 or height < 1:
         raise InputError(f"{name}: has no pixels")
     if count > limits.max_frames:
         raise InputError(f"{name}: {count} frames are more than {limits.max_frames}")
-    if _count_pixels(image, count) > limits.max_pixels:
+    if width * height * count > limits.max_pixels:
         times = f", {count} times," if count > 1 else ""
         raise InputError(
             f"{name}: {width}x{height} pixels{times} are more than is safe to decode",
             hint=TRUST,
         )
     return count
-
-
-def _count_pixels(image: Image.Image, count: int) -> int:
-    """Count the pixels of all frames; only pages differ in size."""
-    if image.format not in PAGED or count == 1:
-        return image.width * image.height * count
-    total = 0
-    for index in range(count):
-        image.seek(index)
-        total += image.width * image.height
-    image.seek(0)
-    return total
-
-
-class _Bounded(io.BufferedReader):
-    """An open file that makes room for no more than it has, whatever a damaged one says."""
-
-    def __init__(self, path: Path) -> None:
-        raw = io.FileIO(path)
-        super().__init__(raw)
-        self._size = os.fstat(raw.fileno()).st_size
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read ``size`` bytes, or what there is."""
-        if size is None or size < 0:
-            return super().read()
-        return super().read(min(size, max(0, self._size - self.tell())))
-
-
-@contextmanager
-def _open_file(path: Path) -> Iterator[BinaryIO]:
-    try:
-        if path.is_dir():
-            is_open = os.access(path, os.R_OK | os.X_OK)
-            what = "not a picture" if is_open else "and cannot be read"
-            raise InputError(f"{path}: is a folder, {what}")
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: is not a regular file")
-        file = _Bounded(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({reason})") from error
-    with file:
-        if file.seek(0, io.SEEK_END) == 0:
-            raise InputError(f"{path}: is empty")
-        file.seek(0)
-        yield file
-
-
-@contextmanager
-def _open_image(file: BinaryIO, limits: Limits) -> Iterator[Image.Image]:
-    """Open with Pillow, whose own limits, globals, become ours.
-
-    Pillow makes room for a GIF's frames while it looks for them, before they can be checked here.
-    """
-    Image.MAX_IMAGE_PIXELS = limits.max_pixels
-    PngImagePlugin.MAX_TEXT_CHUNK = MOST_CHUNK_BYTES
-    tiff.open_more_kinds()
-    file.seek(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(file, formats=CODECS) as image:
-            yield image
-
-
-@contextmanager
-def _told_as_ours(name: str) -> Iterator[None]:
-    """Turn whatever a decoder raises on a damaged file into an error that names the file."""
-    try:
-        yield
-    except (SamsrError, MemoryError):
-        raise
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{name}: {TOO_LARGE}", hint=TRUST) from error
-    except UnidentifiedImageError as error:
-        raise InputError(
-            f"{name}: not a picture that samsr reads",
-            hint="PNG, JPEG, WebP, TIFF, BMP, GIF and AVIF are read",
-        ) from error
-    except Exception as error:
-        raise InputError(f"{name}: damaged or unreadable ({error})") from error

@@ -9,9 +9,15 @@ from typing import Literal
 
 import numpy as np
 
+from sam_diffsr_cli.pictures.colour_numbers import Colour
+from sam_diffsr_cli.pictures.directories import Directory
+from sam_diffsr_cli.pictures.jpeg_behind import Behind
+from sam_diffsr_cli.pictures.ledger import Part
+
 __all__ = [
     "STRIPPED",
     "Frame",
+    "Kind",
     "Limits",
     "Metadata",
     "Picture",
@@ -53,36 +59,62 @@ class Metadata:
 
     ``exif`` is a TIFF structure without the ``Exif`` prefix; ``png_chunks`` are the text, time,
     density and colour chunks of a PNG; ``photoshop`` is the body of a JPEG's APP13 segment, which
-    holds IPTC.
+    holds IPTC. ``tiff`` are a TIFF page's own names, units and places, and ``pages`` what further
+    pages say, the second first. ``colour`` is what numbers in the file tell of its colours where no
+    profile does; ``icc`` is then made of it, or None where no profile could say it or none is
+    needed. ``behind`` is what goes behind a JPEG's picture, and further segments of it.
     """
 
     icc: bytes | None = None
+    colour: Colour | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     comment: bytes | None = None
     photoshop: bytes | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()
+    behind: Behind | None = None
+    tiff: Directory | None = None
+    pages: tuple["Metadata", ...] = ()
+
+    def of_page(self, index: int) -> "Metadata":
+        """Return what page ``index`` says; a page that says nothing has the first one's profile."""
+        if index == 0:
+            return self
+        if index <= len(self.pages):
+            return self.pages[index - 1]
+        return Metadata(icc=self.icc, dpi=self.dpi)
 
 
 STRIPPED = Metadata()
 """Nothing beside the pixels."""
 
 
+Kind = Literal["still", "animation", "pages", "views"]
+"""What several frames are; views are of one thing, and the first is the photo."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
     """The content of a picture file.
 
-    ``kind`` says what several frames are; ``loop`` is how often an animation plays (0: for ever,
-    None: not said); ``notes`` are sentences for the user on what could not be taken as it is.
+    ``kind`` says what several frames are; ``plays`` is how often an animation is shown (0: for
+    ever); ``notes`` are sentences for the user on what could not be taken as it is, and ``parts``
+    is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in the file,
+    and ``read_size`` the upright height and width they had there (None: they have it still).
+    ``bits`` says how many of the 16 of deep pixels mean something (None: all).
     """
 
     format: str
     frames: tuple[Frame, ...]
-    kind: Literal["still", "animation", "pages"] = "still"
-    loop: int | None = None
+    kind: Kind = "still"
+    plays: int = 0
     metadata: Metadata = STRIPPED
     notes: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    turned: int = 1
+    read_size: tuple[int, int] | None = None
+    bits: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -102,7 +134,7 @@ class Picture:
 
     def with_frames(self, frames: tuple[Frame, ...]) -> "Picture":
         """Return the same picture with other pixels."""
-        return replace(self, frames=frames)
+        return replace(self, frames=frames, read_size=self.read_size or self.size)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,6 @@
-"""TIFF where Pillow does not reach: 16-bit colour in, and every depth out, strip by strip."""
+"""Writing TIFF: every depth, strip by strip, each page with what it says of itself."""
 
 import io
-import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -9,134 +8,33 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
-from PIL import TiffImagePlugin
 
-from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.directories import (
     Directory,
+    Field,
     Order,
     pack_directory,
-    pack_exif,
     parse_exif,
-    read_tiff_directory,
 )
-from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata, has_alpha
+from sam_diffsr_cli.pictures.records import Frame, Metadata, has_alpha
+from sam_diffsr_cli.pictures.tiff_pages import (
+    CARRIED_TAGS,
+    PHOTOSHOP_PREFIX,
+    PHOTOSHOP_TAG,
+    RESOLUTION_TAGS,
+    XMP_TAG,
+)
 
-__all__ = [
-    "PHOTOSHOP_PREFIX",
-    "open_more_kinds",
-    "pick_exif",
-    "pick_photoshop",
-    "read_deep_page",
-    "write_tiff",
-]
-
-ORIENTATION, XMP_TAG, PHOTOSHOP_TAG = 274, 700, 34377
-PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
-TEXT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
-"""Description, make, model, software, date, artist, host computer, copyright."""
-
-CARRIED_TAGS = (*TEXT_TAGS, 0x4746, 0x4749, 0x83BB, *range(0x9C9B, 0x9CA0))
-"""Also the two ratings, IPTC, and the title, comment, author, keywords and subject of Windows."""
+__all__ = ["write_tiff"]
 
 STRIP_BYTES = 1 << 20
+INCH, FRACTION = 2, 5
 CLASSIC_LIMIT = 2**32 - 2**25
 """Above this many bytes the file is BigTIFF."""
 
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
-PLANAR = 2
-LARGEST_TILE = 1 << 26
-
-
-def open_more_kinds() -> None:
-    """Let Pillow open gray of 16 bits with a second channel, whose pixels are read here."""
-    for order in (b"II", b"MM"):
-        for photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
-            for extra in (0, 1, 2):
-                kind = (order, photometric, (1,), 1, (16, 16), (extra,))
-                TiffImagePlugin.OPEN_INFO.setdefault(kind, ("LA", "LA"))
-
-
-def read_deep_page(file: BinaryIO, index: int, name: str, limits: Limits) -> np.ndarray:
-    """Read one page of 16-bit gray or RGB, with or without transparency.
-
-    Returns:
-        ``(H, W, C)`` uint16, not yet upright, alpha not premultiplied.
-
-    Raises:
-        InputError: The page is of another kind, or damaged.
-    """
-    file.seek(0)
-    try:
-        with tifffile.TiffFile(file) as tiff:
-            page = tiff.pages[index]
-            if not isinstance(page, tifffile.TiffPage):
-                page = page.aspage()
-            _check_page(page, name, limits)
-            levels = page.asarray()
-            planar = page.planarconfig == PLANAR and levels.ndim == 3
-            return _arrange(levels, page, is_planar=planar)
-    except InputError:
-        raise
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise InputError(f"{name}: damaged or unreadable ({error})") from error
-
-
-def _check_page(page: tifffile.TiffPage, name: str, limits: Limits) -> None:
-    kinds = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
-    if page.dtype != np.uint16 or page.photometric not in kinds or page.imagedepth != 1:
-        raise InputError(
-            f"{name}: a TIFF of this kind ({page.photometric!s}, {page.dtype}) is not supported",
-            hint="convert to RGB or gray of 8 or 16 bits",
-        )
-    # Room is made for a whole tile, and that need not fit the picture.
-    tile = math.prod(page.chunks)
-    if page.size > 8 * limits.max_pixels or tile > max(page.size, LARGEST_TILE):
-        raise InputError(f"{name}: more pixels than is safe to decode")
-
-
-def _arrange(levels: np.ndarray, page: tifffile.TiffPage, *, is_planar: bool) -> np.ndarray:
-    """Bring the samples into ``(H, W, C)``, white at the top, alpha not premultiplied."""
-    pixels = levels[..., None] if levels.ndim == 2 else levels
-    if is_planar:
-        pixels = np.moveaxis(pixels, 0, -1)
-    colours = 3 if page.photometric == RGB else 1
-    kinds = [int(kind) for kind in page.extrasamples]
-    keeps_alpha = bool(kinds) and kinds[0] in (1, 2)
-    pixels = np.array(pixels[..., : colours + keeps_alpha])
-    if page.photometric == WHITE_IS_ZERO:
-        pixels[..., 0] = 65535 - pixels[..., 0]
-    if keeps_alpha and kinds[0] == 1:
-        alpha = np.maximum(pixels[..., colours:].astype(np.float64), 1)
-        straight = pixels[..., :colours] * (65535 / alpha)
-        pixels[..., :colours] = np.clip(straight, 0, 65535).round().astype(np.uint16)
-    return pixels
-
-
-def pick_exif(file: BinaryIO) -> bytes | None:
-    """Gather from a TIFF's own tags those that describe the photo, as an EXIF structure.
-
-    Raises:
-        ValueError: The file's first directory is damaged.
-    """
-    kept = read_tiff_directory(file).only((*CARRIED_TAGS, ORIENTATION))
-    return pack_exif(kept) if kept.fields or kept.children else None
-
-
-def pick_photoshop(file: BinaryIO) -> bytes | None:
-    """Read Photoshop's resources, in the form that a JPEG's APP13 segment has.
-
-    Raises:
-        ValueError: The file's first directory is damaged.
-    """
-    body = read_tiff_directory(file).data_of(PHOTOSHOP_TAG)
-    return None if body is None else PHOTOSHOP_PREFIX + body
-
 
 def write_tiff(file: BinaryIO, frames: Sequence[Frame], metadata: Metadata) -> None:
-    """Write pages, deflated strip by strip; the metadata goes to the first.
+    """Write pages, deflated strip by strip, each with its own metadata.
 
     Args:
         file: Open for reading and writing, empty.
@@ -146,14 +44,19 @@ def write_tiff(file: BinaryIO, frames: Sequence[Frame], metadata: Metadata) -> N
     """
     total = sum(frame.pixels.nbytes for frame in frames)
     is_big = total > CLASSIC_LIMIT
-    exif = _parse(metadata.exif)
-    pointed = {} if is_big else exif.children
-    with tifffile.TiffWriter(file, bigtiff=is_big, byteorder=exif.order) as writer:
-        for index, frame in enumerate(frames):
-            beside = metadata if index == 0 else Metadata(icc=metadata.icc, dpi=metadata.dpi)
-            tags = [] if index else _tags(metadata, exif)
-            _write_page(writer, frame.pixels, beside, tags)
-    _append_directories(file, pointed)
+    pages = [metadata.of_page(index) for index in range(len(frames))]
+    described = [_parse(page.exif) for page in pages]
+    order = _order_of(metadata, described[0])
+    with tifffile.TiffWriter(file, bigtiff=is_big, byteorder=order) as writer:
+        for frame, page, exif in zip(frames, pages, described, strict=True):
+            _write_page(writer, frame.pixels, page, _tags(page, exif))
+    if not is_big:
+        _append_directories(file, [exif.children for exif in described])
+
+
+def _order_of(metadata: Metadata, exif: Directory) -> Order:
+    """Return the byte order of what is carried; all pages of a file have the same."""
+    return exif.order if metadata.exif is not None or metadata.tiff is None else metadata.tiff.order
 
 
 def _write_page(
@@ -161,9 +64,6 @@ def _write_page(
 ) -> None:
     height, width, channels = pixels.shape
     rows = min(height, max(1, STRIP_BYTES // (width * channels * pixels.dtype.itemsize)))
-    options: dict[str, Any] = {}
-    if metadata.dpi is not None:
-        options = {"resolution": metadata.dpi, "resolutionunit": "INCH"}
     writer.write(
         _strips(pixels, rows, writer.tiff.byteorder),
         shape=pixels.shape if channels > 1 else pixels.shape[:2],
@@ -178,8 +78,27 @@ def _write_page(
         extratags=tags,
         metadata=None,
         software=False,
-        **options,
+        **_resolution(metadata),
     )
+
+
+def _resolution(metadata: Metadata) -> dict[str, Any]:
+    """Say the density in the file's own unit and fractions; else in inches, or not at all."""
+    if metadata.tiff is not None:
+        x, y, unit = (_raw(metadata.tiff, tag) for tag in RESOLUTION_TAGS)
+        if x and y and x[1] and y[1]:
+            return {"resolution": (x[:2], y[:2]), "resolutionunit": unit[0] if unit else INCH}
+    if metadata.dpi is not None:
+        return {"resolution": metadata.dpi, "resolutionunit": INCH}
+    return {}
+
+
+def _raw(directory: Directory, tag: int) -> tuple[int, ...]:
+    """Return the numbers of a field; of a fraction its two."""
+    found = next((each for each in directory.fields if each.tag == tag), None)
+    if found is not None and found.kind == FRACTION:
+        return struct.unpack(f"{directory.order}{len(found.data) // 4}I", found.data)
+    return directory.numbers(tag)
 
 
 def _strips(pixels: np.ndarray, rows: int, order: Order) -> Iterator[bytes]:
@@ -198,8 +117,10 @@ def _parse(exif: bytes | None) -> Directory:
 
 
 def _tags(metadata: Metadata, exif: Directory) -> list[Any]:
-    """List the tags that are not tifffile's own: XMP, texts, and Photoshop's resources."""
-    tags: list[Any] = [(*kept, True) for kept in exif.only(CARRIED_TAGS).fields]
+    """List the tags that are not tifffile's own: XMP, texts, names, and Photoshop's resources."""
+    own: list[Field] = [] if metadata.tiff is None else metadata.tiff.fields
+    kept = [*exif.only(CARRIED_TAGS).fields, *(f for f in own if f.tag not in RESOLUTION_TAGS)]
+    tags: list[Any] = [(*each, True) for each in kept]
     if metadata.xmp is not None:
         tags.append((XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True))
     if metadata.photoshop is not None:
@@ -208,29 +129,36 @@ def _tags(metadata: Metadata, exif: Directory) -> list[Any]:
     return tags
 
 
-def _append_directories(file: BinaryIO, directories: dict[int, Directory]) -> None:
-    """Write the directories behind the pages, and the first page's anew, which points at them.
+def _append_directories(file: BinaryIO, below: Sequence[dict[int, Directory]]) -> None:
+    """Write what lies below each page behind all of them, and pages anew that point at it.
 
-    tifffile leaves such pointers out, so there is no room for them in its own directory.
+    tifffile leaves such pointers out, so there is no room for them in its own directories.
     """
-    if not directories:
-        return
-    order, added = next(iter(directories.values())).order, []
-    for tag, directory in directories.items():
-        offset = _seek_even_end(file)
-        file.write(pack_directory(directory, offset))
-        added.append(struct.pack(f"{order}HHII", tag, 4, 1, offset))
-    file.seek(4)
-    (first,) = struct.unpack(f"{order}I", file.read(4))
-    file.seek(first)
-    (count,) = struct.unpack(f"{order}H", file.read(2))
-    entries = [file.read(12) for _ in range(count)] + added
-    entries.sort(key=lambda entry: struct.unpack(f"{order}H", entry[:2]))
-    following = file.read(4)
-    place = _seek_even_end(file)
-    file.write(struct.pack(f"{order}H", len(entries)) + b"".join(entries) + following)
-    file.seek(4)
-    file.write(struct.pack(f"{order}I", place))
+    file.seek(0)
+    order = "<" if file.read(2) == b"II" else ">"
+    link = 4
+    for children in below:
+        file.seek(link)
+        (place,) = struct.unpack(f"{order}I", file.read(4))
+        file.seek(place)
+        (count,) = struct.unpack(f"{order}H", file.read(2))
+        if children:
+            entries = [file.read(12) for _ in range(count)]
+            following = file.read(4)
+            entries += [_append(file, tag, child) for tag, child in children.items()]
+            entries.sort(key=lambda entry: struct.unpack(f"{order}H", entry[:2]))
+            place, count = _seek_even_end(file), len(entries)
+            file.write(struct.pack(f"{order}H", count) + b"".join(entries) + following)
+            file.seek(link)
+            file.write(struct.pack(f"{order}I", place))
+        link = place + 2 + 12 * count
+
+
+def _append(file: BinaryIO, tag: int, directory: Directory) -> bytes:
+    """Write a directory at the end, and return the entry that points at it."""
+    offset = _seek_even_end(file)
+    file.write(pack_directory(directory, offset))
+    return struct.pack(f"{directory.order}HHII", tag, 4, 1, offset)
 
 
 def _seek_even_end(file: BinaryIO) -> int:

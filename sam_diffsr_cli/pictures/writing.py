@@ -6,16 +6,28 @@ error. Files appear whole or not at all.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.pictures import png
-from sam_diffsr_cli.pictures.encoders import MOST_JPEG_SEGMENT, WriteOptions, save_with_pillow
-from sam_diffsr_cli.pictures.exif import upright_exif
+from sam_diffsr_cli.pictures import avif, png
+from sam_diffsr_cli.pictures.animation import animation_notes
+from sam_diffsr_cli.pictures.apng import write_apng
+from sam_diffsr_cli.pictures.colour_writing import (
+    colour_needs,
+    fit_colour,
+    in_told_colours,
+)
+from sam_diffsr_cli.pictures.encoders import WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.formats import Format
+from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
+from sam_diffsr_cli.pictures.jxl import write_jxl
+from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import write_tiff
-from sam_diffsr_cli.pictures.xmp import upright_xmp, with_record
+from sam_diffsr_cli.pictures.tiff_units import follow_pages
+from sam_diffsr_cli.pictures.updating import update_metadata
+from sam_diffsr_cli.pictures.views import without_views
+from sam_diffsr_cli.pictures.xmp import with_record
 
 __all__ = ["check_fits", "encode_picture", "prepare_metadata"]
 
@@ -28,7 +40,6 @@ KEPT_NAMES = {
     "xmp": "XMP and the record of how it was made",
     "dpi": "the print density",
     "comment": "the comment",
-    "text": "PNG text",
     "iptc": "IPTC and Photoshop's data",
 }
 
@@ -46,7 +57,8 @@ def check_fits(
         lossless: Whether exact pixels were asked for.
 
     Raises:
-        InputError: It cannot hold transparency, several frames, the size, or exact pixels.
+        InputError: It cannot hold transparency, several frames, the size, the colours, or exact
+            pixels.
     """
     hint = "write a .png or .tif"
     if picture.has_alpha and not target.alpha:
@@ -54,11 +66,18 @@ def check_fits(
     longest = max(max(size) for size in sizes)
     if longest > target.longest_side:
         raise InputError(f"{name}: {longest} pixels are too long for {target.name}", hint=hint)
-    if picture.kind not in {"still", target.frames}:
+    picture = without_views(picture, target)
+    if picture.kind not in {"still", "views", target.frames}:
         fitting = "WebP, PNG or GIF" if picture.kind == "animation" else "TIFF"
         raise InputError(
             f"{name}: {target.name} cannot hold {len(picture.frames)} frames ({picture.kind})",
             hint=f"write {fitting}",
+        )
+    needed = colour_needs(picture.metadata, target)
+    if needed is not None:
+        raise InputError(
+            f"{name}: {target.name} cannot tell its colours ({needed})",
+            hint="write a .png, .avif or .jxl",
         )
     if lossless and target.lossless == "never":
         raise InputError(f"{name}: {target.name} has no lossless form", hint=hint + ", or a .webp")
@@ -79,17 +98,20 @@ def prepare_metadata(
         What is to be written, and a note for each thing the format has no room for.
     """
     if strip:
-        return STRIPPED, ()
+        return _stripped(picture, target), tuple(animation_notes(picture, target))
     old = picture.metadata
-    exif = None if old.exif is None else upright_exif(old.exif, picture.size)
-    xmp = None if old.xmp is None else upright_xmp(old.xmp, picture.size)
-    new = replace(old, exif=exif, xmp=with_record(xmp, record))
-    notes = ["EXIF is damaged and was left out"] if old.exif and exif is None else []
+    new, notes = update_metadata(picture, target)
+    new, more = follow_pages(picture, new, target)
+    notes += more
+    exif = new.exif
+    new = replace(new, xmp=with_record(new.xmp, record))
     if target.name == "GIF":
         new = replace(new, comment=_comment_with_record(old.comment, record))
-    texts = [kind for kind, _ in old.png_chunks if kind.endswith(b"Xt")]
+    new, converted = fit_colour(picture, new, target)
+    notes += converted
+    texts = [png.keyword_of(body) for kind, body in new.png_chunks if kind.endswith(b"Xt")]
     beside = {
-        "icc": old.icc,
+        "icc": old.icc if old.colour is None and not converted else None,
         "exif": exif,
         "xmp": old.xmp if target.name == "GIF" else new.xmp,
         "dpi": old.dpi,
@@ -99,15 +121,38 @@ def prepare_metadata(
     }
     lost = [n for n, value in beside.items() if value is not None and n not in target.keeps]
     if lost:
-        notes.append(f"{target.name} has no room for {', '.join(KEPT_NAMES[n] for n in lost)}")
+        names = KEPT_NAMES | {"text": f"PNG text ({', '.join(dict.fromkeys(texts))})"}
+        notes.append(f"{target.name} has no room for {', '.join(names[n] for n in lost)}")
     if target.name == "JPEG":
-        new, too_long = _fit_jpeg(new)
-        notes += [f"{name} is longer than JPEG can hold and was left out" for name in too_long]
+        new, further = fit_segments(new)
+        notes += further
     if target.name == "GIF" and picture.has_alpha:
         notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
-    if picture.is_deep and not target.deep:
-        notes.append(f"16 bits a channel became 8, all that {target.name} holds")
+    bits, most = picture.bits or 16, _most_bits(picture, target)
+    if picture.is_deep and bits > most:
+        notes.append(f"{bits} bits a channel became {most}, all that {target.name} holds")
+    notes += animation_notes(picture, target)
+    left_out = ledger_note(settle(picture.parts, target.name))
+    notes += [left_out] if left_out else []
     return new, tuple(notes)
+
+
+def _stripped(picture: Picture, target: Format) -> Metadata:
+    """Keep nothing but colours that only code points can tell; others are converted to sRGB.
+
+    So no colour changes, and there is nothing to say of it. Further views are pixels.
+    """
+    colour, behind = picture.metadata.colour, picture.metadata.behind
+    if picture.kind == "views" and target.name == "JPEG" and behind is not None:
+        return replace(STRIPPED, behind=behind.only_views())
+    if colour is not None and colour.needs_codes:
+        return fit_colour(picture, replace(STRIPPED, colour=colour), target)[0]
+    return STRIPPED
+
+
+def _most_bits(picture: Picture, target: Format) -> int:
+    """Return how many bits a channel of the picture the format takes."""
+    return 8 if target.name == "AVIF" and picture.kind != "still" else target.bits
 
 
 def _comment_with_record(comment: bytes | None, record: str) -> bytes:
@@ -116,17 +161,6 @@ def _comment_with_record(comment: bytes | None, record: str) -> bytes:
     if RECORD_MARK in own:
         own = own.rpartition(RECORD_MARK)[0]
     return own + RECORD_MARK + record.encode()
-
-
-def _fit_jpeg(metadata: Metadata) -> tuple[Metadata, list[str]]:
-    """Leave out what is longer than a JPEG's segment, and name it."""
-    long = [
-        name
-        for name in ("exif", "xmp", "comment")
-        if len(getattr(metadata, name) or b"") > MOST_JPEG_SEGMENT - 40
-    ]
-    emptied: dict[str, Any] = dict.fromkeys(long)
-    return replace(metadata, **emptied), [KEPT_NAMES[name] for name in long]
 
 
 def encode_picture(
@@ -144,13 +178,46 @@ def encode_picture(
     Raises:
         InputError: The codec refuses the picture.
     """
+    picture = in_told_colours(picture, metadata)
+    picture = without_views(picture, target)
     if target.name == "PNG" and picture.kind == "still":
         png.write_png(file, picture.frames[0].pixels, _png_chunks(metadata))
+        return
+    if target.name == "PNG":
+        write_apng(file, picture.frames, picture.plays, _png_chunks(metadata))
         return
     if target.name == "TIFF":
         write_tiff(file, picture.frames, metadata)
         return
+    if target.name == "JXL":
+        _write_jxl(file, picture, metadata, options)
+        return
+    if target.name == "AVIF" and picture.kind == "still" and _needs_codec(picture, metadata):
+        _write_avif(file, picture, metadata, options.quality)
+        return
     save_with_pillow(file, picture, target, metadata, options)
+
+
+def _needs_codec(picture: Picture, metadata: Metadata) -> bool:
+    """Whether Pillow would write an AVIF with fewer bits, other colours or less beside them."""
+    has_light = any(kind in (b"cLLI", b"mDCV") for kind, _ in metadata.png_chunks)
+    is_colour = picture.frames[0].pixels.shape[2] > 2
+    return is_colour or picture.is_deep or metadata.colour is not None or has_light
+
+
+def _write_avif(file: BinaryIO, picture: Picture, metadata: Metadata, quality: int) -> None:
+    bits = 10 if picture.bits == 10 else avif.MOST_BITS
+    try:
+        avif.write_avif(file, picture.frames[0].pixels, metadata, quality, bits)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"cannot be written as AVIF ({error})") from error
+
+
+def _write_jxl(file: BinaryIO, picture: Picture, metadata: Metadata, options: WriteOptions) -> None:
+    try:
+        write_jxl(file, picture, metadata, options.quality, lossless=options.lossless)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"cannot be written as JXL ({error})") from error
 
 
 def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:

@@ -1,45 +1,95 @@
-"""XMP after enlarging: upright, with the new size, and with the record of how it was made.
+"""XMP after enlarging: upright, its pixels those of the result, and the record of how it was made.
 
-The packet is text that other programs wrote; it is edited, never parsed and written anew.
+The packet is parsed, edited as a tree, and written again with the prefixes that it had.
 """
 
 import re
 from xml.sax.saxutils import quoteattr, unescape
 
-__all__ = ["NAMESPACE", "orientation_in", "record_of", "upright_xmp", "with_record"]
+from sam_diffsr_cli.pictures.change import Change
+from sam_diffsr_cli.pictures.pixel_metadata import name_of
+from sam_diffsr_cli.pictures.xml_tree import Element, parse_xml, write_xml
+from sam_diffsr_cli.pictures.xmp_container import Announced, announce
+from sam_diffsr_cli.pictures.xmp_pixels import update_pixels
+
+__all__ = [
+    "NAMESPACE",
+    "orientation_in",
+    "parse_packet",
+    "record_of",
+    "upright_xmp",
+    "with_record",
+    "write_packet",
+]
 
 NAMESPACE = "urn:samsr:1"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+_END = '<?xpacket end="w"?>'
 _PACKET = (
-    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    f"{_BEGIN}"
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     f'<rdf:RDF xmlns:rdf="{_RDF}">'
     "</rdf:RDF></x:xmpmeta>"
-    '<?xpacket end="w"?>'
+    f"{_END}"
 )
 _OLD_RECORD = re.compile(rb'<rdf:Description[^<>]*xmlns:samsr="urn:samsr:1"[^<>]*/>')
 _RECORD = re.compile(r'samsr:record=("[^"]*"|\'[^\']*\')')
 _ENTITIES = {"&quot;": '"', "&apos;": "'", "&#9;": "\t", "&#10;": "\n", "&#13;": "\r"}
-_ORIENTATION = re.compile(rb"\btiff:Orientation(?:\s*=\s*[\"']|>)\s*([1-8])\b")
-_TAGS = ("tiff:Orientation", "tiff:ImageWidth", "tiff:ImageLength")
-_EXIF_TAGS = ("exif:PixelXDimension", "exif:PixelYDimension")
+NOTHING = Announced()
+_ORIENTATION = name_of("tiff:Orientation")
+
+
+def parse_packet(xmp: bytes) -> Element:
+    """Read a packet.
+
+    Raises:
+        ValueError: It is not well-formed XML, or has a document type.
+    """
+    return parse_xml(xmp.strip(b"\0 \t\r\n"))
+
+
+def write_packet(root: Element) -> bytes:
+    """Write a packet, marked as one that may be edited."""
+    return f"{_BEGIN}{write_xml(root)}{_END}".encode()
 
 
 def orientation_in(xmp: bytes) -> int | None:
     """Read the orientation, 1 (upright) to 8; None when there is none."""
-    found = _ORIENTATION.search(xmp)
-    return None if found is None else int(found[1])
+    if b"Orientation" not in xmp:
+        return None
+    try:
+        root = parse_packet(xmp)
+    except ValueError:
+        return None
+    for element in root.walk():
+        text = element.text if element.name == _ORIENTATION else None
+        text = element.attributes.get(_ORIENTATION, text)
+        if text is not None:
+            return int(text) if text.strip() in set("12345678") else None
+    return None
 
 
-def upright_xmp(xmp: bytes, size: tuple[int, int]) -> bytes:
-    """Set orientation to upright and the size properties to ``size`` ``(H, W)``, where present."""
-    height, width = size
-    values = dict(zip((*_TAGS, *_EXIF_TAGS), (1, width, height, width, height), strict=True))
-    for tag, value in values.items():
-        name, number = re.escape(tag.encode()), str(value).encode()
-        xmp = re.sub(rb"(\b" + name + rb"\s*=\s*[\"'])\d+", rb"\g<1>" + number, xmp)
-        xmp = re.sub(rb"(<" + name + rb">)\d+", rb"\g<1>" + number, xmp)
-    return xmp
+def upright_xmp(
+    xmp: bytes, change: Change, carried: Announced = NOTHING
+) -> tuple[bytes | None, list[str]]:
+    """Bring what speaks of pixels up to date, by the table of ``pixel_metadata``.
+
+    Args:
+        xmp: The packet.
+        change: What happened to the pixels.
+        carried: What will lie behind the picture; nothing else is announced any more.
+
+    Returns:
+        The packet, None when it is damaged; and a name for each thing removed that is told.
+    """
+    try:
+        root = parse_packet(xmp)
+    except ValueError:
+        return None, []
+    told = update_pixels(root, change)
+    announce(root, carried)
+    return write_packet(root), told
 
 
 def with_record(xmp: bytes | None, record: str) -> bytes:

@@ -8,9 +8,18 @@ from typing import Literal
 
 from sam_diffsr_cli.config import LITE, PAPER, ModelConfig
 from sam_diffsr_cli.errors import ConfigError
-from sam_diffsr_cli.strict import require
+from sam_diffsr_cli.strict import LATER, require
 
-__all__ = ["RECIPES", "STAGES", "DataConfig", "Recipe", "Stage", "TrainConfig", "recipe_for"]
+__all__ = [
+    "RECIPES",
+    "STAGES",
+    "DataConfig",
+    "DegradeConfig",
+    "Recipe",
+    "Stage",
+    "TrainConfig",
+    "recipe_for",
+]
 
 Stage = Literal["encoder", "diffusion"]
 
@@ -37,6 +46,8 @@ class TrainConfig:
         clip_norm: Largest norm of the gradient; 0 leaves it as it is.
         ema_decay: Of the average of the parameters; 0 keeps no average but the last ones.
         loss: Mean absolute or mean squared error.
+        timesteps: Rows of the chain, from the cleanest, that nine in ten of the steps are drawn
+            from; 0 for all rows alike.
         modulation: How masks shift the noise.
         mask_norm: Mean of a mask's encoding over the image (as released) or over its region.
         precision: Number format; ``auto`` is settled when the run starts.
@@ -57,6 +68,7 @@ class TrainConfig:
     clip_norm: float = 1.0
     ema_decay: float = 0.999
     loss: Literal["l1", "l2"] = "l1"
+    timesteps: int = field(default=0, metadata=LATER)
     modulation: Literal["none", "released", "paper"] = "released"
     mask_norm: Literal["image", "region"] = "image"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -74,6 +86,7 @@ class TrainConfig:
         require(0 <= self.final_rate <= 1, "final_rate", self.final_rate, "[0, 1]")
         require(0 <= self.clip_norm < math.inf, "clip_norm", self.clip_norm, ">= 0")
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "[0, 1)")
+        require(self.timesteps >= 0, "timesteps", self.timesteps, ">= 0")
         require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
 
 
@@ -102,6 +115,23 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DegradeConfig:
+    """How the low-resolution twins of the crops are made.
+
+    Attributes:
+        kind: ``none``: MATLAB's bicubic. ``photo``: blur, noise, shrinking, one or two
+            compressions. ``second-order``: as Real-ESRGAN (Wang et al. 2021) published it.
+        clean: Share of the crops that bicubic alone makes, whatever the kind.
+    """
+
+    kind: Literal["none", "photo", "second-order"] = "none"
+    clean: float = 0.3
+
+    def __post_init__(self) -> None:
+        require(0 <= self.clean <= 1, "clean", self.clean, "[0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """Everything that decides what comes out of a training run.
 
@@ -115,6 +145,7 @@ class Recipe:
     diffusion: TrainConfig
     stages: tuple[Stage, ...] = STAGES
     data: DataConfig = field(default_factory=DataConfig)
+    degrade: DegradeConfig = field(default_factory=DegradeConfig, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.preset in ("lite", "paper"), "preset", self.preset, "lite or paper")
@@ -124,6 +155,8 @@ class Recipe:
             raise ConfigError("encoder and diffusion hold each other's stage")
         for config in self.plan:
             _check_patch(config.patch, self.model)
+            longest = self.model.diffusion.num_timesteps
+            require(config.timesteps <= longest, "timesteps", config.timesteps, f"0..{longest}")
 
     @property
     def plan(self) -> tuple[TrainConfig, ...]:

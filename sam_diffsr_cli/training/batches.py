@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sam_diffsr_cli.data.crops import Batch, Crop, CropPlan, TrainingPhoto, cut
+from sam_diffsr_cli.data.crops import Batch, Crop, CropPlan, Degrader, TrainingPhoto, cut
 from sam_diffsr_cli.device import derive_seed, memory_errors
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.engine import Share
@@ -28,7 +28,8 @@ class Piece:
 class BatchSource:
     """Makes this process's pieces of any step's batch.
 
-    ``photos`` are those that ``plan`` was made for; ``num_timesteps`` is the chain's length.
+    ``photos`` are those that ``plan`` was made for; ``num_timesteps`` is the chain's length;
+    ``degrader`` makes the low-resolution twins, None by bicubic alone.
     """
 
     photos: Sequence[TrainingPhoto]
@@ -37,6 +38,7 @@ class BatchSource:
     num_timesteps: int
     device: torch.device
     share: Share
+    degrader: Degrader | None = None
 
     def make(self, step: int) -> list[Piece]:
         """Cut the crops of a step, from 0, and draw its noise, on the device of training."""
@@ -50,13 +52,13 @@ class BatchSource:
             ]
 
     def _piece(self, seed: int, rows: range, crops: Sequence[Crop]) -> Piece:
-        batch = self._moved(cut(self.photos, crops, self.plan.patch, self.plan.scale))
-        draws = draw(seed, rows, self.num_timesteps, self.plan.patch, self.device)
+        seeds = [derive_seed(seed, "degrade", row) for row in rows]
+        batch = self._moved(cut(self.photos, crops, self.plan, self.degrader, seeds))
+        usual, patch = self.config.timesteps, self.plan.patch
+        draws = draw(seed, rows, self.num_timesteps, patch, self.device, usual)
         return Piece(batch, draws)
 
     def _moved(self, batch: Batch) -> Batch:
-        parts = (batch.hr, batch.lr, batch.spe)
         if self.device.type == "cuda" and batch.hr.device.type == "cpu":
-            parts = tuple(part.pin_memory() for part in parts)  # type: ignore[assignment]  # three
-        hr, lr, spe = (part.to(self.device, non_blocking=True) for part in parts)
-        return Batch(hr, lr, spe)
+            batch = batch.pin_memory()
+        return batch.to(self.device, non_blocking=True)

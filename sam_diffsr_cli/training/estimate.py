@@ -18,8 +18,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from sam_diffsr_cli.config import ModelConfig
-from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto, crop_side
+from sam_diffsr_cli.config import NUM_LEVELS, ModelConfig
+from sam_diffsr_cli.data.crops import Batch, CropPlan, TrainingPhoto, crop_side
 from sam_diffsr_cli.device import free_memory, memory_errors
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
@@ -182,11 +182,17 @@ def _count(model_config: ModelConfig, config: TrainConfig) -> _Counted:
             return tensor
 
         side, low = config.patch, config.patch // model_config.scale
-        hr, lr = torch.zeros(1, 3, side, side), torch.zeros(1, 3, low, low)
-        spe, noise = torch.zeros(1, 1, side, side), torch.zeros_like(hr)
+        noise, levels = torch.zeros(1, 3, side, side), torch.zeros(1, NUM_LEVELS)
+        batch = Batch(
+            hr=torch.zeros_like(noise),
+            lr=torch.zeros(1, 3, low, low),
+            spe=torch.zeros(1, 1, side, side),
+            levels=levels,
+            told=levels,
+        )
         objective = Objective(model, config)
         with FlopCounterMode(display=False) as counter, saved_tensors_hooks(keep, lambda x: x):
-            objective(hr, lr, spe, (0,), noise).backward()
+            objective(batch, (0,), noise).backward()
         return _Counted(counter.get_total_flops(), sum(s.nbytes() for s in kept.values()))
 
 

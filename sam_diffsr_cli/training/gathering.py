@@ -8,6 +8,7 @@ from sam_diffsr_cli.data.cache import Entry
 from sam_diffsr_cli.data.crops import crop_side
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.recipes.records import Recipe
+from sam_diffsr_cli.training.degrading import crop_margin
 from sam_diffsr_cli.training.engine import Engine
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.photos import PhotoRequest, find_photos, prepare, split
@@ -56,7 +57,8 @@ def gather_photos(recipe: Recipe, engine: Engine, folder: RunFolder) -> _Gatheri
     Raises:
         InputError: There are none, or none has masks where masks were asked for.
     """
-    sides = [crop_side(config.patch, recipe.model.scale) for config in recipe.plan]
+    margin = crop_margin(recipe.degrade)
+    sides = [crop_side(config.patch, recipe.model.scale, margin) for config in recipe.plan]
     wanted = PhotoRequest(
         masks=Path(recipe.data.masks) if recipe.data.masks else None,
         mask_norm=recipe.diffusion.mask_norm,

@@ -131,7 +131,7 @@ def _backward(
         is_last = number == len(pieces)
         batch, draws = piece.batch, piece.draws
         with contextlib.nullcontext() if is_last else engine.keep_local(objective):
-            loss: Tensor = objective(batch.hr, batch.lr, batch.spe, draws.steps, draws.noise)
+            loss: Tensor = objective(batch, draws.steps, draws.noise)
             state.scaler.scale(loss / len(pieces)).backward()  # type: ignore[no-untyped-call]  # torch's stub
         losses.append(loss.detach())
     return torch.stack(losses).mean()

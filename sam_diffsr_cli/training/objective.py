@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sam_diffsr_cli.data.crops import Batch
 from sam_diffsr_cli.device import derive_seed, number_format
 from sam_diffsr_cli.diffusion.loss import distance, noise_error, noisy_pair
 from sam_diffsr_cli.diffusion.residual import image_to_residual
@@ -16,6 +17,14 @@ from sam_diffsr_cli.recipes.records import TrainConfig
 
 __all__ = ["Draws", "Objective", "draw"]
 
+WHOLE_SHARE = 0.1
+"""Of the draws, if most are of the cleaner rows, those of any row: the whole published chain
+(``--quality plain``) goes on working."""
+
+ESTIMATOR_WEIGHT = 0.2
+"""Of the estimator's error beside the image's. They share no parameter; Adam ignores the size but
+for the clipping of the common gradient."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draws:
@@ -25,8 +34,13 @@ class Draws:
     noise: Tensor
 
 
-def draw(
-    seed: int, rows: Sequence[int], num_timesteps: int, patch: int, device: torch.device
+def draw(  # noqa: PLR0913, PLR0917 - what decides them
+    seed: int,
+    rows: Sequence[int],
+    num_timesteps: int,
+    patch: int,
+    device: torch.device,
+    usual: int = 0,
 ) -> Draws:
     """Draw steps and noise for some rows of a batch, the same however the batch is divided.
 
@@ -36,13 +50,18 @@ def draw(
         num_timesteps: Length of the trained chain.
         patch: Side of the crops.
         device: Where the noise is drawn; another kind of device draws other noise.
+        usual: Rows of the chain that most of the steps are drawn from; 0 for all of them.
     """
     noise = torch.empty(len(rows), 3, patch, patch, device=device)
     chance, on_device = torch.Generator(), torch.Generator(device)
     steps = []
     for place, row in enumerate(rows):
         own = derive_seed(seed, row)
-        steps.append(int(torch.randint(num_timesteps, (), generator=chance.manual_seed(own))))
+        chance.manual_seed(own)
+        step = int(torch.randint(num_timesteps, (), generator=chance))
+        if usual and float(torch.rand((), generator=chance)) >= WHOLE_SHARE:
+            step = int(torch.randint(usual, (), generator=chance))
+        steps.append(step)
         torch.randn(3, patch, patch, generator=on_device.manual_seed(own), out=noise[place])
     return Draws(tuple(steps), noise)
 
@@ -64,33 +83,35 @@ class Objective(nn.Module):
         self.schedule = make_schedule(model.config.diffusion)
         self.coefficients = modulation_coefficients(self.schedule, config.modulation)
 
-    def forward(
-        self, hr: Tensor, lr: Tensor, spe: Tensor, steps: Sequence[int], noise: Tensor
-    ) -> Tensor:
+    def forward(self, batch: Batch, steps: Sequence[int], noise: Tensor) -> Tensor:
         """Return the loss of the stage on one batch, a scalar.
 
-        ``encoder``: distance of the encoder's image to ``hr``.
+        ``encoder``: distance of the encoder's image to ``hr``, and where the encoder has an
+        estimator, its mean squared error. (A mean absolute one is least for the median, which is 0
+        for levels that more than half of the photos do not have.)
         ``diffusion``: distance of the predicted to the modulated noise, with the encoder frozen
         (SAM-DiffSR, section 3).
 
         Args:
-            hr: ``(B, 3, P, P)`` in [-1, 1].
-            lr: ``(B, 3, P/s, P/s)`` in [-1, 1].
-            spe: Structural position encoding, ``(B, 1, P, P)``.
+            batch: Crops, with their encodings and levels.
             steps: Of the chain, from 0, one an item. Not a tensor: the chain's tables are on the
                 CPU, and what shares a module out moves tensors to its device.
             noise: Standard normal, ``(B, 3, P, P)``.
         """
-        model, kind = self.model, self.config.loss
+        model, kind, hr = self.model, self.config.loss, batch.hr
         with number_format(self.precision, hr.device):
             if self.config.stage == "encoder":
-                return distance(model.rrdb(lr).sr.float() - hr, kind)
+                loss = distance(model.encode(batch.lr, batch.told).sr.float() - hr, kind)
+                if model.config.encoder.num_levels:
+                    error = model.estimate_levels(batch.lr).float() - batch.levels
+                    loss = loss + ESTIMATOR_WEIGHT * error.square().mean()
+                return loss
             with torch.no_grad():
-                condition = model.condition(lr)
+                condition = model.condition(batch.lr, batch.told)
             scale = model.config.diffusion.residual_scale
             x_start = image_to_residual(hr, condition.base, scale)
             t = torch.tensor(steps, dtype=torch.int64)
-            pair = noisy_pair(x_start, t, noise, spe, (self.schedule, self.coefficients))
+            pair = noisy_pair(x_start, t, noise, batch.spe, (self.schedule, self.coefficients))
             eps = model.predict_eps(pair.x_t, t, condition, self.schedule)
         error = noise_error(eps, pair.target, t, self.schedule, model.config.diffusion.sigma_data)
         return distance(error, kind)

@@ -39,8 +39,8 @@ __all__ = [
 DEVICE_SHARE = 0.4
 """Photos may take this share of the free memory of a GPU; the rest is for training."""
 
-FORMAT = 2
-"""Of the cached files; another number makes them anew."""
+FORMAT = 3
+"""Of the cached files; another number makes them anew. 3: colours are converted to sRGB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

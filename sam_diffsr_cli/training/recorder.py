@@ -176,7 +176,8 @@ class Recorder:
         state = self.state
         device = next(state.network.parameters()).device
         model = trained_model(state)
-        found = validate(model, state.config, CachedPhotos(self.val_photos), device)
+        photos = CachedPhotos(self.val_photos)
+        found = validate(model, state.config, photos, device, self.recipe.degrade)
         # What is not a number is never better, nor anything to be better than.
         is_best = found.score > (-math.inf if state.best is None else state.best)
         if is_best:

@@ -263,7 +263,7 @@ def settle(recipe: Recipe, device: "torch.device") -> Recipe:
     launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "")
     wish = launched if launched in {"bf16", "fp16"} else "auto"
     stages = [
-        replace(config, precision=resolve_precision(wish, device))
+        replace(config, precision=resolve_precision(wish, device, trains=True))
         if config.precision == "auto"
         else config
         for config in (recipe.encoder, recipe.diffusion)

@@ -14,9 +14,10 @@ from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.data.cache import CachedPhotos, Entry
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto
 from sam_diffsr_cli.errors import ConfigError, InputError, InterruptedRun
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.models.model import SuperResolver, build_model, with_levels
 from sam_diffsr_cli.recipes.records import Recipe, TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
+from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
 from sam_diffsr_cli.training.engine import Engine
 from sam_diffsr_cli.training.export import export
 from sam_diffsr_cli.training.folder import RunFolder
@@ -99,11 +100,13 @@ def _run_stage(run: Run, state: TrainState, photos: Sequence[TrainingPhoto]) -> 
             config.patch,
             run.recipe.model.scale,
             augment=config.augment,
+            margin=crop_margin(run.recipe.degrade),
         ),
         config=config,
         num_timesteps=run.recipe.model.diffusion.num_timesteps,
         device=run.engine.device,
         share=run.engine.share(config.accumulate),
+        degrader=make_degrader(run.recipe.degrade, run.recipe.model.scale),
     )
     steps = train(state, source, run.engine, workers=_workers(run, photos), stop=run.stop)
     with contextlib.ExitStack() as stack:
@@ -193,6 +196,8 @@ def start_from(path: Path, model_config: ModelConfig) -> SuperResolver:
         WeightsError: The file cannot be used.
     """
     model = load_weights(path).model
+    if model_config.encoder.num_levels and not model.config.encoder.num_levels:
+        model = with_levels(model)
     if model.config.networks != model_config.networks:
         raise InputError(
             f"{path}: holds another network than the recipe asks for",

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto, cut
 from sam_diffsr_cli.device import Precision, derive_seed
 from sam_diffsr_cli.metrics import psnr_y
 from sam_diffsr_cli.models.model import SuperResolver
-from sam_diffsr_cli.recipes.records import TrainConfig
+from sam_diffsr_cli.recipes.records import DegradeConfig, TrainConfig
 from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
 from sam_diffsr_cli.training.objective import Objective, draw
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
@@ -24,6 +25,8 @@ __all__ = ["Validation", "pair", "sample_grid", "validate"]
 
 CROPS, CROPS_AT_ONCE = 64, 8
 """The loss is the mean over this many crops, always the same ones."""
+
+NOT_DEGRADED = DegradeConfig()
 
 SHOWN, SHOWN_SIDE = 3, 256
 """Photos in the sample picture, and the side of the square cut from the middle of each."""
@@ -63,28 +66,35 @@ def _to_pixels(levels: Tensor) -> np.ndarray:
 
 
 def validate(
-    model: SuperResolver, config: TrainConfig, photos: Sequence[TrainingPhoto], device: torch.device
+    model: SuperResolver,
+    config: TrainConfig,
+    photos: Sequence[TrainingPhoto],
+    device: torch.device,
+    degrade: DegradeConfig = NOT_DEGRADED,
 ) -> Validation:
     """Measure a model, which is moved to ``device``.
 
-    The photos are enlarged whole: by the encoder alone in its stage, else with the model's own
-    number of steps. What decides is PSNR in the encoder's stage; in that of the diffusion, whose
-    PSNR is best where it draws nothing, the loss.
+    The photos, shrunk by bicubic, are enlarged whole: by the encoder alone in its stage, else with
+    the model's own number of steps. The loss is that of training, degradation included. What
+    decides is PSNR in the encoder's stage; in that of the diffusion, whose PSNR is best where it
+    draws nothing, and where photos are degraded, the loss.
 
     Args:
         model: With the averaged parameters.
         config: The stage; its precision is settled.
         photos: At least one, each large enough for a crop.
         device: Where to run.
+        degrade: How the recipe degrades its crops.
     """
     began = time.perf_counter()
     precision: Precision = "fp32" if config.precision == "auto" else config.precision
     model = model.to(device).to(memory_format=torch.channels_last).eval()
     upscaler = Upscaler(model=model, device=device, precision=precision)
-    steps, sampler = model.config.diffusion.level("balanced")
+    level = model.config.diffusion.level("balanced")
     if config.stage == "encoder":
-        steps = 0
-    sampling = SamplingConfig(steps=steps, sampler=sampler, tile=choose_tile(upscaler, steps))
+        level = level._replace(steps=0)
+    tile = choose_tile(upscaler, level.steps)
+    sampling = SamplingConfig(**level._asdict(), tile=tile)
     run = Run(upscaler=upscaler, sampling=sampling, scale=model.config.scale)
     values, shown = [], []
     for number in range(len(photos)):
@@ -94,29 +104,36 @@ def validate(
         if number < SHOWN:
             shown.append((lr, sr, hr))
     mean = float(np.mean(values))
-    loss = _loss(model, config, photos, device)
-    score = mean if config.stage == "encoder" else -loss
+    loss = _loss(model, config, photos, device, degrade)
+    score = mean if config.stage == "encoder" and degrade.kind == "none" else -loss
     return Validation(mean, loss, score, time.perf_counter() - began, sample_grid(shown))
 
 
 @torch.inference_mode()
 def _loss(
-    model: SuperResolver, config: TrainConfig, photos: Sequence[TrainingPhoto], device: torch.device
+    model: SuperResolver,
+    config: TrainConfig,
+    photos: Sequence[TrainingPhoto],
+    device: torch.device,
+    degrade: DegradeConfig,
 ) -> float:
     """Return the loss on fixed crops of the photos, with fixed noise that no mask shifts."""
     scale, patch = model.config.scale, config.patch
     objective = Objective(model, config)
     seed = derive_seed("validation", config.stage)
     sizes = [(int(p.pixels.shape[1]), int(p.pixels.shape[2])) for p in photos]
-    plan = CropPlan(sizes, patch, scale)
+    plan = CropPlan(sizes, patch, scale, margin=crop_margin(degrade))
+    degrader = make_degrader(degrade, scale)
     crops = plan.draw(CROPS, torch.Generator().manual_seed(seed))
     total = 0.0
     for first in range(0, CROPS, CROPS_AT_ONCE):
         rows = range(first, first + CROPS_AT_ONCE)
-        batch = cut(photos, crops[rows.start : rows.stop], patch, scale)
-        hr, lr = batch.hr.to(device), batch.lr.to(device)
-        draws = draw(seed, rows, model.config.diffusion.num_timesteps, patch, device)
-        loss = objective(hr, lr, torch.zeros_like(hr[:, :1]), draws.steps, draws.noise)
+        seeds = [derive_seed(seed, "degrade", row) for row in rows]
+        batch = cut(photos, crops[rows.start : rows.stop], plan, degrader, seeds)
+        batch = replace(batch.to(device), spe=torch.zeros_like(batch.spe, device=device))
+        longest = model.config.diffusion.num_timesteps
+        draws = draw(seed, rows, longest, patch, device, config.timesteps)
+        loss = objective(batch, draws.steps, draws.noise)
         total += float(loss) * len(rows)
     return total / CROPS
 

@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.config import ModelConfig
+from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import derive_seed, memory_errors
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.pictures.colour import ColourPath, colour_path
@@ -18,6 +19,7 @@ from sam_diffsr_cli.pictures.records import has_alpha
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import Tile
 from sam_diffsr_cli.upscaling.canvas import new_canvas
+from sam_diffsr_cli.upscaling.cleaning import find_levels
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.passes import HIGHEST_SCALE, plan_passes, resize_pixels
 from sam_diffsr_cli.upscaling.tiles import Progress, enlarge_tiles
@@ -43,13 +45,15 @@ def _ignore(_told: object) -> None:
 class Run:
     """What one enlarging needs: model, sampling, scale, and whom to tell.
 
-    ``folder`` is where a result too large for memory is mapped from.
+    ``folder`` is where a result too large for memory is mapped from. ``levels`` is how dirty the
+    photo is taken for, None to find it (``upscaling.cleaning``).
     """
 
     upscaler: Upscaler
     sampling: SamplingConfig
     scale: float
     folder: Path = Path()
+    levels: Levels | None = None
     progress: Progress = _ignore
     notify: Callable[[str], None] = _ignore
 
@@ -87,6 +91,9 @@ def enlarge_frame(run: Run, pixels: np.ndarray, icc: bytes | None = None) -> np.
         raise ShapeError(f"expected uint8 or uint16 pixels, got {pixels.dtype}")
     native = run.upscaler.config.scale
     path = colour_path(icc, 1 if pixels.shape[2] < 3 else 3)
+    if run.levels is None:
+        levels = find_levels(run.upscaler, run.sampling.clean, pixels, icc)
+        run = replace(run, levels=levels)
 
     def allocate(shape: tuple[int, int, int]) -> np.ndarray:
         return new_canvas(shape, pixels.dtype, run.folder)
@@ -105,7 +112,7 @@ def enlarge_frame(run: Run, pixels: np.ndarray, icc: bytes | None = None) -> np.
 
 
 def _of_pass(run: Run, index: int, shares: Sequence[float]) -> Run:
-    """Give a pass its own noise and its part of the progress."""
+    """Give a pass its own noise and its part of the progress; what the first made is clean."""
     if len(shares) == 1:
         return run
     before = sum(shares[:index])
@@ -113,6 +120,7 @@ def _of_pass(run: Run, index: int, shares: Sequence[float]) -> Run:
     return replace(
         run,
         sampling=replace(run.sampling, seed=seed),
+        levels=run.levels if index == 0 else CLEAN,
         progress=lambda share: run.progress(before + share * shares[index]),
     )
 
@@ -193,7 +201,10 @@ def _enlarge_colour(
         return unit_tensor(path.to_srgb(_to_16_bits(levels))) * 2 - 1
 
     scale, report = run.upscaler.config.scale, (run.progress, run.notify)
-    for tile, core in enlarge_tiles(run.upscaler, windows.size, window_of, run.sampling, report):
+    upscaler, sampling = run.upscaler, run.sampling
+    for tile, core in enlarge_tiles(
+        upscaler, windows.size, window_of, sampling, report, run.levels or CLEAN
+    ):
         sr = (core.permute(1, 2, 0).numpy() + 1) / 2
         if path is not None:
             sr = _back_to_native(sr, windows.cut(tile), tile, path, scale)

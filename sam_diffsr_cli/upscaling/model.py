@@ -11,6 +11,7 @@ from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.device import Precision
 from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.models.model import SuperResolver
+from sam_diffsr_cli.models.steady import steady
 
 __all__ = ["Upscaler", "load_upscaler"]
 
@@ -49,6 +50,7 @@ def load_upscaler(
     found = find_model(weights)
     model = load_weights(found.path).model
     model = model.to(device).to(memory_format=torch.channels_last)
+    steady(model)
     return Upscaler(
         model=model.eval(),
         device=device,

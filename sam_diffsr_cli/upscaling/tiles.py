@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sam_diffsr_cli.config import ModelConfig, Sampler
+from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import Precision, free_memory, memory_errors, number_format
 from sam_diffsr_cli.diffusion.residual import residual_to_image
 from sam_diffsr_cli.diffusion.schedule import (
@@ -33,13 +34,19 @@ __all__ = ["Progress", "check_steps", "choose_tile", "context_margin", "enlarge_
 Progress = Callable[[float], None]
 Notify = Callable[[str], None]
 
-TILES = (512, 384, 256, 192, 128, 96, 64)
+TILES: tuple[int, ...] = (512, 384, 256, 192, 128, 96, 64)
 LEAST_TILE = 32
 """Tiles that run out of memory are not cut below this side, in input pixels."""
 
-DEVICE_SHARE = 0.5
-HOST_SHARE, MOST_HOST_BYTES = 0.25, 1_500_000_000
-"""What a tile may take of the free memory of an accelerator, and of the host."""
+HOST_TILE = 256
+"""The usual tile on the CPU, whatever memory is free, so that results do not follow it."""
+
+MEMORY_SHARE, MOST_HOST_BYTES = 0.5, 1_500_000_000
+"""What a tile may take of the memory that is free, and of the host's at most."""
+
+REUSED = 0.5
+"""Of its activations, what the folded network takes at once on the CPU: 3.7 kB for a pixel of the
+bundled model in fp32, where 9.3 kB are made."""
 
 MARGINS = ((0, 32), (8, 48), (30, 64))
 LARGEST_MARGIN = 96
@@ -54,11 +61,17 @@ class _NotFiniteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """The reverse chain of one run; ``schedule`` is None for the encoder's own answer."""
+    """The reverse chain of one run; ``schedule`` is None for the encoder's own answer.
+
+    ``deviation`` is that of the noise it starts from. ``levels`` ``(1, 3)`` is what the encoder is
+    told of the photo.
+    """
 
     schedule: Schedule | None
     seed: int
     sampler: Sampler
+    deviation: float
+    levels: Tensor
 
 
 def context_margin(steps: int) -> int:
@@ -69,6 +82,9 @@ def context_margin(steps: int) -> int:
 def choose_tile(upscaler: Upscaler, steps: int, workers: int = 1) -> int:
     """Choose the side of a tile, in input pixels, by the memory that is free now.
 
+    On the CPU it is ``HOST_TILE`` unless memory is short: results differ, in a few values, with the
+    tile.
+
     Args:
         upscaler: The model, on its device.
         steps: Of the chain.
@@ -76,13 +92,16 @@ def choose_tile(upscaler: Upscaler, steps: int, workers: int = 1) -> int:
     """
     free = free_memory(upscaler.device)
     if free is None:
-        return TILES[2]
-    on_host = upscaler.device.type == "cpu"
-    share = (HOST_SHARE if on_host else DEVICE_SHARE) * free / workers
-    budget = min(share, MOST_HOST_BYTES) if on_host else share
-    margin, each = context_margin(steps), _bytes_per_pixel(upscaler.config, steps)
-    fitting = (tile for tile in TILES if (tile + 2 * margin) ** 2 * each <= budget)
-    return next(fitting, TILES[-1])
+        return HOST_TILE
+    budget, tiles = MEMORY_SHARE * free / workers, TILES
+    each = float(_bytes_per_pixel(upscaler.config, steps))
+    if upscaler.device.type == "cpu":
+        budget = min(budget, MOST_HOST_BYTES)
+        tiles = tuple(tile for tile in TILES if tile <= HOST_TILE)
+        each *= REUSED if upscaler.config.unet.kind == "folded" else 1
+    margin = context_margin(steps)
+    fitting = (tile for tile in tiles if (tile + 2 * margin) ** 2 * each <= budget)
+    return next(fitting, tiles[-1])
 
 
 def _bytes_per_pixel(config: ModelConfig, steps: int) -> int:
@@ -99,8 +118,10 @@ def _bytes_per_pixel(config: ModelConfig, steps: int) -> int:
     return 4 * values
 
 
-def check_steps(config: ModelConfig, steps: int) -> None:
+def check_steps(config: ModelConfig, steps: int, start: int = 0) -> None:
     """Refuse more steps than the model's chain has, and any of an encoder that was trained alone.
+
+    ``start`` is the row at which the chain begins, 0 for its last.
 
     Raises:
         InputError: There are too many.
@@ -113,25 +134,35 @@ def check_steps(config: ModelConfig, steps: int) -> None:
     longest = config.diffusion.num_timesteps
     if steps > longest:
         raise InputError(f"--steps {steps}: this model has at most {longest}")
+    if start and steps > start + 1:
+        raise InputError(
+            f"--steps {steps}: a chain that starts at row {start} has at most {start + 1}",
+            hint="raise --detail, or take fewer steps",
+        )
 
 
-def _make_chain(config: ModelConfig, sampling: SamplingConfig) -> _Chain:
-    check_steps(config, sampling.steps)
+def _make_chain(config: ModelConfig, sampling: SamplingConfig, levels: Levels) -> _Chain:
+    check_steps(config, sampling.steps, sampling.start)
+    told = torch.tensor([levels], dtype=torch.float32)
     if sampling.steps == 0:
-        return _Chain(None, sampling.seed, sampling.sampler)
-    longest = config.diffusion.num_timesteps
-    timesteps = sampling_timesteps(longest, sampling.steps, config.diffusion.sampling_spacing)
-    schedule = respace(make_schedule(config.diffusion), timesteps)
-    schedule = widen_posterior(schedule, config.diffusion.sampling_sigma)
-    return _Chain(schedule, sampling.seed, sampling.sampler)
+        return _Chain(None, sampling.seed, sampling.sampler, 1.0, told)
+    diffusion = config.diffusion
+    timesteps = sampling_timesteps(
+        diffusion.num_timesteps, sampling.steps, diffusion.sampling_spacing, sampling.start
+    )
+    schedule = respace(make_schedule(diffusion), timesteps)
+    deviation = float(schedule.sqrt_one_minus_alphas_cumprod[-1]) if sampling.start else 1.0
+    schedule = widen_posterior(schedule, diffusion.sampling_sigma)
+    return _Chain(schedule, sampling.seed, sampling.sampler, deviation, told)
 
 
-def enlarge_tiles(
+def enlarge_tiles(  # noqa: PLR0913, PLR0917 - what decides them
     upscaler: Upscaler,
     size: tuple[int, int],
     window_of: Callable[[Tile], Tensor],
     sampling: SamplingConfig,
     report: tuple[Progress, Notify],
+    levels: Levels = CLEAN,
 ) -> Iterator[tuple[Tile, Tensor]]:
     """Run the model over a photo.
 
@@ -141,6 +172,7 @@ def enlarge_tiles(
         window_of: Gives the context of a tile, ``(1, 3, h, w)`` float32 in [-1, 1] on the CPU.
         sampling: Steps, seed and tile.
         report: Called with the share done, in (0, 1]; and with sentences for the user.
+        levels: How dirty the photo is, for an encoder that is told.
 
     Yields:
         Each tile and its core, ``(3, H, W)`` float32 in [-1, 1] on the CPU.
@@ -151,7 +183,7 @@ def enlarge_tiles(
         WeightsError: The model gives values that are not finite, also in fp32.
     """
     progress, notify = report
-    chain = _make_chain(upscaler.config, sampling)
+    chain = _make_chain(upscaler.config, sampling, levels)
     multiple, margin = upscaler.config.size_multiple, context_margin(sampling.steps)
     waiting = plan_tiles(size, sampling.tile, margin, multiple)[::-1]
     most, total, done = max(size), size[0] * size[1], 0
@@ -214,7 +246,7 @@ def _tile_image(
     """Compute one tile with its context, ``(1, 3, H, W)``, in the given number format."""
     progress, precision = how
     with number_format(precision, upscaler.device):
-        condition = upscaler.model.condition(lr)
+        condition = upscaler.model.condition(lr, chain.levels.to(lr.device))
         _check_finite(condition.features)
         _check_finite(condition.sr)
         if chain.schedule is None:
@@ -251,6 +283,8 @@ def _run_chain(
 
     # Field len(schedule) is where the chain starts; each step t > 0 adds field t.
     residual = draw_noise(len(schedule))
+    if chain.deviation != 1:
+        residual = residual * chain.deviation
     for step in reverse_process(denoise, residual, schedule, draw_noise, chain.sampler):
         residual = step.x
         progress(1 - step.t / len(schedule))

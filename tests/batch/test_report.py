@@ -35,6 +35,7 @@ FILE_KEYS = {
     "frames",
     "seconds",
     "notes",
+    "left_out",
     "error",
     "worker",
 }
@@ -92,7 +93,7 @@ def test_a_file_is_told_in_full(photos: Path, weights: Path, tmp_path: Path) -> 
     assert entry["frames"] == 1
     assert set(entry["seconds"]) == {"read", "enlarge", "write"}
     assert entry["seconds"]["enlarge"] > 0
-    assert (entry["notes"], entry["error"]) == ([], None)
+    assert (entry["notes"], entry["left_out"], entry["error"]) == ([], [], None)
 
 
 def test_the_document_says_how_pictures_were_made(

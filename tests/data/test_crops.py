@@ -49,8 +49,8 @@ def plan_for(photos: list[TrainingPhoto], patch: int, scale: int = 4) -> CropPla
 def draw(
     photos: list[TrainingPhoto], *, batch: int, patch: int, scale: int = 4, seed: int = 0
 ) -> Batch:
-    crops = plan_for(photos, patch, scale).draw(batch, generator(seed))
-    return cut(photos, crops, patch, scale)
+    plan = plan_for(photos, patch, scale)
+    return cut(photos, plan.draw(batch, generator(seed)), plan)
 
 
 def to_levels(image: Tensor) -> Tensor:
@@ -154,12 +154,12 @@ def test_labels_give_the_crops_of_the_encoding_they_stand_for(kind: torch.dtype)
         orient(encoding[:, top : top + plan.side, left : left + plan.side], turn)[:, inner, inner]
         for _, top, left, turn in crops
     ]
-    assert torch.equal(cut([photo], crops, 16, 4).spe, torch.stack(expected))
+    assert torch.equal(cut([photo], crops, plan_for([photo], 16)).spe, torch.stack(expected))
 
 
 def test_a_crop_is_cut_where_it_says() -> None:
     photo = marked_photo(40, 50)
-    batch = cut([photo], [Crop(0, 3, 5, 0)], 16, 4)
+    batch = cut([photo], [Crop(0, 3, 5, 0)], plan_for([photo], 16))
     margin = (crop_side(16, 4) - 16) // 2
     rows, columns = slice(3 + margin, 19 + margin), slice(5 + margin, 21 + margin)
     assert torch.equal(to_levels(batch.hr)[0], photo.pixels[:, rows, columns].double())
@@ -170,7 +170,7 @@ def test_a_crop_comes_from_the_photo_it_says() -> None:
         TrainingPhoto(str(level), torch.full((3, 40, 40), level, dtype=torch.uint8))
         for level in range(4)
     ]
-    batch = cut(photos, [Crop(number, 0, 0, 0) for number in (2, 0, 3, 2)], 8, 4)
+    batch = cut(photos, [Crop(number, 0, 0, 0) for number in (2, 0, 3, 2)], plan_for(photos, 8))
     assert to_levels(batch.hr)[:, 0, 0, 0].tolist() == [2, 0, 3, 2]
 
 
@@ -322,7 +322,7 @@ def test_photos_are_not_changed() -> None:
     photo, again = marked_photo(50, 50), marked_photo(50, 50)
     photos, crops = [photo], plan_for([photo], 16).draw(8, generator())
     before = list(crops)
-    cut(photos, crops, 16, 4)
+    cut(photos, crops, plan_for(photos, 16))
     assert torch.equal(photo.pixels, again.pixels)
     assert photo.regions is not None
     assert again.regions is not None
@@ -333,7 +333,7 @@ def test_photos_are_not_changed() -> None:
 
 def test_crops_share_no_memory_with_the_photo() -> None:
     photo = marked_photo(50, 50)
-    batch = cut([photo], [Crop(0, 0, 0, 0)], 16, 4)
+    batch = cut([photo], [Crop(0, 0, 0, 0)], plan_for([photo], 16))
     for part in (batch.hr, batch.lr, batch.spe):
         part.fill_(7)
     assert torch.equal(photo.pixels, marked_photo(50, 50).pixels)

@@ -229,12 +229,12 @@ def test_little_memory_where_nothing_is_computed_is_not_a_problem() -> None:
     ],
     ids=["native", "emulated", "on-a-gpu"],
 )
-def test_bf16_is_recommended_where_the_cpu_has_it_and_is_used(
+def test_the_way_out_of_bf16_is_told_where_the_cpu_has_it_and_is_used(
     devices: tuple[Device, ...], auto: str, native: bool, told: bool
 ) -> None:
     facts = facts_of(torch={"has_native_bf16": native}, devices=devices, auto=auto)
     remedies = [each.remedy for each in advise(facts, passed("cpu", "cuda:0"))]
-    assert any("--precision bf16" in remedy for remedy in remedies) == told
+    assert any("--precision fp32" in remedy for remedy in remedies) == told
 
 
 def test_a_library_that_cannot_be_imported_is_to_be_installed_again() -> None:

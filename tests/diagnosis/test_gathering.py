@@ -26,7 +26,10 @@ def test_versions_are_those_that_are_installed() -> None:
     assert {"pillow", "tifffile", "imagecodecs"} <= found.keys()
 
 
-def test_the_cpu_is_the_first_device_and_its_free_memory_is_part_of_it() -> None:
+def test_the_cpu_is_the_first_device_and_its_free_memory_is_part_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sam_diffsr_cli.device.has_native_bf16", lambda: False)
     cpu = gather_facts().devices[0]
     assert (cpu.name, cpu.precision) == ("cpu", "fp32")
     if cpu.free is not None and cpu.total is not None:

@@ -1,5 +1,6 @@
 """Ways to enlarge: each is what its name says."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,19 @@ def test_lpips_without_its_backbone_says_where_to_put_it(
     with pytest.raises(ConfigError, match="squeeze: its backbone is not there") as caught:
         make_lpips("squeeze", torch.device("cpu"))
     assert "TORCH_HOME" in (caught.value.hint or "")
+
+
+def test_a_picture_too_small_for_the_backbone_is_refused_by_its_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lpips = pytest.importorskip("lpips")
+    untrained = functools.partial(lpips.LPIPS, pretrained=False, pnet_rand=True)
+    monkeypatch.setattr(lpips, "LPIPS", untrained)
+    distance = make_lpips("squeeze", torch.device("cpu"))
+    fits = np.zeros((17, 17, 3), dtype=np.uint8)
+    assert distance(fits, fits) == 0.0
+    with pytest.raises(ShapeError, match="17x16 are too small for --lpips squeeze"):
+        distance(fits[1:], fits[1:])
 
 
 @pytest.mark.parametrize("name", ["..", "a/b"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import pillow_jxl  # noqa: F401 - Pillow opens JPEG XL with it
 import tifffile
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays

@@ -1,12 +1,19 @@
 """Colours of wide spaces reach sRGB and come back; what is not wide is left alone."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from sam_diffsr_cli.pictures.colour import ColourPath, colour_path, srgb_profile
+from sam_diffsr_cli.pictures.colour import (
+    ColourPath,
+    colour_path,
+    srgb_levels,
+    srgb_profile,
+)
+from sam_diffsr_cli.pictures.reading import read_levels
 from tests.pictures import samples
 
 GRAY_GAMMA = samples.profile("gray", gamma=1.8)
@@ -146,3 +153,44 @@ def test_the_srgb_profile_is_the_same_every_time_and_pillow_takes_it() -> None:
     )
     assert again is not None
     assert np.abs(np.asarray(again).astype(int) - levels).max() <= 1
+
+
+# ------------------------------------------------------------------------------- for a network
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_levels_for_a_network_are_in_srgb(dtype: type) -> None:
+    icc = samples.p3_profile()
+    pixels = samples.smooth(8, 8) // 2 + 60
+    deep = dtype is np.uint16
+    stored = pixels.astype(np.uint16) * 257 if deep else pixels
+    made = ImageCms.profileToProfile(
+        Image.fromarray(pixels),
+        ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+        ImageCms.createProfile("sRGB"),
+        flags=ImageCms.Flags.NOOPTIMIZE,
+    )
+    assert made is not None
+    got = srgb_levels(stored, icc)
+    assert np.abs(got.astype(int) - np.asarray(made)).max() <= 1
+    assert np.abs(got.astype(int) - pixels).max() > 5
+
+
+def test_levels_without_a_profile_are_as_they_are() -> None:
+    pixels = samples.levels(4, 5, 4)
+    assert np.array_equal(srgb_levels(pixels, None), pixels[..., :3])
+
+
+def test_gray_levels_go_through_their_profile() -> None:
+    icc = samples.profile("gray", gamma=1.0)
+    pixels = np.full((2, 2, 1), 128, dtype=np.uint8)
+    got = srgb_levels(pixels, icc)
+    assert got.shape == (2, 2, 3)
+    assert abs(int(got[0, 0, 0]) - 188) <= 2
+
+
+def test_a_file_is_read_for_a_network_in_srgb(tmp_path: Path) -> None:
+    pixels, icc = samples.smooth(8, 8) // 2 + 60, samples.p3_profile()
+    path = tmp_path / "a.png"
+    path.write_bytes(samples.saved(pixels, "PNG", icc_profile=icc))
+    assert np.array_equal(read_levels(path), srgb_levels(pixels, icc))

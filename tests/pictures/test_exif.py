@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
+from sam_diffsr_cli.pictures.change import Change
 from sam_diffsr_cli.pictures.exif import orientation_of, upright_exif, without_orientation
 from tests.pictures import samples
 
 ORDERS = pytest.mark.parametrize("order", ["<", ">"])
 SIZE = (60, 80)
+CHANGE = Change(1, (30, 40), SIZE)
 BLOCK = st.builds(samples.exif, st.integers(1, 8), st.sampled_from("<>"))
 
 
@@ -28,7 +30,7 @@ def block(*entries: tuple[int, int, int, bytes], behind: bytes = bytes(4)) -> by
 
 
 def patched(exif: bytes, size: tuple[int, int] = SIZE) -> bytes:
-    result = upright_exif(exif, size)
+    result = upright_exif(exif, Change(1, (30, 40), size))
     assert result is not None
     return result
 
@@ -125,7 +127,7 @@ def test_a_structure_that_ends_with_its_entries_is_kept() -> None:
     ids=["empty", "head", "text", "no-directory", "too-many", "pointer-outside", "pointer-a-text"],
 )
 def test_damaged_exif_is_none(exif: bytes) -> None:
-    assert upright_exif(exif, SIZE) is None
+    assert upright_exif(exif, CHANGE) is None
 
 
 @ORDERS
@@ -147,7 +149,7 @@ def test_exif_without_an_orientation_stays(exif: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_at_all_raise(data: bytes) -> None:
     for exif in (data, b"II*\0\x08\0\0\0" + data, b"MM\0*\0\0\0\x08" + data):
-        result = upright_exif(exif, SIZE)
+        result = upright_exif(exif, CHANGE)
         assert result is None or len(result) == len(exif)
         assert len(without_orientation(exif)) == len(exif)
         assert orientation_of(exif) in {None, *range(1, 9)}
@@ -159,13 +161,13 @@ def test_one_wrong_byte_raises_nothing_and_changes_no_length(
 ) -> None:
     damaged = bytearray(exif)
     damaged[place % len(damaged)] = value
-    result = upright_exif(bytes(damaged), SIZE)
+    result = upright_exif(bytes(damaged), CHANGE)
     assert result is None or len(result) == len(damaged)
 
 
 @given(BLOCK, st.integers(0, 350))
 def test_exif_cut_short_raises_nothing(exif: bytes, length: int) -> None:
-    result = upright_exif(exif[:length], SIZE)
+    result = upright_exif(exif[:length], CHANGE)
     assert result is None or len(result) == min(length, len(exif))
 
 

@@ -45,7 +45,7 @@ def test_pillow_knows_each_suffix_by_the_same_name(each: Format) -> None:
         assert same.get(name, name) == each.name
 
 
-@pytest.mark.parametrize("each", FORMATS, ids=name_of)
+@pytest.mark.parametrize("each", [f for f in FORMATS if f.name != "JXL"], ids=name_of)
 def test_pillow_writes_alpha_where_the_table_has_it(each: Format) -> None:
     file = io.BytesIO()
     clear = Image.fromarray(np.zeros((4, 4, 4), dtype=np.uint8))

@@ -177,12 +177,6 @@ def test_the_depth_of_a_png_is_told(channels: int, dtype: type, *, expected: boo
     assert deep(samples.png(samples.levels(2, 2, channels, dtype=dtype))) == expected
 
 
-@pytest.mark.parametrize(("dtype", "expected"), [(np.uint8, False), (np.uint16, True)])
-def test_the_depth_of_a_tiff_is_told(dtype: type, *, expected: bool) -> None:
-    data = samples.tiff(samples.levels(2, 2, 3, dtype=dtype), photometric="rgb")
-    assert deep(data) == expected
-
-
 @pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "BMP", "GIF", "AVIF"])
 def test_other_formats_are_not_deep(image_format: str) -> None:
     assert not deep(samples.saved(samples.levels(4, 4, 3), image_format))

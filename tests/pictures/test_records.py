@@ -68,17 +68,18 @@ def test_one_frame_with_alpha_makes_a_picture_with_alpha() -> None:
     assert not Picture(format="TIFF", frames=(opaque,)).has_alpha
 
 
-def test_other_frames_leave_all_else_as_it_was() -> None:
+def test_other_frames_leave_all_else_but_the_size_it_had() -> None:
     old = Picture(
         format="GIF",
         frames=(Frame(levels(3, 4, 1)),),
         kind="animation",
-        loop=3,
+        plays=3,
         metadata=Metadata(comment=b"c"),
         notes=("n",),
     )
     new = (Frame(levels(6, 8, 1)),)
-    assert old.with_frames(new) == dataclasses.replace(old, frames=new)
+    assert old.with_frames(new) == dataclasses.replace(old, frames=new, read_size=(3, 4))
+    assert old.with_frames(new).with_frames(new).read_size == (3, 4)
 
 
 def test_stripped_has_nothing() -> None:

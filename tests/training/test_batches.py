@@ -14,12 +14,13 @@ from sam_diffsr_cli.training.engine import Share
 from tests.training import tiny
 
 CONFIG = replace(tiny.DENOISER, batch=8)
+PARTS = ("hr", "lr", "spe", "levels", "told")
 
 
 def joined(pieces: list[Piece]) -> Piece:
     """Put pieces of a batch together again."""
     batches, draws = [p.batch for p in pieces], [p.draws for p in pieces]
-    batch = Batch(*(torch.cat([getattr(b, n) for b in batches]) for n in ("hr", "lr", "spe")))
+    batch = Batch(*(torch.cat([getattr(b, n) for b in batches]) for n in PARTS))
     steps = tuple(step for draw in draws for step in draw.steps)
     return Piece(batch, replace(draws[0], steps=steps, noise=torch.cat([d.noise for d in draws])))
 
@@ -27,7 +28,7 @@ def joined(pieces: list[Piece]) -> Piece:
 def assert_same(one: Piece, other: Piece) -> None:
     assert one.draws.steps == other.draws.steps
     assert torch.equal(one.draws.noise, other.draws.noise)
-    for name in ("hr", "lr", "spe"):
+    for name in PARTS:
         assert torch.equal(getattr(one.batch, name), getattr(other.batch, name))
 
 

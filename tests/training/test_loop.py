@@ -91,7 +91,7 @@ def gradients(state: TrainState, step: int) -> list[Tensor]:
     (piece,) = tiny.source(state.config).make(step)
     batch, draws = piece.batch, piece.draws
     objective = Objective(state.model, state.config)
-    loss = objective(batch.hr, batch.lr, batch.spe, draws.steps, draws.noise)
+    loss = objective(batch, draws.steps, draws.noise)
     return list(torch.autograd.grad(loss, list(state.network.parameters())))
 
 

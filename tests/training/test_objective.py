@@ -19,7 +19,7 @@ from tests.conformance.test_vectors import Case, find_cases
 from tests.conftest import OWN_VECTORS
 from tests.helpers import TINY
 from tests.training import tiny
-from tests.training.tiny import CPU, FULL_MODEL
+from tests.training.tiny import CPU, FULL_MODEL, clean_batch
 
 ENCODER = replace(tiny.ENCODER, precision="fp32")
 DENOISER = replace(tiny.DENOISER, precision="fp32")
@@ -48,21 +48,17 @@ def make_batch(*, spe: float | None = None, size: int = 2, patch: int = 16) -> B
     if spe is not None:
         encoding[..., : patch // 2, :] = spe
         encoding[..., patch // 2 :, :] = -2 * spe
-    return Batch(hr, lr, encoding)
+    return clean_batch(hr, lr, encoding)
 
 
 def loss_of(
     model: SuperResolver, config: TrainConfig, batch: Batch | None = None, seed: int = 5
 ) -> Tensor:
-    hr, lr, spe = tuple_of(batch or make_batch())
+    batch = batch or make_batch()
     length = model.config.diffusion.num_timesteps
-    draws = draw(seed, range(len(hr)), length, hr.shape[-1], CPU)
-    loss: Tensor = Objective(model, config)(hr, lr, spe, draws.steps, draws.noise)
+    draws = draw(seed, range(len(batch.hr)), length, batch.hr.shape[-1], CPU)
+    loss: Tensor = Objective(model, config)(batch, draws.steps, draws.noise)
     return loss
-
-
-def tuple_of(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    return batch.hr, batch.lr, batch.spe
 
 
 # --------------------------------------------------------------------------- what is recorded
@@ -73,7 +69,8 @@ def test_diffusion_loss_is_the_one_that_the_published_code_recorded(case: Case) 
     arrays = case.arrays("training_loss")
     lr = arrays["lr"] if "lr" in arrays else case.arrays("networks")["lr"]
     objective = Objective(case.model, replace(DENOISER, modulation="released"))
-    loss = objective(arrays["hr"], lr, arrays["sam_mask"], arrays["t"].tolist(), arrays["noise"])
+    batch = clean_batch(arrays["hr"], lr, arrays["sam_mask"])
+    loss = objective(batch, arrays["t"].tolist(), arrays["noise"])
     assert float(loss.detach()) == pytest.approx(float(arrays["loss"]), abs=1e-5)
 
 
@@ -164,7 +161,7 @@ def loss_by_hand(
     _, alphas_bar = cosine_chain(diffusion.num_timesteps)
     total = 0.0
     for i, t in enumerate(steps):
-        hr, lr, spe, drawn = (part[i : i + 1] for part in (*tuple_of(batch), noise))
+        hr, lr, spe, drawn = (part[i : i + 1] for part in (batch.hr, batch.lr, batch.spe, noise))
         condition = model.condition(lr)
         x_start = ((hr - condition.base) * diffusion.residual_scale).clamp(-1, 1)
         in_x, in_target = shifts(of, t, diffusion.num_timesteps)
@@ -188,7 +185,7 @@ def test_diffusion_loss_follows_its_formula(
     model, batch, steps = tiny_model(model_config), make_batch(spe=0.3, size=3), (0, 4, 9)
     noise = torch.randn(batch.hr.shape, generator=torch.Generator().manual_seed(6))
     objective = Objective(model, replace(DENOISER, modulation=modulation))
-    loss = objective(*tuple_of(batch), steps, noise)
+    loss = objective(batch, steps, noise)
     expected = loss_by_hand(model, batch, steps, noise, modulation)
     assert float(loss) == pytest.approx(expected, rel=1e-4)
 
@@ -209,7 +206,7 @@ def untrained_loss(sigma: float, seed: int) -> float:
         8, 3, 64, 64, generator=torch.Generator().manual_seed(seed + 100)
     )
     # The encoder of an untrained model returns bicubic, here zero, so that hr is the residual.
-    batch = Batch(residual / 4.0, torch.zeros(8, 3, 16, 16), torch.zeros(8, 1, 64, 64))
+    batch = clean_batch(residual / 4.0, torch.zeros(8, 3, 16, 16), torch.zeros(8, 1, 64, 64))
     loss = loss_of(build_model(config), replace(DENOISER, loss="l2"), batch, seed)
     return float(loss.detach())
 
@@ -311,4 +308,5 @@ def test_a_precision_that_is_not_settled_is_refused() -> None:
 def test_the_batch_is_not_changed(config: TrainConfig) -> None:
     batch, again = make_batch(spe=0.3), make_batch(spe=0.3)
     loss_of(tiny_model(), config, batch)
-    assert all(map(torch.equal, tuple_of(batch), tuple_of(again)))
+    for name in ("hr", "lr", "spe"):
+        assert torch.equal(getattr(batch, name), getattr(again, name))

@@ -680,7 +680,7 @@ def draw(prepared: list[Prepared], batch: int) -> Batch:
     entries = [entry_of(record) for record in prepared]
     plan = CropPlan([entry.size for entry in entries], 32, 4)
     crops = plan.draw(batch, torch.Generator().manual_seed(0))
-    return cut(place_photos(entries, torch.device("cpu")), crops, 32, 4)
+    return cut(place_photos(entries, torch.device("cpu")), crops, plan)
 
 
 def steps_along(crop: Tensor) -> tuple[int, ...]:

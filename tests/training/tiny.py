@@ -10,9 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import (
+    NUM_LEVELS,
+    DiffusionConfig,
+    EncoderConfig,
+    ModelConfig,
+    UNetConfig,
+)
 from sam_diffsr_cli.data.cache import Entry, read_entry, write_photo
-from sam_diffsr_cli.data.crops import CropPlan, Regions, TrainingPhoto
+from sam_diffsr_cli.data.crops import Batch, CropPlan, Regions, TrainingPhoto
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.recipes.records import DataConfig, Recipe, Stage, TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
@@ -55,6 +61,12 @@ def photos(*, is_poisoned: bool = False) -> list[TrainingPhoto]:
         )
         for height, width in ((40, 48), (56, 51))
     ]
+
+
+def clean_batch(hr: Tensor, lr: Tensor, spe: Tensor) -> Batch:
+    """Return crops of photos that are clean, and told to be so."""
+    levels = torch.zeros(len(hr), NUM_LEVELS)
+    return Batch(hr, lr, spe, levels, levels)
 
 
 def source(

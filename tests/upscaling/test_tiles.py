@@ -130,14 +130,22 @@ def test_when_even_small_tiles_do_not_fit_it_is_an_error(
 
 @pytest.mark.parametrize(
     ("free", "tile"),
-    [(64 << 30, 256), (1 << 30, 64), (None, 256)],
-    ids=["plenty", "little", "unknown"],
+    [(64 << 30, 256), (2 << 30, 256), (1 << 29, 128), (1 << 20, 64), (None, 256)],
+    ids=["plenty", "enough", "little", "none", "unknown"],
 )
-def test_the_tile_follows_free_memory(
+def test_on_the_cpu_the_tile_follows_free_memory_only_where_it_is_short(
     free: int | None, tile: int, bundled: Upscaler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "free_memory", lambda _device: free)
     assert tiles.choose_tile(bundled, 6) == tile
+
+
+def test_workers_that_share_enough_memory_take_the_tile_of_one_process(
+    bundled: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "free_memory", lambda _device: 8 << 30)
+    for steps in (0, 6, 10, 100):
+        assert {tiles.choose_tile(bundled, steps, workers) for workers in (1, 2, 4)} == {256}
 
 
 def test_context_grows_with_the_number_of_steps() -> None:

@@ -269,6 +269,7 @@ def several_frames() -> Iterable[Case]:
         name="png-16-animated",
         file="anim-deep.png",
         make=p.deep_apng(),
+        bits=16,
         durations_ms=times[:2],
         loop=p.LOOP,
         near=4.0,
@@ -286,7 +287,7 @@ def several_frames() -> Iterable[Case]:
         options=("--format", "webp", "--lossless"),
         output="anim.webp",
         near=12.0,
-        **animated,
+        **(animated | {"loop": p.LOOP + 1}),  # GIF counts repeats, WebP plays
     )
     yield Case(
         name="tif-pages-to-png",

@@ -110,7 +110,8 @@ def look(path: Path) -> Found:
         xmp = tags.get(XMP_TAG, b"") if image.format == "TIFF" else info.get("xmp", b"")
         found_format, size = str(image.format), image.size
     deep = _deep(path, found_format)
-    bits = 16 if deep is not None and deep[0].dtype == np.uint16 else 8
+    is_deep_png = found_format == "PNG" and path.read_bytes()[24] == 16
+    bits = 16 if is_deep_png or (deep is not None and deep[0].dtype == np.uint16) else 8
     return Found(
         format=found_format,
         size=size,
@@ -157,7 +158,8 @@ def _deep(path: Path, image_format: str) -> list[p.Levels] | None:
     if image_format == "TIFF":
         with tifffile.TiffFile(path) as tiff:
             return [page.asarray() for page in tiff.pages if isinstance(page, tifffile.TiffPage)]
-    if image_format == "PNG" and path.read_bytes()[24] == 16:
+    data = path.read_bytes()
+    if image_format == "PNG" and data[24] == 16 and b"acTL" not in data:
         return [np.asarray(imagecodecs.png_decode(path.read_bytes()))]
     return None
 

@@ -18,6 +18,7 @@ HUGE = (
 BLOB_EDITS = 3
 BOXES = (
     b"ispe pixi av1C iloc iinf iprp ipma meta mvhd stsz stco stsc stts tkhd irot imir colr mdat"
+    b" hvcC clap clli mdcv pitm iref infe auxC jxlc jxlp Exif brob jbrd"
 ).split()
 
 
@@ -219,7 +220,7 @@ def _riff(data: bytearray, rng: Random) -> bytes:
 
 
 def _boxes(data: bytearray, rng: Random) -> bytes:
-    """Edit a field close to the name of a box of an AVIF."""
+    """Edit a field close to the name of a box of an AVIF, HEIC or JPEG XL."""
     found = [place for name in BOXES if (place := bytes(data).find(name)) >= 4]
     if not found:
         return bytes(data)
@@ -234,4 +235,5 @@ def _boxes(data: bytearray, rng: Random) -> bytes:
 _Aware = Callable[[bytearray, Random], bytes]
 _AWARE: dict[str, _Aware] = {
     "png": _png, "tif": _tiff, "jpg": _jpeg, "webp": _riff, "avif": _boxes,
+    "heic": _boxes, "jxl": _boxes,
 }  # fmt: skip

@@ -1,9 +1,11 @@
 """Small valid files of every format and mode that is read, as the start of a fuzz run."""
 
 import io
+import runpy
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -25,7 +27,23 @@ XMP = (
 
 def make_seeds() -> dict[str, bytes]:
     """Make every seed; the name ends in the suffix of the format."""
-    makers = (_pngs, _animated_pngs, _jpegs, _webps, _avifs, _gifs, _bmps, _tiffs, _deep_tiffs)
+    makers = [
+        _pngs,
+        _animated_pngs,
+        _jpegs,
+        _phone_jpegs,
+        _webps,
+        _avifs,
+        _gifs,
+        _bmps,
+        _tiffs,
+        _deep_tiffs,
+        _told_colours,
+        _deep_jpegs,
+        _deep_avifs,
+        _jxls,
+        _heics,
+    ]
     return {name: data for make in makers for name, data in make()}
 
 
@@ -153,6 +171,51 @@ def _jpegs() -> Iterator[tuple[str, bytes]]:
     yield "pair.jpg", _saved(_image("RGB"), "MPO", save_all=True, append_images=rest)
 
 
+PHONE_XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+    b' xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/"'
+    b' xmlns:GCamera="http://ns.google.com/photos/1.0/camera/"'
+    b' xmlns:Container="http://ns.google.com/photos/1.0/container/"'
+    b' xmlns:Item="http://ns.google.com/photos/1.0/container/item/"'
+    b' xmlns:xmpNote="http://ns.adobe.com/xmp/note/"'
+    b' xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/"'
+    b' xmlns:stArea="http://ns.adobe.com/xmp/sType/Area#"'
+    b' tiff:Orientation="6" hdrgm:Version="1.0" GCamera:MotionPhoto="1"'
+    b' xmpNote:HasExtendedXMP="0123456789ABCDEF0123456789ABCDEF">'
+    b'<mwg-rs:Regions rdf:parseType="Resource"><mwg-rs:RegionList><rdf:Bag><rdf:li>'
+    b'<rdf:Description><mwg-rs:Area stArea:x="0.2" stArea:y="0.3" stArea:w="0.1" stArea:h="0.1"/>'
+    b"</rdf:Description></rdf:li></rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>"
+    b'<Container:Directory><rdf:Seq><rdf:li rdf:parseType="Resource">'
+    b'<Container:Item Item:Semantic="GainMap" Item:Length="99"/></rdf:li>'
+    b"</rdf:Seq></Container:Directory></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+
+
+def _phone_jpegs() -> Iterator[tuple[str, bytes]]:
+    """What lies in and behind the JPEGs of phones and stereo cameras."""
+    bright = np.ones((32, 48, 4), np.float16)
+    bright[..., 0] = np.linspace(0, 4, 48)
+    gain_map = bytes(imagecodecs.ultrahdr_encode(bright, scale=2))
+    extension = b"http://ns.adobe.com/xmp/extension/\0" + b"0123456789ABCDEF" * 2
+    extension += struct.pack(">II", len(XMP), 0) + XMP
+    told = _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PHONE_XMP)
+    resources = b"Photoshop 3.0\0" + b"".join(
+        b"8BIM" + struct.pack(">HHI", number, 0, 16) + bytes(range(16))
+        for number in (1005, 1033, 1060, 2000)
+    )
+    told += _segment(0xE1, extension) + _segment(0xED, resources)
+    told += _segment(0xEB, b"JP\0\1\0\0\0\1\0\0\0<jumb\0\0\0\x1ejumdc2pa")
+    yield "gain-map.jpg", gain_map[:2] + told + gain_map[2:] + b"\0\0\0\x18ftypmp42"
+    views = [_image("RGB", shift) for shift in (0, 1)]
+    yield "views.jpg", _saved(views[0], "MPO", save_all=True, append_images=views[1:], exif=_exif())
+
+
 def _webps() -> Iterator[tuple[str, bytes]]:
     for mode in ("RGB", "RGBA"):
         yield f"lossy-{mode}.webp", _saved(_image(mode), "WEBP", quality=60)
@@ -268,3 +331,66 @@ def _deep_tiffs() -> Iterator[tuple[str, bytes]]:
         )
     for name, make in kinds.items():
         yield f"deep-{name}.tif", make()
+
+
+def _told_colours() -> Iterator[tuple[str, bytes]]:
+    """Write colours told by numbers."""
+    points = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+    chrm = chunk(b"gAMA", struct.pack(">I", 50_000)) + chunk(b"cHRM", points)
+    light = chunk(b"mDCV", bytes(range(24))) + chunk(b"cLLI", bytes(8))
+    for name, before in (
+        ("cicp", chunk(b"cICP", bytes((12, 13, 0, 1)))),
+        ("hdr", chunk(b"cICP", bytes((9, 16, 0, 1))) + light),
+        ("chrm", chrm),
+    ):
+        yield f"{name}.png", _raw_png(_levels(3), extra=before)
+    table = tuple(range(0, 65536, 257))
+    tags = [(318, 5, 2, (3127, 10000, 329, 1000)), (319, 5, 6, (64, 100, 33, 100) * 3)]
+    yield "told.tif", _tiff(_levels(3), photometric="rgb", extratags=[*tags, (301, 3, 256, table)])
+
+
+def _deep_jpegs() -> Iterator[tuple[str, bytes]]:
+    for channels in (1, 3):
+        levels = _levels(channels, np.uint16) >> 4
+        plain = levels[..., 0] if channels == 1 else levels
+        yield f"deep{channels}.jpg", bytes(imagecodecs.jpeg_encode(plain, bitspersample=12))
+    yield "lossless.jpg", bytes(imagecodecs.ljpeg_encode(_levels(1)[..., 0]))
+
+
+def _deep_avifs() -> Iterator[tuple[str, bytes]]:
+    for bits in (10, 12):
+        levels = _levels(4, np.uint16) >> (16 - bits)
+        options: dict[str, Any] = {
+            "bitspersample": bits,
+            "primaries": 9,
+            "transfer": 16,
+            "matrix": 9,
+        }
+        yield f"deep{bits}.avif", bytes(imagecodecs.avif_encode(levels, speed=10, **options))
+    codes: dict[str, Any] = {"primaries": 12, "transfer": 13, "matrix": 1}
+    yield "told.avif", bytes(imagecodecs.avif_encode(_levels(3), speed=10, **codes))
+
+
+def _jxls() -> Iterator[tuple[str, bytes]]:
+    for channels in (1, 2, 3, 4):
+        levels = _levels(channels, np.uint16 if channels > 2 else np.uint8)
+        plain = levels[..., 0] if channels == 1 else levels
+        yield f"exact{channels}.jxl", bytes(imagecodecs.jpegxl_encode(plain, lossless=True))
+    yield "lossy.jxl", bytes(imagecodecs.jpegxl_encode(_levels(3), distance=2.0))
+    light = _levels(3).astype(np.float32) / 128
+    yield "float.jxl", bytes(imagecodecs.jpegxl_encode(light, lossless=True))
+    frames = np.stack([_levels(3, shift=shift) for shift in range(3)])
+    yield "anim.jxl", bytes(imagecodecs.jpegxl_encode(frames, lossless=True))
+    whole = bytes(imagecodecs.jpegxl_encode(_levels(3), lossless=True, usecontainer=True))
+    exif = struct.pack(">I", 12 + len(_exif()) - 6) + b"Exif" + bytes(4) + _exif()[6:]
+    packed = b"xml " + bytes(imagecodecs.brotli_encode(XMP))
+    yield "beside.jxl", whole + exif + struct.pack(">I4s", 8 + len(packed), b"brob") + packed
+    jpeg = _saved(_image("RGB"), "JPEG", exif=_exif(), quality=80)
+    yield "jpeg.jxl", bytes(imagecodecs.jpegxl_encode_jpeg(jpeg))
+
+
+def _heics() -> Iterator[tuple[str, bytes]]:
+    path = Path(__file__).parents[1] / "pictures" / "heic_samples.py"
+    names = runpy.run_path(str(path))
+    for name in ("PLAIN", "DEEP", "ALPHA", "WITH_EXIF", "WITH_PROFILE"):
+        yield f"{name.lower()}.heic", names[name]

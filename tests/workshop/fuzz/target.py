@@ -7,7 +7,7 @@ from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.errors import SamsrError
 from sam_diffsr_cli.pictures.colour import colour_path
 from sam_diffsr_cli.pictures.encoders import WriteOptions
-from sam_diffsr_cli.pictures.formats import FORMATS, Format, format_named
+from sam_diffsr_cli.pictures.formats import FORMATS, Format, format_kept
 from sam_diffsr_cli.pictures.reading import read_head, read_picture
 from sam_diffsr_cli.pictures.records import Limits, Picture
 from sam_diffsr_cli.pictures.writing import (
@@ -39,7 +39,7 @@ def try_file(path: Path, out: Path, turn: int) -> str:
         return "refused"
     _check(picture)
     other = FORMATS[turn % len(FORMATS)]
-    for index, target in enumerate((format_named(picture.format), other)):
+    for index, target in enumerate((format_kept(picture.format), other)):
         _write(out / f"{index}{target.suffixes[0]}", picture, target, turn)
     return "decoded"
 

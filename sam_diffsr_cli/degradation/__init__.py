@@ -1,0 +1,1 @@
+"""What photos suffer before they are enlarged: blur, noise, shrinking and compression."""

@@ -1,0 +1,86 @@
+"""What a search of folders passed by: how many files of each kind, and why."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from sam_diffsr_cli.pictures.formats import is_readable_name
+from sam_diffsr_cli.pictures.kinds import HEAD_BYTES, kind_of
+
+__all__ = ["LeftOut"]
+
+MOST_LOOKED_INTO = 10_000
+"""Files below folders that are not entered are counted up to this many."""
+
+NO_SUFFIX = "no suffix of a picture; name them outright, or rename them"
+NOT_ENTERED = "--recursive enters subfolders"
+NO_PICTURE = "no picture that has a name here"
+HIDDEN = "hidden; name them outright"
+LINK = "links to folders are not followed"
+
+
+class LeftOut:
+    """Counts files by their kind and the reason why they are left out."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def pictures(self) -> int:
+        """How many are pictures, or files whose kind has a name; hidden ones are meant to stay."""
+        harmless = {NO_PICTURE, HIDDEN, LINK}
+        return sum(count for (_, reason), count in self.counts.items() if reason not in harmless)
+
+    def add_file(self, path: Path) -> None:
+        """Count a file that was not taken, by its first bytes."""
+        if path.name.startswith("."):
+            if is_readable_name(path):
+                self.counts["pictures", HIDDEN] += 1
+            return
+        self._add(path.suffix.lower(), _head_of(path))
+
+    def add_name(self, suffix: str) -> None:
+        """Count a file of a store, which is not opened, by its suffix."""
+        self._add(suffix.lower(), b"")
+
+    def _add(self, suffix: str, head: bytes) -> None:
+        kind = kind_of(head)
+        if kind is None:
+            self.counts[f"{suffix[1:]} files" if suffix else "files", NO_PICTURE] += 1
+        else:
+            self.counts[kind.name, kind.hint or NO_SUFFIX] += 1
+
+    def add_folder(self, folder: Path) -> None:
+        """Count the pictures below a folder that is not entered."""
+        if folder.is_symlink():
+            self.counts["links", LINK] += 1
+            return
+        seen = 0
+        for parent, folders, files in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            shown = [Path(parent) / name for name in files if not name.startswith(".")]
+            self.counts["pictures", NOT_ENTERED] += sum(map(is_readable_name, shown))
+            seen += len(files)
+            if seen > MOST_LOOKED_INTO:
+                break
+        self.counts += Counter()
+
+    def line(self) -> str | None:
+        """Say it in one line; None when nothing was left out."""
+        if not self.counts:
+            return None
+        named = (
+            f"{count} {name} ({reason})" for (name, reason), count in sorted(self.counts.items())
+        )
+        return f"left out of folders: {', '.join(named)}"
+
+
+def _head_of(path: Path) -> bytes:
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(HEAD_BYTES)
+    except OSError:
+        pass
+    return b""

@@ -1,0 +1,76 @@
+"""Photoshop's resources after enlarging: those that show or tell the picture of before are out."""
+
+import struct
+from typing import NamedTuple
+
+from sam_diffsr_cli.pictures.change import Change
+from sam_diffsr_cli.pictures.pixel_metadata import photoshop_rules
+from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
+
+__all__ = ["upright_resources"]
+
+
+SIGNATURES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
+RESOLUTION_BYTES = 16
+
+
+class _Resource(NamedTuple):
+    """A resource: its number, all its bytes, and where its data begin in them."""
+
+    number: int
+    whole: bytes
+    data: int
+
+
+def _split(body: bytes) -> tuple[list[_Resource], bytes]:
+    """Take resources apart, and what stands behind the last that can be read."""
+    found, place = [], 0
+    while body[place : place + 4] in SIGNATURES:
+        try:
+            (number, name) = struct.unpack_from(">HB", body, place + 4)
+            data = place + 6 + (name + 2) // 2 * 2
+            (size,) = struct.unpack_from(">I", body, data)
+        except struct.error:
+            break
+        end = data + 4 + size
+        if end > len(body):
+            break
+        # The last may lack its byte of padding.
+        end = min(end + size % 2, len(body))
+        found.append(_Resource(number, body[place:end], data + 4 - place))
+        place = end
+    return found, body[place:]
+
+
+def upright_resources(photoshop: bytes, change: Change) -> tuple[bytes, list[str]]:
+    """Act on the table of ``pixel_metadata``.
+
+    Args:
+        photoshop: The body of a JPEG's APP13 segment.
+        change: What happened to the pixels.
+
+    Returns:
+        The same without what is removed, and a name for each thing that the user is told of.
+    """
+    rules = photoshop_rules()
+    resources, rest = _split(photoshop.removeprefix(PHOTOSHOP_PREFIX))
+    kept: list[bytes] = []
+    told: list[str] = []
+    for each in resources:
+        row = rules.get(each.number)
+        if row is None or (row.rule == "remove if turned" and change.turn == 1):
+            kept.append(each.whole)
+        elif row.rule == "density":
+            kept.append(_swapped(each) if change.is_quarter else each.whole)
+        elif row.noted:
+            told.append(f"Photoshop's {row.title}")
+    return PHOTOSHOP_PREFIX + b"".join(kept) + rest, list(dict.fromkeys(told))
+
+
+def _swapped(resource: _Resource) -> bytes:
+    """Let the horizontal and the vertical resolution change places; each has 8 bytes."""
+    whole, place = resource.whole, resource.data
+    if len(whole) - place < RESOLUTION_BYTES:
+        return whole
+    head, data = whole[:place], whole[place:]
+    return head + data[8:16] + data[:8] + data[16:]

@@ -1,0 +1,83 @@
+"""What is settled before torch is loaded."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sam_diffsr_cli.process import OWN_SETTINGS, quiet_children, settle_waiting
+
+
+def clean() -> dict[str, str]:
+    """Return the environment without the settings at hand."""
+    return {name: value for name, value in os.environ.items() if name not in OWN_SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("load", "cores", "expected"),
+    [
+        (0.0, 2, {}),
+        (0.4, 2, {}),
+        (0.5, 2, {"OMP_WAIT_POLICY": "PASSIVE"}),
+        (3.0, 16, {}),
+        (4.0, 16, {"OMP_WAIT_POLICY": "PASSIVE"}),
+        (None, 2, {}),
+    ],
+)
+def test_threads_sleep_while_they_wait_where_the_machine_is_busy(
+    load: float | None, cores: int, expected: dict[str, str]
+) -> None:
+    environ: dict[str, str] = {}
+    settle_waiting(environ, load, cores)
+    assert environ == expected
+
+
+@pytest.mark.parametrize("name", OWN_SETTINGS)
+def test_what_the_user_set_stays(name: str) -> None:
+    environ = {name: "1"}
+    settle_waiting(environ, 9.0, 1)
+    assert environ == {name: "1"}
+
+
+def test_workers_are_told_to_sleep_while_they_wait_and_this_process_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in OWN_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    with quiet_children():
+        assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert "OMP_WAIT_POLICY" not in os.environ
+
+
+def test_workers_keep_what_the_user_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in OWN_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    with quiet_children():
+        assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other OpenMP libraries")
+@pytest.mark.parametrize(("load", "expected"), [(99.0, True), (0.0, False)], ids=["busy", "idle"])
+def test_the_command_settles_it_before_openmp_is_loaded(load: float, *, expected: bool) -> None:
+    """The library itself is asked, which prints its settings as it is loaded."""
+    code = (
+        "import os, sys\n"
+        f"os.getloadavg = lambda: ({load}, 0, 0)\n"
+        "sys.argv = ['samsr', 'models', 'info', 'default']\n"
+        "from sam_diffsr_cli.cli import app\n"
+        "app.app = lambda: None\n"
+        "app.main()\n"
+        "import torch\n"
+    )
+    told = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code],
+        env=clean() | {"OMP_DISPLAY_ENV": "VERBOSE"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "GOMP_SPINCOUNT = " in told.stderr
+    assert ("GOMP_SPINCOUNT = '0'" in told.stderr) == expected
