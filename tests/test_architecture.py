@@ -55,6 +55,11 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
+ROOMS = sorted(
+    path.name
+    for path in PACKAGE.iterdir()
+    if not path.name.startswith("_") and (path.is_dir() or path.suffix == ".py")
+)
 HEAVY = {"torch", "numpy", "PIL", "safetensors", "tifffile", "imagecodecs"}
 
 
@@ -139,3 +144,8 @@ def test_all_lists_name_what_is_defined() -> None:
         for node in tree.body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
                 assert set(ast.literal_eval(node.value)) <= defined, path
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_the_readme_names_every_room(name: str) -> None:
+    assert f"`{name}" in (ROOT / "README.md").read_text(encoding="utf-8")
