@@ -82,12 +82,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads(stdout)
 
 
+@pytest.mark.slow
 def test_a_real_run_is_one_document_of_version_1(told: Any) -> None:
     assert (told["samsr"], told["version"], told["status"]) == (1, __version__, "ok")
     assert (told["exit_code"], told["error"]) == (0, None)
     assert {"machine", "torch", "devices"} <= told.keys()
 
 
+@pytest.mark.slow
 def test_a_real_run_measures_every_row(told: Any) -> None:
     assert [(entry["steps"], entry["is_own_steps"]) for entry in told["rows"]] == [
         (2, True),
@@ -100,6 +102,7 @@ def test_a_real_run_measures_every_row(told: Any) -> None:
         assert entry["peak_memory_bytes"] > 2**26
 
 
+@pytest.mark.slow
 def test_a_real_run_measures_peaks_and_start(told: Any) -> None:
     (peaks,) = told["peaks"]
     assert min(peaks["matmul"], peaks["convolution"], peaks["bandwidth"]) > 1e6
