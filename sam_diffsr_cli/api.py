@@ -85,6 +85,8 @@ def upscale(
     sampler: Sampler | None = None,
     seed: int = 0,
     tile: int | None = None,
+    clean: int | None = None,
+    detail: int | None = None,
     progress: Callable[[float], None] = _ignore,
 ) -> Image.Image: ...
 
@@ -100,6 +102,8 @@ def upscale(
     sampler: Sampler | None = None,
     seed: int = 0,
     tile: int | None = None,
+    clean: int | None = None,
+    detail: int | None = None,
     progress: Callable[[float], None] = _ignore,
 ) -> np.ndarray: ...
 
@@ -114,6 +118,8 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
     sampler: Sampler | None = None,
     seed: int = 0,
     tile: int | None = None,
+    clean: int | None = None,
+    detail: int | None = None,
     progress: Callable[[float], None] = _ignore,
 ) -> Image.Image | np.ndarray:
     """Enlarge one image.
@@ -130,6 +136,9 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         seed: Same seed, same picture; 0 to 2^63 - 1.
         tile: Longest side of a tile in pixels of ``image``, 0 for one piece, else 16 or more; None
             is by the free memory. It does not show in the result.
+        clean: How dirty the image is taken for, 0 (clean) to 100 (as dirty as any that the model
+            was trained on); None is by the model's estimate.
+        detail: From faithful to vivid, 0 to 100; None is that of ``quality``.
         progress: Called with the share that is done, in (0, 1].
 
     Returns:
@@ -147,7 +156,15 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         raise InputError(f"expected a Pillow image or an array, got {type(image).__name__}")
     check_scale(scale)
     upscaler = model if isinstance(model, Upscaler) else load(model)
-    options = SamplingOptions(quality=quality, steps=steps, sampler=sampler, seed=seed, tile=tile)
+    options = SamplingOptions(
+        quality=quality,
+        steps=steps,
+        sampler=sampler,
+        seed=seed,
+        tile=tile,
+        clean=clean,
+        detail=detail,
+    )
     wanted = Run(
         upscaler=upscaler,
         sampling=resolve_sampling(upscaler, options),

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from sam_diffsr_cli.config import SAMPLERS, Quality, Sampler
+from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.strict import require
 
-__all__ = ["MOST_CLEAN", "SamplingConfig", "SamplingOptions"]
+__all__ = ["MOST_CLEAN", "SamplingConfig", "SamplingOptions", "parse_clean"]
 
 MOST_CLEAN = 100
 """Percent of the dirtiest photo that a model was trained on."""
@@ -48,6 +49,9 @@ class SamplingOptions:
         sampler: Way down the chain.
         seed: Same seed, same picture; 0 .. 2^63 - 1.
         tile: Longest side of a tile in input pixels, 0 for one piece.
+        clean: How dirty photos are taken for, 0 (clean) to 100 (as dirty as any that the model was
+            trained on); None is by the model's estimate of each.
+        detail: From faithful to vivid, 0 to 100: how far up the chain starts, 0 for not at all.
     """
 
     quality: Quality = "balanced"
@@ -55,3 +59,20 @@ class SamplingOptions:
     sampler: Sampler | None = None
     seed: int = 0
     tile: int | None = None
+    clean: int | None = None
+    detail: int | None = None
+
+
+def parse_clean(text: str) -> int | None:
+    """Read ``auto`` (None), ``off`` (0), or a whole number of 0 to 100.
+
+    Raises:
+        InputError: It is none of these.
+    """
+    if text == "auto":
+        return None
+    if text == "off":
+        return 0
+    if text.isascii() and text.isdigit() and int(text) <= MOST_CLEAN:
+        return int(text)
+    raise InputError(f"--clean {text}: allowed are auto, off, and 0 to {MOST_CLEAN}")

@@ -6,7 +6,7 @@ enlarged. A picture that fails is an outcome, not an end; running out of disk sp
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -42,7 +42,8 @@ class Stages:
 class Outcome:
     """What became of a job; seconds are those of its own reading, enlarging and writing.
 
-    ``worker`` is the number of the one that did it, None without workers.
+    ``worker`` is the number of the one that did it, None without workers. ``levels`` is how dirty
+    the picture was taken for, None where the model is not told.
     """
 
     job: Job
@@ -50,6 +51,7 @@ class Outcome:
     error: SamsrError | None = None
     notes: list[str] = field(default_factory=list)
     left_out: tuple[Part, ...] = ()
+    levels: Mapping[str, float] | None = None
     size_in: tuple[int, int] | None = None
     size_out: tuple[int, int] | None = None
     frames: int = 1
@@ -182,6 +184,7 @@ def _enlarge(
     )
     if result is not None:
         outcome.size_out = result.size
+        outcome.levels = result.levels
         outcome.left_out = tuple(part for part in result.parts if is_left_out(part))
     return result
 

@@ -83,6 +83,7 @@ def _file_entry(outcome: Outcome) -> dict[str, Any]:
             "enlarge": round(outcome.enlarge_s, 4),
             "write": round(outcome.write_s, 4),
         },
+        "levels": None if outcome.levels is None else dict(outcome.levels),
         "worker": outcome.worker,
         "notes": list(outcome.notes),
         "left_out": [

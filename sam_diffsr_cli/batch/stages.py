@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +16,7 @@ from sam_diffsr_cli.atomic import atomic_path, make_folder
 from sam_diffsr_cli.batch.pipeline import Stages
 from sam_diffsr_cli.batch.plan import Job, Naming
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, is_remote_there, put
+from sam_diffsr_cli.degradation.levels import Levels
 from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_kept, format_of
@@ -29,6 +30,7 @@ from sam_diffsr_cli.pictures.writing import (
     prepare_metadata,
 )
 from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.upscaling.cleaning import find_levels
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.passes import final_size
@@ -50,9 +52,15 @@ class Settings:
     options: WriteOptions
 
 
-def make_record(settings: Settings) -> str:
-    """Say in JSON how a picture was made, so that it can be made again."""
-    return json.dumps(_record(settings), separators=(",", ":"))
+def make_record(settings: Settings, levels: Mapping[str, float] | None = None) -> str:
+    """Say in JSON how a picture was made, so that it can be made again.
+
+    ``levels`` is how dirty it was taken for, where the model is told.
+    """
+    record = _record(settings)
+    if levels is not None:
+        record["levels"] = dict(levels)
+    return json.dumps(record, separators=(",", ":"))
 
 
 def describe_making(settings: Settings) -> dict[str, Any]:
@@ -63,7 +71,8 @@ def describe_making(settings: Settings) -> dict[str, Any]:
 
 
 def _record(settings: Settings) -> dict[str, Any]:
-    upscaler = settings.upscaler
+    upscaler, sampling = settings.upscaler, settings.sampling
+    diffusion = upscaler.config.diffusion
     return {
         "tool": f"samsr {__version__}",
         "model": upscaler.name,
@@ -72,6 +81,8 @@ def _record(settings: Settings) -> dict[str, Any]:
         "steps": settings.sampling.steps,
         "sampler": settings.sampling.sampler,
         "seed": settings.sampling.seed,
+        "clean": "auto" if sampling.clean is None else sampling.clean,
+        "detail": diffusion.detail_of(sampling.start) if sampling.steps else 0,
         "precision": upscaler.precision,
         "device": upscaler.device.type,
     }
@@ -85,7 +96,6 @@ def make_stages(settings: Settings, report: Report, standard_input: bytes = b"")
         report: Receives each job's share done.
         standard_input: Read beforehand, since a thread that waits for it could not be stopped.
     """
-    record = make_record(settings)
 
     def read(job: Job) -> Picture:
         return _read(job, settings, standard_input)
@@ -94,7 +104,7 @@ def make_stages(settings: Settings, report: Report, standard_input: bytes = b"")
         return _enlarge(job, picture, settings, (notify, report))
 
     def write(job: Job, picture: Picture) -> tuple[str, ...]:
-        return _write(job, picture, settings, record)
+        return _write(job, picture, settings, make_record(settings, picture.levels))
 
     return Stages(read=read, enlarge=enlarge, write=write)
 
@@ -162,6 +172,7 @@ def _enlarge(
     check_fits(name, picture, sizes, target, lossless=settings.options.lossless)
     folder = _make_folder(job.target)
     count, frames = len(picture.frames), []
+    levels = _levels_of(picture, settings)
     for index, frame in enumerate(picture.frames):
 
         def progress(share: float, before: int = index) -> None:
@@ -172,13 +183,27 @@ def _enlarge(
             sampling=settings.sampling,
             scale=settings.scale,
             folder=folder,
+            levels=levels,
             progress=progress,
             notify=notify,
         )
         pixels = enlarge_frame(run, frame.pixels, picture.metadata.of_page(index).icc)
         frames.append(replace(frame, pixels=pixels))
     parts = () if settings.options.strip_metadata else settle(picture.parts, target.name)
-    return replace(picture.with_frames(tuple(frames)), parts=parts)
+    told = levels._asdict() if settings.upscaler.config.encoder.num_levels else None
+    return replace(picture.with_frames(tuple(frames)), parts=parts, levels=told)
+
+
+def _levels_of(picture: Picture, settings: Settings) -> Levels:
+    """Decide how dirty a picture is taken for: by its first frame, the same for all of them."""
+    compression = 0.0 if picture.quality is None else (100 - picture.quality) / 100
+    return find_levels(
+        settings.upscaler,
+        settings.sampling.clean,
+        picture.frames[0].pixels,
+        picture.metadata.of_page(0).icc,
+        compression,
+    )
 
 
 def _make_folder(target: Place | None) -> Path:

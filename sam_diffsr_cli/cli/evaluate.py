@@ -7,6 +7,7 @@ import typer
 
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
 from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.sampling_config import parse_clean
 
 __all__ = ["evaluate"]
 
@@ -29,6 +30,21 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
             rich_help_panel=WHAT,
         ),
     ] = None,
+    degrade: Annotated[
+        str | None,
+        typer.Option(
+            help="What made inputs suffer: jpeg:75, jpeg:30,75 (twice, the first grid shifted), "
+            "noise:10, or photo.",
+            show_default="nothing",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    clean: Annotated[
+        str,
+        typer.Option(
+            help="As in `samsr upscale`.", metavar="auto|off|0..100", rich_help_panel=WHAT
+        ),
+    ] = "auto",
     method: Annotated[
         list[str] | None,
         typer.Option(
@@ -99,6 +115,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
     options = EvaluateOptions(
         data=tuple(data),
         lr=lr,
+        degrade=degrade,
+        clean=parse_clean(clean),
         methods=tuple(dict.fromkeys(methods)) or ("default",),
         seeds=seeds,
         protocol=protocol,

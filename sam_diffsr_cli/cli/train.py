@@ -94,6 +94,14 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         float | None,
         _option(RECIPE, "Highest rate of both stages.", show_default="0.0005, 0.0003"),
     ] = None,
+    degrade: Annotated[
+        Literal["none", "photo", "second-order"] | None,
+        _option(
+            RECIPE,
+            "What crops suffer: blur, noise and compression, or as Real-ESRGAN.",
+            show_default="none",
+        ),
+    ] = None,
     modulation: Annotated[
         Literal["none", "released", "paper"] | None,
         _option(RECIPE, "How masks shift the noise.", show_default="released"),
@@ -164,6 +172,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         accumulate=accumulate,
         patch=patch,
         learning_rate=learning_rate,
+        degrade=degrade,
         modulation=modulation,
         mask_norm=mask_norm,
         seed=seed,

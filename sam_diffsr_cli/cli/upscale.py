@@ -9,7 +9,7 @@ from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
 from sam_diffsr_cli.cli.render import Result
 from sam_diffsr_cli.config import Quality, Sampler
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.sampling_config import SamplingOptions
+from sam_diffsr_cli.sampling_config import SamplingOptions, parse_clean
 
 __all__ = ["upscale"]
 
@@ -57,6 +57,24 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         Sampler | None,
         typer.Option(
             help="Way down the chain.", show_default="that of --quality", rich_help_panel=RESULT
+        ),
+    ] = None,
+    clean: Annotated[
+        str,
+        typer.Option(
+            help="Clean compression and noise: auto by the estimate, off, or 0 to 100.",
+            metavar="auto|off|0..100",
+            rich_help_panel=RESULT,
+        ),
+    ] = "auto",
+    detail: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=100,
+            help="From faithful (0: no diffusion) to vivid (100).",
+            show_default="that of --quality",
+            rich_help_panel=RESULT,
         ),
     ] = None,
     seed: Annotated[
@@ -186,7 +204,13 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     options = BatchOptions(
         scale=scale,
         sampling=SamplingOptions(
-            quality=quality, steps=steps, sampler=sampler, seed=seed or 0, tile=tile
+            quality=quality,
+            steps=steps,
+            sampler=sampler,
+            seed=seed or 0,
+            tile=tile,
+            clean=parse_clean(clean),
+            detail=detail,
         ),
         image_format=image_format,
         file_quality=file_quality,

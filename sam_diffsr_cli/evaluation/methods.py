@@ -53,7 +53,9 @@ class Method:
     results: ResultFolder | None = None
 
 
-def make_method(text: str, upscaler: Upscaler, tile: int | None = None) -> Method:
+def make_method(
+    text: str, upscaler: Upscaler, tile: int | None = None, clean: int | None = None
+) -> Method:
     """Make the method that ``text`` names.
 
     Args:
@@ -61,6 +63,7 @@ def make_method(text: str, upscaler: Upscaler, tile: int | None = None) -> Metho
             ``steps:N:SAMPLER``, or a folder of finished results, also as ``name=folder``.
         upscaler: The model, for those with steps; its scale is everybody's.
         tile: As in ``SamplingConfig``; None is chosen by free memory.
+        clean: As in ``SamplingConfig``.
 
     Raises:
         InputError: It names nothing, or the steps are out of range.
@@ -69,16 +72,19 @@ def make_method(text: str, upscaler: Upscaler, tile: int | None = None) -> Metho
         return Method(name=text, steps=None, is_random=False, enlarge=_filter(text, upscaler))
     if text in LEVELS:
         level = upscaler.config.diffusion.level(LEVELS[text])
-        return _model(text, upscaler, SamplingConfig(**level._asdict()), tile)
+        return _model(text, upscaler, SamplingConfig(**level._asdict(), clean=clean), tile)
     if match := STEPS.fullmatch(text):
         steps = int(match["steps"])
         sampler = match["sampler"] or upscaler.config.diffusion.sampling_sampler
-        check_steps(upscaler.config, steps)
+        check_steps(upscaler.config, steps, upscaler.config.diffusion.sampling_start)
         if sampler not in SAMPLERS:
             raise InputError(
                 f"--method {text}: unknown sampler {sampler}", hint=f"one of {', '.join(SAMPLERS)}"
             )
-        sampling = SamplingConfig(steps=steps, sampler=cast("Sampler", sampler))
+        start = upscaler.config.diffusion.sampling_start
+        sampling = SamplingConfig(
+            steps=steps, sampler=cast("Sampler", sampler), start=start, clean=clean
+        )
         return _model(text.replace(":", " "), upscaler, sampling, tile)
     name, equals, place = ("", "", text) if Path(text).is_dir() else text.partition("=")
     folder = Path(place if equals else text)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from sam_diffsr_cli import __version__
+from sam_diffsr_cli.degradation.specs import Degradation, parse_degradation
 from sam_diffsr_cli.device import resolve_device, resolve_precision
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.evaluation.methods import make_method
@@ -25,6 +26,9 @@ class EvaluateOptions:
     Attributes:
         data: Folders of true pictures, ``FOLDER:N`` for the first N, ``NAME=FOLDER``.
         lr: Folder of inputs of the same names; None makes them by MATLAB's bicubic.
+        degrade: What inputs that are made suffer: ``jpeg:75``, ``jpeg:30,75``, ``noise:10``,
+            ``photo``; None for nothing.
+        clean: As in ``SamplingOptions``.
         methods: ``default``, ``fast``, ``best``, ``plain``, ``steps:N[:SAMPLER]``, ``bicubic``,
             ``lanczos``, or folders of results.
         seeds: Draws of what is random.
@@ -40,6 +44,8 @@ class EvaluateOptions:
 
     data: tuple[str, ...]
     lr: Path | None = None
+    degrade: str | None = None
+    clean: int | None = None
     methods: tuple[str, ...] = ("default",)
     seeds: int = 1
     protocol: str = "standard"
@@ -73,7 +79,10 @@ def count_results(plan: Plan) -> int:
 def _plan_with(options: EvaluateOptions, upscaler: Upscaler) -> Plan:
     scale = upscaler.config.scale
     sets = [find_set(place, options.out) for place in options.data]
-    methods = [make_method(text, upscaler, options.tile) for text in options.methods]
+    methods = [make_method(text, upscaler, options.tile, options.clean) for text in options.methods]
+    degradation = None if options.degrade is None else parse_degradation(options.degrade)
+    if degradation is not None and options.lr is not None:
+        raise InputError("--degrade and --lr exclude each other: those inputs are made already")
     for names, noun in (
         ([plain_name(one.name) for one in sets], "sets"),
         ([plain_name(one.name) for one in methods], "methods"),
@@ -84,7 +93,7 @@ def _plan_with(options: EvaluateOptions, upscaler: Upscaler) -> Plan:
     protocol = find_protocol(options.protocol, scale, options.shave)
     lpips = None if options.lpips == "none" else make_lpips(options.lpips, upscaler.device)
     uses_model = any(method.steps is not None for method in methods)
-    facts = _facts(options, upscaler, uses_model=uses_model)
+    facts = _facts(options, upscaler, degradation, uses_model=uses_model)
     return Plan(
         sets=sets,
         methods=methods,
@@ -95,12 +104,21 @@ def _plan_with(options: EvaluateOptions, upscaler: Upscaler) -> Plan:
         lpips=lpips,
         out=options.out,
         identity={**protocol.facts, **facts},
+        degradation=degradation,
     )
 
 
-def _facts(options: EvaluateOptions, upscaler: Upscaler, *, uses_model: bool) -> dict[str, str]:
+def _facts(
+    options: EvaluateOptions,
+    upscaler: Upscaler,
+    degradation: Degradation | None,
+    *,
+    uses_model: bool,
+) -> dict[str, str]:
     """Return what else a reader must know; of the model only where it was run."""
     given = "MATLAB bicubic on uint8" if options.lr is None else f"given, {options.lr.resolve()}"
+    if degradation is not None:
+        given = f"{degradation.sentence}; LR-PSNR against the input before that"
     packages = ("torch",) if options.lpips == "none" else ("torch", "lpips")
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     facts = {
@@ -113,4 +131,6 @@ def _facts(options: EvaluateOptions, upscaler: Upscaler, *, uses_model: bool) ->
         facts["model"] = f"{upscaler.name}, sha256 {upscaler.digest[:16]}"
         facts["default steps"] = str(upscaler.config.diffusion.sampling_steps)
         facts["device"] = f"{upscaler.device}, {upscaler.precision}"
+        if upscaler.config.encoder.num_levels:
+            facts["clean"] = "auto" if options.clean is None else str(options.clean)
     return facts

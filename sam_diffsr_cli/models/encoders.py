@@ -179,10 +179,12 @@ class LevelEstimator(nn.Module):
         self.conv_out = nn.Conv2d(2 * width, 2 * num_levels, 1)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Map ``lr`` ``(B, 3, h, w)`` in [-1, 1], sides at least 16, to ``(B, num_levels)``.
+        """Map ``lr`` ``(B, 3, h, w)`` in [-1, 1] to levels ``(B, num_levels)``, about in [0, 1].
 
-        The levels are about in [0, 1].
+        Photos smaller than two squares are mirrored up to that.
         """
+        missing = [max(0, 2 * SQUARE - int(length)) for length in lr.shape[-2:]]
+        lr = resize.mirror_pad(lr, (0, missing[0]), (0, missing[1]))
         fine = lr - avg_pool2d(lr, 3, stride=1, padding=1, count_include_pad=False)
         first = self.conv1(torch.cat([lr, FINE_GAIN * fine], dim=1))
         both = torch.cat([first, self.conv2(leaky_relu(first, LEAK))], dim=1)

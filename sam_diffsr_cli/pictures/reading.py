@@ -22,6 +22,7 @@ from sam_diffsr_cli.pictures.channels import gray_again, same_channels
 from sam_diffsr_cli.pictures.colour import srgb_levels
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
 from sam_diffsr_cli.pictures.gif import read_loop
+from sam_diffsr_cli.pictures.jpeg_quality import jpeg_quality
 from sam_diffsr_cli.pictures.jxl import JXL_NAME, jpeg_inside
 from sam_diffsr_cli.pictures.listers import list_parts
 from sam_diffsr_cli.pictures.modes import SWAPPED, frame_pixels, is_deep, turn_upright
@@ -163,6 +164,7 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
             parts=list_parts(_format_name(image), file, metadata),
             turned=turn,
             bits=boxes.bits if boxes is not None and boxes.bits > 8 else None,
+            quality=jpeg_quality(getattr(image, "quantization", {})),
         )
 
 

@@ -4,6 +4,7 @@ Pixels are ``(H, W, C)``, uint8 or uint16, with 1 (gray), 2 (gray, alpha), 3 (RG
 channels; alpha is not premultiplied. A still picture has one frame.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -102,7 +103,8 @@ class Picture:
     ever); ``notes`` are sentences for the user on what could not be taken as it is, and ``parts``
     is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in the file,
     and ``read_size`` the upright height and width they had there (None: they have it still).
-    ``bits`` says how many of the 16 of deep pixels mean something (None: all).
+    ``bits`` says how many of the 16 of deep pixels mean something (None: all). ``quality`` is what
+    the tables of a JPEG say it was saved with. ``levels`` is how dirty it was taken for.
     """
 
     format: str
@@ -115,6 +117,8 @@ class Picture:
     turned: int = 1
     read_size: tuple[int, int] | None = None
     bits: int | None = None
+    quality: int | None = None
+    levels: Mapping[str, float] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -54,6 +54,7 @@ class TrainOptions:
         accumulate: Pieces a batch is computed in.
         patch: Side of a crop in pixels.
         learning_rate: Highest rate of both stages.
+        degrade: What crops suffer: ``none``, ``photo`` or ``second-order``.
         modulation: How masks shift the noise: ``none``, ``released`` or ``paper``.
         mask_norm: Mean over the ``image``, or the ``region``.
         seed: Decides everything random.
@@ -87,6 +88,7 @@ class TrainOptions:
     accumulate: int | None = None
     patch: int | None = None
     learning_rate: float | None = None
+    degrade: str | None = None
     modulation: str | None = None
     mask_norm: str | None = None
     seed: int | None = None
@@ -108,6 +110,7 @@ class TrainOptions:
             "accumulate": self.accumulate,
             "patch": self.patch,
             "learning_rate": self.learning_rate,
+            "degrade.kind": self.degrade,
             "modulation": self.modulation,
             "mask_norm": self.mask_norm,
             "seed": self.seed,

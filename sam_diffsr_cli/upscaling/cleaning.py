@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli import resize
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import number_format
 from sam_diffsr_cli.pictures.colour import ColourPath, colour_path
@@ -17,9 +16,6 @@ __all__ = ["CLEAN_BELOW", "estimate_levels", "find_levels"]
 
 WINDOW, MOST_WINDOWS = 128, 4
 """Side of the windows that are looked at, in pixels, and how many at most along each axis."""
-
-LEAST_SIDE = 16
-"""Smaller photos are mirrored up to this side, which the estimator's strides need."""
 
 CLEAN_BELOW = Levels(compression=0.06, noise=0.05, blur=0.12)
 """A photo whose levels are all estimated below these is taken for clean."""
@@ -84,13 +80,11 @@ def estimate_levels(upscaler: Upscaler, pixels: np.ndarray, icc: bytes | None = 
 
 
 def _to_unit(colours: np.ndarray, path: ColourPath | None) -> Tensor:
-    """Return sRGB in [0, 1], ``(1, 3, h, w)``, mirrored up to the least side."""
+    """Return sRGB in [0, 1], ``(1, 3, h, w)``."""
     if path is not None:
         wide = colours if colours.dtype == np.uint16 else colours.astype(np.uint16) * 257
         colours = path.to_srgb(wide)
-    unit = unit_tensor(np.ascontiguousarray(colours)).expand(-1, 3, -1, -1)
-    missing = [max(0, LEAST_SIDE - int(length)) for length in unit.shape[-2:]]
-    return resize.mirror_pad(unit, (0, missing[0]), (0, missing[1]))
+    return unit_tensor(np.ascontiguousarray(colours)).expand(-1, 3, -1, -1)
 
 
 def _spans(length: int) -> list[slice]:

@@ -1,12 +1,14 @@
 """From what a user says of a run to the run: the model and the free memory decide the rest."""
 
-from sam_diffsr_cli.config import QUALITIES
+from sam_diffsr_cli.config import QUALITIES, Level
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
 
 __all__ = ["resolve_sampling"]
+
+MOST_DETAIL = 100
 
 
 def resolve_sampling(
@@ -24,13 +26,54 @@ def resolve_sampling(
     """
     if options.quality not in QUALITIES:
         raise InputError(f"--quality {options.quality}: allowed are {', '.join(QUALITIES)}")
-    usual, own = upscaler.config.diffusion.level(options.quality)
-    steps = usual if options.steps is None else options.steps
-    check_steps(upscaler.config, steps)
+    level = _with_detail(upscaler, options)
+    steps = level.steps if options.steps is None else options.steps
+    if options.detail == 0:
+        steps = 0
+    check_steps(upscaler.config, steps, level.start)
+    if options.clean and not upscaler.config.encoder.num_levels:
+        raise InputError(
+            f"--clean {options.clean}: this model was not trained to clean",
+            hint="leave it out, or use a model whose `samsr models info` shows levels",
+        )
     tile = choose_tile(upscaler, steps, sharing) if options.tile is None else options.tile
     try:
         return SamplingConfig(
-            steps=steps, sampler=options.sampler or own, tile=tile, seed=options.seed
+            steps=steps,
+            sampler=options.sampler or level.sampler,
+            tile=tile,
+            seed=options.seed,
+            start=level.start if steps else 0,
+            clean=options.clean,
         )
     except ConfigError as error:
         raise InputError(f"--{error}") from error
+
+
+def _with_detail(upscaler: Upscaler, options: SamplingOptions) -> Level:
+    """Return the level of quality, started where ``--detail`` says.
+
+    Raises:
+        InputError: It is out of range, or says what another option contradicts.
+    """
+    diffusion = upscaler.config.diffusion
+    level, detail = diffusion.level(options.quality), options.detail
+    if detail is None:
+        return level
+    if not 0 <= detail <= MOST_DETAIL:
+        raise InputError(f"--detail {detail}: allowed are 0 to {MOST_DETAIL}")
+    if detail == 0 and options.steps:
+        raise InputError(
+            f"--detail 0 takes no steps, and --steps is {options.steps}", hint="leave one out"
+        )
+    if options.quality == "plain":
+        raise InputError(
+            "--detail and --quality plain exclude each other: that is the whole published chain",
+            hint="leave one out",
+        )
+    if detail and not (level.steps if options.steps is None else options.steps):
+        raise InputError(
+            f"--detail {detail} has no meaning without steps of the diffusion",
+            hint="use --quality balanced or best",
+        )
+    return level._replace(start=diffusion.start_of(detail)) if detail else level

@@ -35,7 +35,8 @@ def upscaler() -> Upscaler:
 @pytest.fixture
 def case() -> Case:
     hr = np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)
-    return Case(hr, np.random.default_rng(1).integers(0, 256, (8, 10, 3), dtype=np.uint8))
+    lr = np.random.default_rng(1).integers(0, 256, (8, 10, 3), dtype=np.uint8)
+    return Case(hr, lr, lr)
 
 
 def test_bicubic_is_matlabs(upscaler: Upscaler, case: Case) -> None:
