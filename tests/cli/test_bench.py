@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sam_diffsr_cli import __version__
-from sam_diffsr_cli.benchmark import processes, run
+from sam_diffsr_cli.benchmark import run, session
 from sam_diffsr_cli.benchmark.records import Effort, Failed, Row, StartUp
 from sam_diffsr_cli.benchmark.report import make_table
 from sam_diffsr_cli.checkpoints.registry import bundled_weights
@@ -65,10 +65,10 @@ class Made:
 def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     """Let nothing be measured."""
     made = Made()
-    monkeypatch.setattr(run, "run_cases", made.run_cases)
-    monkeypatch.setattr(run, "settle_peaks", list)
-    monkeypatch.setattr(processes, "time_start", made.time_start)
-    monkeypatch.setattr(processes, "load_now", lambda: made.load)
+    monkeypatch.setattr(session, "run_cases", made.run_cases)
+    monkeypatch.setattr(session, "settle_peaks", list)
+    monkeypatch.setattr(session, "time_start", made.time_start)
+    monkeypatch.setattr(session, "load_now", lambda: made.load)
     return made
 
 
