@@ -42,8 +42,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"checkpoints", "sampling"}),
     frozenset({"upscaling"}),
     # The use-cases, each of which may use those before it.
-    frozenset({"batch"}),
-    frozenset({"masks.work"}),
+    frozenset({"batch", "masks.work"}),
     frozenset({"comparison"}),
     frozenset({"evaluation"}),
     frozenset({"training"}),

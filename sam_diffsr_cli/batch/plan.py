@@ -59,6 +59,7 @@ class Job:
     ``is_occupied`` when something of the output's name is there already; ``is_done`` when that is
     taken for the output; ``is_input`` when it is a picture of the plan, its own or another's, which
     must not be lost; ``is_own`` when it was written for this job, and may be written again.
+    ``index`` is its place in the plan.
     """
 
     source: Source
@@ -67,6 +68,14 @@ class Job:
     is_done: bool = False
     is_input: bool = False
     is_own: bool = False
+    index: int = field(default=0, compare=False)
+
+    def absolute(self) -> "Job":
+        """Name its files so that they are found from any folder."""
+        path, target = self.source.path, self.target
+        path = path.absolute() if isinstance(path, Path) else path
+        target = target.absolute() if isinstance(target, Path) else target
+        return replace(self, source=replace(self.source, path=path), target=target)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,7 +132,8 @@ def plan_jobs(sources: Sequence[Source], naming: Naming, past: Past | None = Non
         jobs = [j for j in jobs if j.source.path is None or _key(j.source.path) not in taken]
     inputs = {_identity(job.source.path) for job in jobs} - {None}
     look = _Look(naming.on_exists, taken, inputs, is_present)
-    return [job if job.is_done or job.is_own else look(job) for job in jobs]
+    looked = (job if job.is_done or job.is_own else look(job) for job in jobs)
+    return [replace(job, index=index) for index, job in enumerate(looked)]
 
 
 def _remember(job: Job, past: Past, is_present: "Presence") -> Job:

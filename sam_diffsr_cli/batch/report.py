@@ -13,7 +13,7 @@ __all__ = ["failure_of", "make_document"]
 
 
 def failure_of(
-    outcomes: Sequence[Outcome], count: int, *, is_stopped: bool = False
+    outcomes: Sequence[Outcome], count: int, *, is_stopped: bool = False, passed_by: int = 0
 ) -> SamsrError | None:
     """Decide what the process ends with; None when all is well.
 
@@ -21,6 +21,7 @@ def failure_of(
         outcomes: Of the pictures that were reached.
         count: Of all pictures.
         is_stopped: Whether the user stopped it.
+        passed_by: How many pictures folders hold that must be taken and were not.
     """
     failed = [outcome.error for outcome in outcomes if outcome.error is not None]
     done = sum(outcome.status == "done" for outcome in outcomes)
@@ -36,6 +37,9 @@ def failure_of(
         return DiskFullError(f"no space left; {summary}", hint=full.hint)
     if failed:
         return PartialFailure(f"{len(failed)} of {count} pictures failed; {summary}")
+    if passed_by:
+        files = "1 file was" if passed_by == 1 else f"{passed_by} files were"
+        return PartialFailure(f"{files} left out of folders (--strict); {summary}")
     return None
 
 
@@ -47,7 +51,6 @@ def make_document(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         outcomes: One for each picture that was reached, in any order.
     """
     plan = batch.estimate
-    place = {id(job): index for index, job in enumerate(batch.jobs)}
     return {
         "made_by": json.loads(make_record(batch.settings)),
         "plan": {
@@ -58,10 +61,12 @@ def make_document(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, Any]:
             "megapixels_out": round(plan.megapixels_out, 3),
             "is_sampled": plan.is_sampled,
         },
-        # Workers finish in any order; the document is in that of the plan.
-        "files": [
-            _file_entry(outcome) for outcome in sorted(outcomes, key=lambda o: place[id(o.job)])
+        "left_out": [
+            {"kind": kind, "count": count, "reason": reason}
+            for (kind, reason), count in sorted(batch.left_out.counts.items())
         ],
+        # Workers finish in any order; the document is in that of the plan.
+        "files": [_file_entry(outcome) for outcome in sorted(outcomes, key=lambda o: o.job.index)],
     }
 
 

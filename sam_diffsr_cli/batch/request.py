@@ -28,6 +28,7 @@ from sam_diffsr_cli.pictures.formats import (
     format_of,
     is_picture_name,
 )
+from sam_diffsr_cli.pictures.left_out import LeftOut
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingOptions
 from sam_diffsr_cli.upscaling.frames import check_scale
@@ -51,6 +52,7 @@ class BatchOptions:
         lossless: Exact pixels in WebP.
         strip_metadata: Drop EXIF, ICC, XMP, texts and the record.
         recursive: Enter subfolders; the output folder mirrors them.
+        strict: A picture that a folder holds and that is not taken is a failure.
         suffix: Added to the names of outputs.
         on_exists: What to do when an output is there already.
         manifest: File that keeps what is done, to go on from.
@@ -72,6 +74,7 @@ class BatchOptions:
     lossless: bool = False
     strip_metadata: bool = False
     recursive: bool = False
+    strict: bool = False
     suffix: str = ""
     on_exists: OnExists = "error"
     manifest: Path | None = None
@@ -91,7 +94,8 @@ class Batch:
     """A batch that is planned and whose model is loaded.
 
     ``workers`` is None to do all of it in this process. ``manifest`` is the file that is kept of
-    what is done, and what an earlier run left in it.
+    what is done, and what an earlier run left in it. ``left_out`` is what folders hold and is not
+    taken, a failure when ``strict``.
     """
 
     settings: Settings
@@ -100,6 +104,8 @@ class Batch:
     workers: WorkerPlan | None = None
     manifest: tuple[Path, Past] | None = None
     fail_fast: bool = False
+    left_out: LeftOut = field(default_factory=LeftOut)
+    strict: bool = False
 
     @property
     def reads_standard_input(self) -> bool:
@@ -124,13 +130,14 @@ def plan_batch(sources: Sequence[str], target: str, options: BatchOptions) -> Ba
     if not math.isfinite(options.max_megapixels):
         raise InputError(f"--max-megapixels {options.max_megapixels}: must be a number")
     written = None if options.image_format is None else format_named(options.image_format)
-    kept = _open_past(options.manifest, target)
+    kept, left_out = _open_past(options.manifest, target), LeftOut()
     naming, jobs = name_jobs(
         sources,
         target,
         Naming(format=written, suffix=options.suffix, on_exists=options.on_exists),
         None if kept is None else kept[1],
         recursive=options.recursive,
+        left_out=left_out,
     )
     workers = plan_workers(
         options.workers, options.gpus, options.device, (options.engine, options.ray_address)
@@ -152,7 +159,8 @@ def plan_batch(sources: Sequence[str], target: str, options: BatchOptions) -> Ba
     )
     estimate = estimate_work(jobs, settings.scale, settings.limits)
     shared = workers if len(jobs) > 1 else None
-    return Batch(settings, jobs, estimate, shared, kept, options.fail_fast)
+    manner = (options.fail_fast, left_out, options.strict)
+    return Batch(settings, jobs, estimate, shared, kept, *manner)
 
 
 def _load(options: BatchOptions, workers: WorkerPlan | None) -> Upscaler:
@@ -178,13 +186,14 @@ def _open_past(manifest: Path | None, target: str) -> tuple[Path, Past] | None:
     return manifest, read_past(manifest)
 
 
-def name_jobs(
+def name_jobs(  # noqa: PLR0913 - what IN and OUT mean depends on all of it
     sources: Sequence[str],
     target: str,
     wanted: Naming,
     past: Past | None = None,
     *,
     recursive: bool = False,
+    left_out: LeftOut | None = None,
 ) -> tuple[Naming, list[Job]]:
     """Find the pictures and give each its output.
 
@@ -194,12 +203,13 @@ def name_jobs(
         wanted: Format, suffix and what to do with outputs that are there; its place is ``target``.
         past: What an earlier run left.
         recursive: Enter folders' folders.
+        left_out: Takes note of what folders hold and is not taken.
 
     Raises:
         InputError: There is no picture, or their outputs cannot have such names.
     """
     out = parse_place(target)
-    found = gather_sources(sources, recursive=recursive, leave_out=out)
+    found = gather_sources(sources, recursive=recursive, leave_out=out, left_out=left_out)
     # A folder given as IN means a folder as OUT, whatever it is called.
     single = len(found) == 1 and not any(
         name != STANDARD and is_folder(parse_place(name)) for name in sources

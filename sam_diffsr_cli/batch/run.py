@@ -1,20 +1,20 @@
 """A planned batch, done: here or by workers, what becomes of each picture as it comes."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import accumulate
 
 from sam_diffsr_cli.atomic import remove_leftovers
-from sam_diffsr_cli.batch.crew import Crew, run_crew
 from sam_diffsr_cli.batch.manifest import Manifest
-from sam_diffsr_cli.batch.orders import order_of
 from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
 from sam_diffsr_cli.batch.plan import Job, local_folders
-from sam_diffsr_cli.batch.processes import LocalCrew
 from sam_diffsr_cli.batch.request import Batch
 from sam_diffsr_cli.batch.stages import check_job, describe_making, make_stages
+from sam_diffsr_cli.batch.work import config_of, share_jobs
 from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.workers.messages import WorkDone, WorkerPool
 from sam_diffsr_cli.workers.plan import WorkerPlan
+from sam_diffsr_cli.workers.processes import LocalPool
 
 __all__ = ["Watcher", "preview", "run"]
 
@@ -28,8 +28,8 @@ class Watcher:
     def notify(self, text: str) -> None:
         """Take a sentence for the user."""
 
-    def workers_done(self, outcomes: list[Outcome], names: list[str]) -> None:
-        """Take all outcomes and what each worker runs on, when workers have shared a batch."""
+    def workers_done(self, shares: Sequence[WorkDone], names: Sequence[str]) -> None:
+        """Take what was done by which worker and what each runs on, when all of it is done."""
 
 
 def preview(batch: Batch) -> list[Outcome]:
@@ -121,11 +121,10 @@ def _start(
     if batch.workers is not None:
         return _share(batch, batch.workers, watcher, late)
     work = batch.estimate.work
-    begun = dict(zip(map(id, batch.jobs), accumulate(work, initial=0.0), strict=False))
-    sizes = dict(zip(map(id, batch.jobs), work, strict=True))
+    begun = list(accumulate(work, initial=0.0))
 
     def report(job: Job, share: float) -> None:
-        watcher.progress(begun[id(job)] + share * sizes[id(job)], share, job.source.name)
+        watcher.progress(begun[job.index] + share * work[job.index], share, job.source.name)
 
     return run_batch(batch.jobs, make_stages(batch.settings, report, standard_input), late)
 
@@ -134,23 +133,29 @@ def _share(
     batch: Batch, plan: WorkerPlan, watcher: Watcher, late: list[Outcome]
 ) -> Generator[Outcome, None, None]:
     """Have workers do the jobs."""
-    sizes = dict(zip(map(id, batch.jobs), batch.estimate.work, strict=True))
     done = 0.0
-    crew = _open_crew(plan, batch)
-    seen: list[Outcome] = []
-    with closing(run_crew(batch.jobs, crew, late, watcher.notify)) as outcomes:
+    pool = _open_pool(plan, batch)
+    shares: list[WorkDone] = []
+    with closing(share_jobs(batch.jobs, pool, late, watcher.notify)) as outcomes:
         for outcome in outcomes:
-            done += sizes[id(outcome.job)]
+            done += batch.estimate.work[outcome.job.index]
             watcher.progress(done, 1.0, outcome.job.source.name)
-            seen.append(outcome)
+            shares.append(_share_of(outcome))
             yield outcome
-    watcher.workers_done(seen, list(crew.names))
+    watcher.workers_done(shares, pool.names)
 
 
-def _open_crew(plan: WorkerPlan, batch: Batch) -> Crew:
-    order = order_of(batch.settings)
+def _share_of(outcome: Outcome) -> WorkDone:
+    height, width = outcome.size_out or (0, 0)
+    megapixels = outcome.frames * height * width / 1e6
+    failed = outcome.status == "failed"
+    return WorkDone(outcome.worker, megapixels, outcome.enlarge_s, failed)
+
+
+def _open_pool(plan: WorkerPlan, batch: Batch) -> WorkerPool[Job, Outcome]:
+    config = config_of(batch.settings)
     if plan.engine == "local":
-        return LocalCrew(order, plan.devices)
-    from sam_diffsr_cli.batch.ray_crew import RayCrew  # noqa: PLC0415 - Ray is optional
+        return LocalPool(config, plan.devices)
+    from sam_diffsr_cli.workers.ray_pool import RayPool  # noqa: PLC0415 - Ray is optional
 
-    return RayCrew(order, size=plan.size, device=plan.devices[0], address=plan.address)
+    return RayPool(config, size=plan.size, device=plan.devices[0], address=plan.address)

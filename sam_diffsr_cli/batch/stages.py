@@ -35,21 +35,27 @@ from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.passes import final_size
 
-__all__ = ["Settings", "check_job", "describe_making", "make_record", "make_stages"]
+__all__ = ["Making", "Settings", "check_job", "describe_making", "make_record", "make_stages"]
 
 Report = Callable[[Job, float], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
-    """Everything that decides the results of a batch."""
+class Making:
+    """Everything but the model that decides the results of a batch."""
 
-    upscaler: Upscaler
     sampling: SamplingConfig
     scale: float
     naming: Naming
     limits: Limits
     options: WriteOptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings(Making):
+    """Everything that decides the results of a batch."""
+
+    upscaler: Upscaler
 
 
 def make_record(settings: Settings, levels: Mapping[str, float] | None = None) -> str:

@@ -19,6 +19,7 @@ from sam_diffsr_cli.cli.console import (
 from sam_diffsr_cli.cli.render import Result, heading
 from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import DiskFullError, SamsrError
+from sam_diffsr_cli.workers.messages import WorkDone
 
 __all__ = ["print_outcome", "show_batch"]
 
@@ -30,6 +31,9 @@ def show_batch(batch: Batch, *, dry_run: bool, as_json: bool) -> Result:
     """Tell the plan, do it or only list it, and report."""
     if dry_run or len(batch.jobs) > 1:
         note(_describe_plan(batch, is_timed=dry_run))
+    passed_by = batch.left_out.line()
+    if passed_by is not None:
+        note(f"note: {passed_by}")
     outcomes: list[Outcome] = []
     is_stopped = False
     try:
@@ -39,7 +43,12 @@ def show_batch(batch: Batch, *, dry_run: bool, as_json: bool) -> Result:
             _run(batch, outcomes, as_json=as_json)
     except KeyboardInterrupt:
         is_stopped = True
-    failure = failure_of(outcomes, len(batch.jobs), is_stopped=is_stopped)
+    failure = failure_of(
+        outcomes,
+        len(batch.jobs),
+        is_stopped=is_stopped,
+        passed_by=batch.left_out.pictures if batch.strict else 0,
+    )
     status = "planned" if dry_run and failure is None else None
     cause = failure.__cause__ if failure is not None and failure.exit_code == 1 else None
     if not as_json:
@@ -91,8 +100,8 @@ class _Bars(Watcher):
     def notify(self, text: str) -> None:
         note(text)
 
-    def workers_done(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> None:
-        for line in describe_workers(outcomes, names):
+    def workers_done(self, shares: Sequence[WorkDone], names: Sequence[str]) -> None:
+        for line in describe_workers(shares, names):
             note(line)
 
 

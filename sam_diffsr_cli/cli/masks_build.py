@@ -4,7 +4,6 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
-from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.cli.console import note, print_error, progress
 from sam_diffsr_cli.cli.render import Result
 from sam_diffsr_cli.cli.workers import describe_workers
@@ -17,6 +16,7 @@ from sam_diffsr_cli.masks.work import (
     start_build,
     summarise,
 )
+from sam_diffsr_cli.workers.messages import WorkDone
 
 __all__ = ["show_build", "show_summary"]
 
@@ -32,8 +32,8 @@ class _Screen(MaskWatcher):
     def notify(self, text: str) -> None:
         note(text)
 
-    def workers_done(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> None:
-        for line in describe_workers(outcomes, names):
+    def workers_done(self, shares: Sequence[WorkDone], names: Sequence[str]) -> None:
+        for line in describe_workers(shares, names):
             note(line)
 
 

@@ -113,6 +113,14 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
             "--recursive", "-r", help="Enter subfolders; OUT mirrors them.", rich_help_panel=FILES
         ),
     ] = False,
+    strict: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--strict",
+            help="Pictures that a folder holds and that are left out are a failure.",
+            rich_help_panel=FILES,
+        ),
+    ] = False,
     suffix: Annotated[
         str, typer.Option(help="Added to names, as in cat_x4.png.", rich_help_panel=FILES)
     ] = "",
@@ -217,6 +225,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         lossless=lossless,
         strip_metadata=strip_metadata,
         recursive=recursive,
+        strict=strict,
         suffix=suffix,
         on_exists=on_exists,
         manifest=manifest,

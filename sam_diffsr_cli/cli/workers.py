@@ -2,25 +2,23 @@
 
 from collections.abc import Sequence
 
-from sam_diffsr_cli.batch.pipeline import Outcome
+from sam_diffsr_cli.workers.messages import WorkDone
 
 __all__ = ["describe_workers"]
 
 
-def describe_workers(outcomes: Sequence[Outcome], names: Sequence[str]) -> list[str]:
+def describe_workers(shares: Sequence[WorkDone], names: Sequence[str]) -> list[str]:
     """Say for each worker what it did, and how fast, while it had something to do."""
     lines = []
     for worker, device in enumerate(names):
-        own = [outcome for outcome in outcomes if outcome.worker == worker]
-        done = [outcome for outcome in own if outcome.size_out is not None]
-        pixels = sum(o.frames * o.size_out[0] * o.size_out[1] for o in done if o.size_out)
-        seconds = sum(outcome.enlarge_s for outcome in own)
-        speed = f", {seconds / pixels * 1e6:.2f} s/MP" if pixels else ""
-        failed = sum(outcome.status == "failed" for outcome in own)
+        own = [share for share in shares if share.worker == worker]
+        megapixels, seconds = sum(s.megapixels for s in own), sum(s.seconds for s in own)
+        speed = f", {seconds / megapixels:.2f} s/MP" if megapixels else ""
+        failed = sum(share.has_failed for share in own)
         bad = f", {failed} failed" if failed else ""
         noun = "picture" if len(own) == 1 else "pictures"
         lines.append(
             f"worker {worker} on {device}: {len(own)} {noun}, "
-            f"{pixels / 1e6:.1f} megapixels{speed}{bad}"
+            f"{megapixels:.1f} megapixels{speed}{bad}"
         )
     return lines

@@ -9,16 +9,9 @@ from typing import Any, Literal
 import torch
 
 from sam_diffsr_cli.atomic import remove_leftovers
-from sam_diffsr_cli.batch.crew import run_crew
-from sam_diffsr_cli.batch.orders import MaskOrder
-from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.plan import Job
-from sam_diffsr_cli.batch.processes import LocalCrew
-from sam_diffsr_cli.batch.sources import Source
-from sam_diffsr_cli.batch.worker import MaskOutcome
 from sam_diffsr_cli.data.known_sets import find_one
 from sam_diffsr_cli.device import resolve_device
-from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError
+from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError
 from sam_diffsr_cli.masks.build import (
     BuildStep,
     MaskJob,
@@ -32,8 +25,12 @@ from sam_diffsr_cli.masks.choice import Choice, SamChoice, load_segmenter
 from sam_diffsr_cli.masks.download import CHECKPOINTS, fetch_checkpoint
 from sam_diffsr_cli.masks.sam import SamOptions, SamType
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
+from sam_diffsr_cli.masks.worker import MaskConfig
 from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.workers.messages import WorkDone
 from sam_diffsr_cli.workers.plan import worker_devices
+from sam_diffsr_cli.workers.pool import Terms, run_pool
+from sam_diffsr_cli.workers.processes import LocalPool
 
 __all__ = ["MaskOptions", "MaskPlan", "MaskWatcher", "plan_build", "start_build", "summarise"]
 
@@ -93,8 +90,8 @@ class MaskWatcher:
     def notify(self, text: str) -> None:
         """Take a sentence for the user."""
 
-    def workers_done(self, outcomes: list[Outcome], names: list[str]) -> None:
-        """Take all outcomes and what each worker runs on, when workers have shared the photos."""
+    def workers_done(self, shares: Sequence[WorkDone], names: Sequence[str]) -> None:
+        """Take what was done by which worker and what each runs on, when all of it is done."""
 
 
 def plan_build(options: MaskOptions) -> MaskPlan:
@@ -220,24 +217,29 @@ def _share(
 ) -> Generator[BuildStep, None, None]:
     """Have workers do the jobs, one on each of the devices or as many as there are jobs."""
     jobs = plan.waiting
-    tasks = [Job(Source(job.photo, Path(job.photo.name)), job.target) for job in jobs]
-    mask_jobs = dict(zip(map(id, tasks), jobs, strict=True))
-    order = MaskOrder(choice=choice, out=plan.options.out, limits=Limits())
-    crew = LocalCrew(order, plan.devices[: len(jobs)])
-    seen: list[Outcome] = []
-    with closing(run_crew(tasks, crew, notify=watcher.notify, advice=ADVICE)) as outcomes:
-        for outcome in outcomes:
-            seen.append(outcome)
+    config = MaskConfig(choice=choice, out=plan.options.out, limits=Limits())
+    pool = LocalPool(config, plan.devices[: len(jobs)])
+    terms = Terms(
+        name=lambda job: str(job.photo),
+        give_up=_give_up,
+        advice=ADVICE,
+        clean=lambda: _clear({job.target.parent for job in jobs}),
+    )
+    shares: list[WorkDone] = []
+    items = dict(enumerate(jobs))
+    with closing(run_pool(items, pool, terms, notify=watcher.notify)) as results:
+        for done in results:
+            step = done.result
+            failed = step.error is not None
+            shares.append(WorkDone(done.worker, step.megapixels, step.seconds, failed))
             # With a full disk comes the error that ends the work.
-            if not isinstance(outcome.error, DiskFullError):
-                yield _step(outcome, mask_jobs[id(outcome.job)])
-    watcher.workers_done(seen, list(crew.names))
+            if not isinstance(step.error, DiskFullError):
+                yield step
+    watcher.workers_done(shares, pool.names)
 
 
-def _step(outcome: Outcome, job: MaskJob) -> BuildStep:
-    # What was given up has no regions.
-    regions = outcome.regions if isinstance(outcome, MaskOutcome) else 0
-    return BuildStep(job, regions, outcome.size_out, outcome.enlarge_s, outcome.error)
+def _give_up(job: MaskJob, error: SamsrError) -> BuildStep:
+    return BuildStep(job, error=error)
 
 
 def summarise(steps: Sequence[BuildStep], count: int, there: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from sam_diffsr_cli.pictures.records import Frame, Metadata
 __all__ = [
     "MOST_BITS",
     "crop_frames",
+    "depth_notes",
     "light_chunks",
     "properties_of",
     "read_deep_avif",
@@ -159,9 +160,25 @@ def shown_window(boxes: ItemProperties | None, size: tuple[int, int]) -> tuple[s
 
 
 def crop_frames(frames: list[Frame], boxes: ItemProperties) -> list[Frame]:
-    """Leave of frames what is to be seen, before turning."""
+    """Leave of frames what is to be seen, before turning, and gray of what is gray."""
+    if boxes.is_gray:
+        # Pillow gives it in three channels, all the same.
+        kept = [
+            replace(f, pixels=f.pixels[..., 2:] if f.pixels.shape[2] == 4 else f.pixels[..., :1])
+            for f in frames
+            if f.pixels.shape[2] > 2
+        ]
+        frames = kept or frames
     height, width = frames[0].pixels.shape[:2]
     window = shown_window(boxes, (height, width))
     if window is None:
         return frames
     return [replace(frame, pixels=frame.pixels[window]) for frame in frames]
+
+
+def depth_notes(file: BinaryIO) -> tuple[str, ...]:
+    """Say that an animation has more bits than are read of it."""
+    boxes = properties_of(file)
+    if boxes is None or boxes.bits == 8:
+        return ()
+    return (f"{boxes.bits} bits a channel became 8, all that is read of an animated AVIF",)

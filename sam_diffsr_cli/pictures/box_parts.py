@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from sam_diffsr_cli.pictures.boxes import Box, children_of
-from sam_diffsr_cli.pictures.ledger import Part
+from sam_diffsr_cli.pictures.ledger import Part, credentials
 from sam_diffsr_cli.pictures.records import Metadata
 
 __all__ = ["list_heif_parts", "list_jxl_parts"]
@@ -33,7 +33,6 @@ AUXILIARY_NAMES = (
 TONE_MAPPED = b"tmap"
 XMP_TYPE = b"application/rdf+xml"
 C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
-SEAL = "they vouch for the file as it was"
 OF_BEFORE = "it shows the picture of before"
 
 JXL_LAYOUT = frozenset(b"ftyp jxlc jxlp jxll jxli free skip".split()) | {b"JXL "}
@@ -78,8 +77,7 @@ def _notable(moov: Box) -> Iterator[Box]:
 def _part_of_box(box: Box) -> Part:
     if box.kind == b"uuid":
         if box.body[:16] == C2PA_UUID:
-            name = "content credentials (C2PA)"
-            return Part(name=name, size=box.size, fate="removed", reason=SEAL)
+            return credentials(box.size)
         return Part(name=f"uuid {box.body[:4].hex()}", size=box.size, fate="not carried")
     if box.kind in LAYOUT:
         return Part(name=_text(box.kind), size=box.size, fate="rewritten")
@@ -243,8 +241,7 @@ def list_jxl_parts(file: BinaryIO, _metadata: Metadata) -> Iterator[Part]:
         elif kind == b"jbrd":
             yield Part(name="jbrd", size=box.size, fate="removed", reason=REBUILDS)
         elif kind == b"jumb":
-            name = "content credentials (C2PA)"
-            yield Part(name=name, size=box.size, fate="removed", reason=SEAL)
+            yield credentials(box.size)
         elif kind == b"jhgm":
             yield Part(name="a gain map", size=box.size, fate="not carried")
         else:

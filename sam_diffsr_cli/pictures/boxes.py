@@ -11,11 +11,20 @@ from typing import BinaryIO, NamedTuple
 
 from sam_diffsr_cli.pictures.colour_numbers import Codes
 
-__all__ = ["Box", "Crop", "ItemProperties", "children_of", "pack_box", "read_properties"]
+__all__ = [
+    "Box",
+    "Crop",
+    "ItemProperties",
+    "check_texts",
+    "children_of",
+    "pack_box",
+    "read_properties",
+]
 
 MOST_META_BYTES = 16 << 20
 MOST_TOP_BOXES = 1000
-UNSPECIFIED = 2
+MONOCHROME = 0x10
+"""The bit of ``av1C`` that says it (AV1-ISOBMFF, 2.3.3)."""
 
 
 class Box(NamedTuple):
@@ -59,6 +68,7 @@ class ItemProperties:
 
     codes: Codes | None = None
     bits: int = 8
+    is_gray: bool = False
     crop: Crop | None = None
     turn: int = 0
     mirror: int | None = None
@@ -151,10 +161,12 @@ def _describe(own: list[Box], every: list[Box]) -> ItemProperties:
             others.setdefault(box.kind, box.body)
     turn, mirror = others.get(b"irot", b""), others.get(b"imir", b"")
     # The tiles of a grid have the decoder's configuration, the grid has not.
-    every_kind = {box.kind: box.body for box in reversed(every)}
+    every_kind = {box.kind: box.body for box in reversed(every)} | others
+    av1 = every_kind.get(b"av1C", b"")
     return ItemProperties(
         codes=codes,
-        bits=_bits(every_kind | others),
+        bits=_bits(every_kind),
+        is_gray=len(av1) > 2 and bool(av1[2] & MONOCHROME),
         crop=_crop(others.get(b"clap", b"")),
         turn=turn[0] & 3 if turn else 0,
         mirror=mirror[0] & 1 if mirror else None,
@@ -179,3 +191,33 @@ def _crop(body: bytes) -> Crop | None:
     numbers = struct.unpack(">IIIIiIiI", body[:32])
     pairs = zip(numbers[::2], numbers[1::2], strict=True)
     return Crop(*(Fraction(above, below) for above, below in pairs))
+
+
+def check_texts(file: BinaryIO) -> None:
+    """Refuse a file whose items are called by what is no text, which decoders take for granted.
+
+    Raises:
+        ValueError: A type, a name or a kind of content is none, or stops short.
+    """
+    meta = read_meta(file)
+    for box in children_of(meta or b"", 4):
+        if box.kind == b"iinf":
+            entries = children_of(box.body, 8 if box.body[:1] > b"\0" else 6)
+            texts = [each.body[8 if each.body[:1] < b"\3" else 10 :] for each in entries]
+        elif box.kind == b"iprp":
+            held = (each.body for each in children_of(box.body) if each.kind == b"ipco")
+            texts = [e.body[4:] for body in held for e in children_of(body) if e.kind == b"auxC"]
+            # Behind the type stand bytes of other kinds.
+            texts = [text.partition(b"\0")[0] for text in texts]
+        else:
+            continue
+        if not all(_is_text(text) for text in texts):
+            raise ValueError("a box that should hold text does not")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

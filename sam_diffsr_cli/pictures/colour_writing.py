@@ -19,6 +19,9 @@ from sam_diffsr_cli.pictures.records import Metadata, Picture
 __all__ = ["colour_needs", "fit_colour", "in_told_colours"]
 
 COLOUR_CHUNKS = frozenset((b"cICP", b"gAMA", b"cHRM", b"sRGB"))
+NO_GRAY = "WEBP"
+"""The one format with room for profiles and none for gray."""
+
 ROWS = 256
 """Rows that are converted at a time."""
 
@@ -52,16 +55,42 @@ def fit_colour(picture: Picture, metadata: Metadata, target: Format) -> tuple[Me
         return _fit_png(metadata, colour.codes), []
     if colour is not None and _is_coded(colour, target):
         return replace(metadata, icc=None), []
+    if target.name == NO_GRAY and _is_gray(picture) and metadata.icc is not None:
+        return _fit_gray(metadata)
     if "icc" in target.keeps or metadata.icc is None:
         return replace(metadata, colour=None), []
+    return _without_profile(picture, metadata, target)
+
+
+def _without_profile(
+    picture: Picture, metadata: Metadata, target: Format
+) -> tuple[Metadata, list[str]]:
+    """Leave the profile out; pixels that would mean other colours then are to be converted."""
     plain = replace(metadata, icc=None, colour=None)
     if _path_to_srgb(picture) is None:
         return plain, []
-    is_wide = target.name == JXL_NAME and picture.frames[0].pixels.shape[2] > 2
-    note = f"{target.name} has no room for the ICC profile: its colours were converted to "
+    is_wide = target.name == JXL_NAME and not _is_gray(picture)
+    colour = metadata.colour
+    what = "the ICC profile: its colours"
+    if colour is not None:
+        what = f"what tells its colours ({colour.source}): they"
+    note = f"{target.name} has no room for {what} were converted to "
     if is_wide:
         return replace(plain, colour=DISPLAY_P3), [note + "Display P3"]
     return plain, [note + "sRGB"]
+
+
+def _is_gray(picture: Picture) -> bool:
+    return bool(picture.frames[0].pixels.shape[2] < 3)
+
+
+def _fit_gray(metadata: Metadata) -> tuple[Metadata, list[str]]:
+    """Tell gray in a format that has none: a profile of gray would not fit its three channels."""
+    if metadata.colour is not None:
+        icc = profile_of(metadata.colour, gray=False)
+        return replace(metadata, icc=icc, colour=None), []
+    note = f"{NO_GRAY} has no room for the profile of gray: it was converted to that of sRGB"
+    return replace(metadata, icc=None), [note]
 
 
 def _fit_png(metadata: Metadata, codes: Codes | None) -> Metadata:

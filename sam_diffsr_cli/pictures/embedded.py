@@ -59,7 +59,11 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         )
         colour = _or_none(lambda: _find_colour(image, (chunks, boxes), found))
         file.seek(place)
-        return with_colour(found, colour, gray=image.mode in GRAY_MODES)
+        return with_colour(found, colour, gray=_is_gray(image, boxes))
+
+
+def _is_gray(image: Image.Image, boxes: ItemProperties | None) -> bool:
+    return image.mode in GRAY_MODES or (boxes is not None and boxes.is_gray)
 
 
 def with_colour(metadata: Metadata, colour: Colour | None, *, gray: bool) -> Metadata:
@@ -168,8 +172,12 @@ def _find_photoshop(image: Image.Image) -> bytes | None:
 
 
 def _find_chunks(chunks: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    listed = list(chunks)
+    # The profile beside code points is for programs that do not know these.
+    has_codes = any(kind == b"cICP" for kind, _ in listed)
+    kept = KEPT_CHUNKS | {b"iCCP"} if has_codes else KEPT_CHUNKS
     return (
         (kind, body)
-        for kind, body in chunks
-        if kind in KEPT_CHUNKS and not body.startswith(png.CARRIED_TEXTS)
+        for kind, body in listed
+        if kind in kept and not body.startswith(png.CARRIED_TEXTS)
     )

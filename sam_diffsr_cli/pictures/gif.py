@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from sam_diffsr_cli.pictures.ledger import Part
+from sam_diffsr_cli.pictures.ledger import Part, credentials
 from sam_diffsr_cli.pictures.records import Metadata
 
 __all__ = ["list_gif_parts", "read_comment", "read_loop"]
@@ -106,6 +106,8 @@ def list_gif_parts(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
             yield Part(name=block.name, size=block.size, fate="rewritten")
             if block.data and block.data[0] & WAITS:
                 yield Part(name="waiting for the user", size=1, fate="not carried")
+        elif block.label == APPLICATION and raw.startswith(b"C2PA"):
+            yield credentials(block.size)
         elif block.label == COMMENT and block.data in (metadata.comment or b""):
             yield Part(name=block.name, size=block.size, fate="carried")
         elif block.label == APPLICATION and raw == XMP_NAME and metadata.xmp is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.avif import light_chunks, properties_of
-from sam_diffsr_cli.pictures.boxes import ItemProperties
+from sam_diffsr_cli.pictures.boxes import ItemProperties, check_texts
 from sam_diffsr_cli.pictures.colour_numbers import Codes, colour_of_codes
 from sam_diffsr_cli.pictures.embedded import with_colour
 from sam_diffsr_cli.pictures.exif import without_orientation
@@ -58,6 +58,7 @@ def _open(file: BinaryIO, name: str) -> Any:  # noqa: ANN401 - the extra's own k
         raise InputError(f"{name}: is HEIC, which needs an extra", hint=HEIF_EXTRA)
     import pi_heif  # noqa: PLC0415 - an extra
 
+    check_texts(file)
     file.seek(0)
     opened = pi_heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)
     return opened[opened.primary_index]

@@ -1,6 +1,7 @@
 """What lies behind the picture of a JPEG: gain and depth maps, other views, previews, a video."""
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -48,6 +49,7 @@ VIEWS = (0x02_0001, 0x02_0002, 0x02_0003)
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of frame headers."""
 
+_NOT_ZERO = re.compile(rb"[^\0]")
 _KEPT_IN_TURNED = (*range(0xE1, 0xEE), 0xEF, 0xFE)
 _TRANSPOSED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -163,9 +165,10 @@ def find_behind(data: bytes) -> Found:
 
 
 def _next_start(data: bytes, end: int, kinds: dict[int, int]) -> int:
-    """Where the next picture begins: at once, or behind zeros that pad it."""
-    if data[end : end + 2] == b"\xff\xd8":
-        return end
+    """Where the next picture begins: at once, behind zeros, or where the index says."""
+    found = _NOT_ZERO.search(data, end)
+    if found is not None and data.startswith(b"\xff\xd8", found.start()):
+        return found.start()
     following = min((place for place in kinds if place > end), default=end)
     return end if data[end:following].strip(b"\0") else following
 

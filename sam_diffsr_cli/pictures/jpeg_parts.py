@@ -11,7 +11,7 @@ from sam_diffsr_cli.pictures.jpeg_behind import (
     find_behind,
 )
 from sam_diffsr_cli.pictures.jpeg_structure import APP1, COMMENT, MPF_PREFIX, Segment, marker_name
-from sam_diffsr_cli.pictures.ledger import Fate, Part
+from sam_diffsr_cli.pictures.ledger import Fate, Part, credentials
 from sam_diffsr_cli.pictures.records import Metadata
 from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 from sam_diffsr_cli.pictures.xmp_extended import EXTENSION_PREFIX, XMP_PREFIX, join_packet
@@ -74,20 +74,12 @@ def _segment_part(segment: Segment, metadata: Metadata, seen: set[str]) -> Part:
         if marker == its_marker and body.startswith(prefix):
             return Part(name=name, size=size, fate="rewritten")
     if marker == 0xEB and b"jumb" in body[:64] and b"c2pa" in body[:128]:
-        return _credentials(size)
-    if marker == 0xEB and body.startswith(b"JP") and _CREDENTIALS in seen:
-        return _credentials(size)
+        return credentials(size)
+    if marker == 0xEB and body.startswith(b"JP") and credentials(0).name in seen:
+        return credentials(size)
     name, is_carried, only_in = _kept(segment, metadata, seen)
     fate: Fate = "carried" if is_carried else "not carried"
     return Part(name=name, size=size, fate=fate, only_in=only_in)
-
-
-_CREDENTIALS = "content credentials (C2PA)"
-
-
-def _credentials(size: int) -> Part:
-    reason = "they vouch for the file as it was"
-    return Part(name=_CREDENTIALS, size=size, fate="removed", reason=reason)
 
 
 def _kept(

@@ -83,6 +83,8 @@ def read_jxl(file: BinaryIO, name: str) -> Picture:
     icc = None
     if header.has_icc:
         icc, levels = _with_profile(data, name)
+        if header.is_lossy:
+            notes.append("its colours came as linear light of 8 bits, coarse in the dark")
     else:
         levels = _decoded(data)
     if header.is_animation:

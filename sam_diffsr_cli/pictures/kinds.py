@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 __all__ = ["HEAD_BYTES", "HEIF_EXTRA", "Kind", "can_read_heif", "kind_of"]
 
@@ -123,14 +123,15 @@ MOSAICS = (32803, 34892)
 RAW_COMPRESSIONS = (32767, 32769, 32770, 34713, 65000, 65535)
 """Of Sony, Epson, Samsung, Nikon, Kodak and Pentax."""
 
-MOST_DIRECTORIES, MOST_ENTRIES = 16, 512
+MOST_DIRECTORIES, MOST_ENTRIES, SHORT = 16, 512, 3
 
 
-def kind_of(head: bytes) -> Kind | None:
+def kind_of(head: bytes, file: BinaryIO | None = None) -> Kind | None:
     """Name what a file is.
 
     Args:
         head: Its first ``HEAD_BYTES``, or all of it.
+        file: It, seekable, where what tells a raw photo may lie further behind.
 
     Returns:
         None for what has no name here.
@@ -139,7 +140,7 @@ def kind_of(head: bytes) -> Kind | None:
         return _kind_of_boxes(head)
     for place, signature, kind in SIGNATURES:
         if head.startswith(signature, place):
-            return _raw_of(head) or kind if kind is TIFF else kind
+            return _raw_of(head, file or io.BytesIO(head)) or kind if kind is TIFF else kind
     start = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in head[:4096]):
         return Kind("SVG", DRAWING)
@@ -165,54 +166,53 @@ def _kind_of_boxes(head: bytes) -> Kind | None:
     return next(others, first)
 
 
-def _raw_of(head: bytes) -> Kind | None:
+def _raw_of(head: bytes, file: BinaryIO) -> Kind | None:
     """Name a camera's raw file that has the form of a TIFF; None for other TIFFs."""
     if head[8:10] == b"CR":
         return Kind("a raw photo (CR2 of Canon)", RAW_HINT)
     make, is_raw = b"", False
     with suppress(struct.error):
-        for tags in _directories(head):
+        for tags in _directories(file, "<" if head[:2] == b"II" else ">"):
             if DNG_VERSION in tags:
                 return Kind("a raw photo (DNG)", RAW_HINT)
-            make = make or _text(head, tags.get(MAKE))
+            if not make and MAKE in tags:
+                file.seek(tags[MAKE])
+                make = file.read(32).partition(b"\0")[0].upper()
             photometric, compression = tags.get(PHOTOMETRIC, 0), tags.get(COMPRESSION, 0)
             is_raw |= photometric in MOSAICS or compression in RAW_COMPRESSIONS
     if not is_raw:
         return None
-    names = (name for start, name in RAW_MAKERS if make.upper().startswith(start.upper()))
+    names = (name for start, name in RAW_MAKERS if make.startswith(start.upper()))
     return Kind(f"a raw photo ({next(names, 'of a camera')})", RAW_HINT)
 
 
-def _text(head: bytes, place: int | None) -> bytes:
-    return b"" if place is None else head[place : place + 32].partition(b"\0")[0]
-
-
-def _directories(head: bytes) -> Iterator[dict[int, int]]:
+def _directories(file: BinaryIO, order: str) -> Iterator[dict[int, int]]:
     """Yield each directory as its tags' first values, or the places of longer ones."""
-    order = "<" if head[:2] == b"II" else ">"
-    file, seen = io.BytesIO(head), set[int]()
-    (first,) = struct.unpack_from(f"{order}I", head, 4)
-    waiting = [first]
+
+    def read(layout: str, place: int | None = None) -> tuple[int, ...]:
+        if place is not None:
+            file.seek(place)
+        layout = order + layout
+        return struct.unpack(layout, file.read(struct.calcsize(layout)))
+
+    waiting, seen = [*read("I", 4)], set[int]()
     while waiting and len(seen) < MOST_DIRECTORIES:
         place = waiting.pop(0)
         if place == 0 or place in seen:
             continue
         seen.add(place)
-        file.seek(place)
-        (count,) = struct.unpack(f"{order}H", file.read(2))
+        (count,) = read("H", place)
         tags: dict[int, int] = {}
-        for _ in range(min(count, MOST_ENTRIES)):
-            tag, kind, number, value = struct.unpack(f"{order}HHI4s", file.read(12))
-            letter = "H" if kind == 3 and number == 1 else "I"
-            tags[tag] = struct.unpack_from(order + letter, value)[0]
-            if tag == SUB_DIRECTORIES:
-                waiting += _places(head, order, number, tags[tag])
+        below = 0
+        entries = [read("HHIHH") for _ in range(min(count, MOST_ENTRIES))]
+        following = read("I")
+        for tag, kind, number, first, second in entries:
+            whole = struct.unpack(f"{order}I", struct.pack(f"{order}HH", first, second))[0]
+            tags[tag] = first if kind == SHORT and number == 1 else whole
+            below = number if tag == SUB_DIRECTORIES else below
+        if below == 1:
+            waiting.append(tags[SUB_DIRECTORIES])
+        elif below:
+            waiting += read(f"{min(below, MOST_DIRECTORIES)}I", tags[SUB_DIRECTORIES])
         yield tags
-        (following,) = struct.unpack(f"{order}I", file.read(4))
-        waiting.append(following)
-
-
-def _places(head: bytes, order: str, number: int, value: int) -> list[int]:
-    if number == 1:
-        return [value]
-    return list(struct.unpack_from(f"{order}{min(number, MOST_DIRECTORIES)}I", head, value))
+        waiting += following

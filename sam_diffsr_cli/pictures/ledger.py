@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Fate", "Part", "is_left_out", "ledger_note", "settle"]
+__all__ = ["Fate", "Part", "credentials", "is_left_out", "ledger_note", "settle"]
 
 Fate = Literal["carried", "rewritten", "removed", "not carried"]
 """Rewritten is what every writer makes anew, such as tables of the compression."""
@@ -27,6 +27,12 @@ class Part:
     fate: Fate
     reason: str = ""
     only_in: frozenset[str] | None = None
+
+
+def credentials(size: int) -> Part:
+    """Tell of content credentials (C2PA), which are removed from every format."""
+    reason = "they vouch for the file as it was"
+    return Part(name="content credentials (C2PA)", size=size, fate="removed", reason=reason)
 
 
 def settle(parts: Iterable[Part], target: str) -> tuple[Part, ...]:
@@ -52,7 +58,8 @@ def ledger_note(parts: Iterable[Part]) -> str | None:
     sizes: dict[tuple[str, str], int] = {}
     for part in parts:
         if is_left_out(part):
-            key = part.name, part.reason
+            # A name may be bytes of the file.
+            key = "".join(filter(str.isprintable, part.name)), part.reason
             sizes[key] = sizes.get(key, 0) + part.size
     if not sizes:
         return None

@@ -22,6 +22,7 @@ __all__ = [
 
 SPACES = {
     "crs": "http://ns.adobe.com/camera-raw-settings/1.0/",
+    "dcterms": "http://purl.org/dc/terms/",
     "exif": "http://ns.adobe.com/exif/1.0/",
     "GDepth": "http://ns.google.com/photos/1.0/depthmap/",
     "GImage": "http://ns.google.com/photos/1.0/image/",
@@ -97,6 +98,15 @@ _MIRROR = "a mirror of EXIF"
 _GROWN = "the panorama has grown with its pixels"
 _BEFORE = "it shows the picture of before"
 _STORED = "fractions of the picture as it was stored"
+_LOCAL = (
+    "CircularGradientBasedCorrections",
+    "GradientBasedCorrections",
+    "MaskGroupBasedCorrections",
+    "PaintBasedCorrections",
+    "RedEyeInfo",
+    "RetouchAreas",
+    "RetouchInfo",
+)
 
 ROWS = (
     _exif("Orientation", "upright", (0x0112,), "the pixels are written upright"),
@@ -145,21 +155,21 @@ ROWS = (
     ),
     _xmp("xmp:Thumbnails", "remove", "", _BEFORE),
     _xmp(
-        "GPano, what it tells of widths and lefts",
+        "widths and lefts of GPano",
         "pixels across",
         "GPano:CroppedAreaImageWidthPixels GPano:FullPanoWidthPixels GPano:CroppedAreaLeftPixels"
         " GPano:LargestValidInteriorRectLeft GPano:LargestValidInteriorRectWidth",
         _GROWN,
     ),
     _xmp(
-        "GPano, what it tells of heights and tops",
+        "heights and tops of GPano",
         "pixels down",
         "GPano:CroppedAreaImageHeightPixels GPano:FullPanoHeightPixels GPano:CroppedAreaTopPixels"
         " GPano:LargestValidInteriorRectTop GPano:LargestValidInteriorRectHeight",
         _GROWN,
     ),
     _xmp(
-        "GPano, all of it",
+        "GPano",
         "remove if turned",
         "GPano:",
         "its terms do not describe a panorama that was stored on its side",
@@ -186,6 +196,20 @@ ROWS = (
         "crop",
         "",
         "pixels where crs:CropUnits is 0, else a length, which is kept",
+    ),
+    _xmp(
+        "local corrections of crs",
+        "remove if turned",
+        " ".join(f"crs:{name}" for name in _LOCAL),
+        f"drawn in {_STORED}",
+        noted=True,
+    ),
+    _xmp(
+        "dcterms:provenance",
+        "remove",
+        "",
+        "it leads to content credentials, which vouch for the file as it was",
+        noted=True,
     ),
     _photoshop("thumbnails (1033, 1036)", "remove", (1033, 1036), _BEFORE),
     _photoshop(

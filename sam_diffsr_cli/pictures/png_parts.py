@@ -3,9 +3,10 @@
 import io
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
-from sam_diffsr_cli.pictures.ledger import Part
+from sam_diffsr_cli.pictures.ledger import Part, credentials
 from sam_diffsr_cli.pictures.png import CARRIED_TEXTS, SIGNATURE, TEXT_KINDS
 from sam_diffsr_cli.pictures.records import Metadata
 
@@ -16,7 +17,6 @@ ELSEWHERE = frozenset(b"iCCP eXIf gAMA cHRM sRGB cICP".split())
 """What other formats hold too, or the colours are converted by."""
 
 LIGHT = frozenset(b"mDCV cLLI".split())
-SEALS = {b"dSIG": "a signature", b"caBX": "content credentials (C2PA)"}
 MOST_NAMED = 1 << 16
 """Bytes of a chunk that are looked at here."""
 
@@ -43,9 +43,9 @@ def _part_of(kind: bytes, body: bytes, size: int, metadata: Metadata, kept: set[
     name = kind.decode("ascii", "replace")
     if kind in LAYOUT_CHUNKS:
         return Part(name=name, size=size, fate="rewritten")
-    if kind in SEALS:
-        reason = f"{SEALS[kind]} of the file as it was"
-        return Part(name=name, size=size, fate="removed", reason=reason)
+    if kind in {b"caBX", b"dSIG"}:
+        seal = credentials(size)
+        return seal if kind == b"caBX" else replace(seal, name=name)
     is_whole = size <= MOST_NAMED
     if kind in ELSEWHERE or (kind in TEXT_KINDS and body.startswith(CARRIED_TEXTS)):
         return Part(name=name, size=size, fate="carried")

@@ -39,7 +39,7 @@ def look(file: BinaryIO, name: str) -> Kind | None:
         InputError: It has a name, and is not read.
     """
     file.seek(0)
-    kind = kind_of(file.read(HEAD_BYTES))
+    kind = kind_of(file.read(HEAD_BYTES), file)
     file.seek(0)
     is_heif = kind is not None and kind.name in HEIF_KINDS
     if kind is not None and kind.hint is not None and not (is_heif and can_read_heif()):

@@ -16,7 +16,13 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import exif as exif_module
 from sam_diffsr_cli.pictures.animation import plays_of
 from sam_diffsr_cli.pictures.apng import read_apng
-from sam_diffsr_cli.pictures.avif import crop_frames, read_deep_avif, shown_window, still_properties
+from sam_diffsr_cli.pictures.avif import (
+    crop_frames,
+    depth_notes,
+    read_deep_avif,
+    shown_window,
+    still_properties,
+)
 from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.channels import gray_again, same_channels
 from sam_diffsr_cli.pictures.colour import srgb_levels
@@ -149,6 +155,8 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
         boxes = _boxes_of(image, file)
         if boxes is not None:
             frames = crop_frames(frames, boxes)
+        elif image.format == "AVIF":
+            notes += depth_notes(file)
         upright = tuple(replace(frame, pixels=turn_upright(frame.pixels, turn)) for frame in frames)
         kind: Kind = "animation" if len(upright) > 1 else "still"
         if _format_name(image) == "JPEG":

@@ -29,6 +29,9 @@ __all__ = ["write_tiff"]
 
 STRIP_BYTES = 1 << 20
 INCH, FRACTION = 2, 5
+UNITS = range(1, 6)
+"""None, inch, centimetre, and what some programs add: millimetre and micrometre."""
+
 CLASSIC_LIMIT = 2**32 - 2**25
 """Above this many bytes the file is BigTIFF."""
 
@@ -85,20 +88,22 @@ def _write_page(
 def _resolution(metadata: Metadata) -> dict[str, Any]:
     """Say the density in the file's own unit and fractions; else in inches, or not at all."""
     if metadata.tiff is not None:
-        x, y, unit = (_raw(metadata.tiff, tag) for tag in RESOLUTION_TAGS)
-        if x and y and x[1] and y[1]:
-            return {"resolution": (x[:2], y[:2]), "resolutionunit": unit[0] if unit else INCH}
+        x, y = (_fraction(metadata.tiff, tag) for tag in RESOLUTION_TAGS[:2])
+        unit = metadata.tiff.number(RESOLUTION_TAGS[2], INCH)
+        if x and y and unit in UNITS:
+            return {"resolution": (x, y), "resolutionunit": unit}
     if metadata.dpi is not None:
         return {"resolution": metadata.dpi, "resolutionunit": INCH}
     return {}
 
 
-def _raw(directory: Directory, tag: int) -> tuple[int, ...]:
-    """Return the numbers of a field; of a fraction its two."""
+def _fraction(directory: Directory, tag: int) -> tuple[int, int] | None:
+    """Return the two numbers of a fraction; None where there is none, or it divides by zero."""
     found = next((each for each in directory.fields if each.tag == tag), None)
-    if found is not None and found.kind == FRACTION:
-        return struct.unpack(f"{directory.order}{len(found.data) // 4}I", found.data)
-    return directory.numbers(tag)
+    if found is None or found.kind != FRACTION or len(found.data) < 8:
+        return None
+    above, below = struct.unpack_from(f"{directory.order}2I", found.data)
+    return (above, below) if below else None
 
 
 def _strips(pixels: np.ndarray, rows: int, order: Order) -> Iterator[bytes]:

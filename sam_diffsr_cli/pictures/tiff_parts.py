@@ -6,7 +6,7 @@ from typing import BinaryIO
 import tifffile
 
 from sam_diffsr_cli.pictures.directories import POINTERS, Directory, read_tiff_chain
-from sam_diffsr_cli.pictures.ledger import Fate, Part
+from sam_diffsr_cli.pictures.ledger import Fate, Part, credentials
 from sam_diffsr_cli.pictures.records import Metadata
 from sam_diffsr_cli.pictures.tiff_pages import (
     CARRIED_TAGS,
@@ -22,6 +22,7 @@ from sam_diffsr_cli.pictures.tiff_pages import (
 __all__ = ["list_tiff_parts"]
 
 MOST_PAGES = 10_000
+CREDENTIALS_TAG = 52545
 ENTRY_BYTES = 12
 ONLY_TIFF = frozenset({"TIFF"})
 LAYOUT_TAGS = frozenset(
@@ -69,7 +70,9 @@ def _page_parts(directory: Directory, said: Metadata) -> Iterator[Part]:
     is_calibrated = said.colour is not None
     for tag, _, _, data in directory.fields:
         name, size = _name_of(tag), ENTRY_BYTES + (len(data) if len(data) > 4 else 0)
-        if tag in LAYOUT_TAGS or (tag in COLOUR_TAGS and is_calibrated):
+        if tag == CREDENTIALS_TAG:
+            yield credentials(size)
+        elif tag in LAYOUT_TAGS or (tag in COLOUR_TAGS and is_calibrated):
             yield Part(name=name, size=size, fate="rewritten")
         elif tag == PROFILE_TAG and said.icc != data:
             reason = "its colours were converted"

@@ -50,6 +50,9 @@ RGB, CMYK, GRAY = 2, 5, (0, 1)
 DECODED_TO_RGB = frozenset({6, 7, 33003, 33004, 33005, 34712, 34892, 50001, 50002})
 """Compressions whose decoders undo YCbCr."""
 
+TELLING_SIZES = DECODED_TO_RGB | {34887, 34933, 50003}
+"""Those whose data tell the size again: also LERC and PNG."""
+
 PLANAR = 2
 LARGEST_TILE = 1 << 26
 
@@ -232,7 +235,7 @@ def _by_tifffile(file: BinaryIO, index: int, name: str, limits: Limits) -> np.nd
             if not isinstance(page, tifffile.TiffPage):
                 page = page.aspage()
             _check_room(page, name, limits)
-            samples = np.asarray(page.asarray())
+            samples = _decode_page(page, name)
             is_planar = page.planarconfig == PLANAR and samples.ndim == 3
             if samples.ndim == 2:
                 return samples[..., None]
@@ -241,6 +244,16 @@ def _by_tifffile(file: BinaryIO, index: int, name: str, limits: Limits) -> np.nd
         raise
     except Exception as error:
         raise InputError(f"{name}: damaged or unreadable ({error})") from error
+
+
+def _decode_page(page: tifffile.TiffPage, name: str) -> np.ndarray:
+    """Decode; a codec that tells sizes of its own may be damaged where the page is not."""
+    try:
+        return np.asarray(page.asarray())
+    except MemoryError as error:
+        if page.compression not in TELLING_SIZES:
+            raise
+        raise InputError(f"{name}: {TOO_LARGE}, or damaged") from error
 
 
 def _check_room(page: tifffile.TiffPage, name: str, limits: Limits) -> None:

@@ -41,7 +41,8 @@ def update_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[st
     chunks = tuple(_turn_density(*each) if change.is_quarter else each for each in old.png_chunks)
     notes += ["EXIF is damaged and was left out"] if old.exif and exif is None else []
     notes += ["XMP is damaged and was left out"] if old.xmp and xmp is None else []
-    notes += [f"{', '.join(told)} would not fit the new pixels and was left out"] if told else []
+    if told:
+        notes.append(f"left out, since it tells of the picture as it was: {', '.join(told)}")
     if "exif" in target.keeps and "text" not in target.keeps:
         exif, moved = move_generation(chunks, exif, target.name)
         chunks = tuple(each for each in chunks if each[1].partition(b"\0")[0] not in moved)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from sam_diffsr_cli.pictures.ledger import Part
+from sam_diffsr_cli.pictures.ledger import Part, credentials
 from sam_diffsr_cli.pictures.records import Metadata, has_alpha
 
 __all__ = ["list_webp_parts", "write_lossless_animation"]
@@ -116,8 +116,7 @@ def list_webp_parts(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
         elif kind in LAYOUT_CHUNKS:
             yield Part(name=name, size=size, fate="rewritten")
         elif kind == b"C2PA":
-            reason = "content credentials of the file as it was"
-            yield Part(name=name, size=size, fate="removed", reason=reason)
+            yield credentials(size)
         else:
             yield Part(name=name, size=size, fate="not carried")
     behind = file.seek(0, io.SEEK_END) - end

@@ -202,11 +202,12 @@ def _needs_codec(picture: Picture, metadata: Metadata) -> bool:
     """Whether Pillow would write an AVIF with fewer bits, other colours or less beside them."""
     has_light = any(kind in (b"cLLI", b"mDCV") for kind, _ in metadata.png_chunks)
     is_colour = picture.frames[0].pixels.shape[2] > 2
-    return is_colour or picture.is_deep or metadata.colour is not None or has_light
+    is_told = metadata.colour is not None or metadata.icc is not None
+    return is_colour or picture.is_deep or is_told or has_light
 
 
 def _write_avif(file: BinaryIO, picture: Picture, metadata: Metadata, quality: int) -> None:
-    bits = 10 if picture.bits == 10 else avif.MOST_BITS
+    bits = 10 if picture.bits is not None and picture.bits <= 10 else avif.MOST_BITS
     try:
         avif.write_avif(file, picture.frames[0].pixels, metadata, quality, bits)
     except (RuntimeError, TypeError, ValueError) as error:
@@ -225,7 +226,7 @@ def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     chunks = list(metadata.png_chunks)
     kinds = {kind for kind, _ in chunks}
     if metadata.icc is not None:
-        chunks = [(kind, body) for kind, body in chunks if kind != b"sRGB"]
+        chunks = [(kind, body) for kind, body in chunks if kind not in (b"sRGB", b"iCCP")]
         chunks.insert(0, png.profile_chunk(metadata.icc))
     if metadata.dpi is not None and b"pHYs" not in kinds:
         chunks.append(png.density_chunk(metadata.dpi))

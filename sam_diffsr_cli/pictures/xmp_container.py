@@ -84,6 +84,9 @@ def _keep_items(directory: Element, carried: Announced) -> None:
         for item in sequence.elements:
             for element in item.walk():
                 _put(element, "Length", _new_length(item, carried) or "")
+                if carried.lengths and _field(element, "Semantic") == "Primary":
+                    # What padded the photo from the picture behind it is not written.
+                    _put(element, "Padding", "0")
 
 
 def _new_length(entry: Element, carried: Announced) -> str | None:

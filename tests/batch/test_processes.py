@@ -13,18 +13,18 @@ import psutil
 import pytest
 import torch
 
-from sam_diffsr_cli.batch.crew import Done, Idle, Lost, Refused, Task, run_crew
-from sam_diffsr_cli.batch.orders import Order, order_of, settle
 from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
 from sam_diffsr_cli.batch.plan import Job, Naming, plan_jobs
-from sam_diffsr_cli.batch.processes import LocalCrew
 from sam_diffsr_cli.batch.sources import gather_sources
 from sam_diffsr_cli.batch.stages import Settings, make_stages
+from sam_diffsr_cli.batch.work import EnlargeConfig, config_of, load_settings, share_jobs
 from sam_diffsr_cli.errors import SamsrError, WeightsError
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.model import load_upscaler
+from sam_diffsr_cli.workers.messages import Done, Idle, Lost, Refused, Task
+from sam_diffsr_cli.workers.processes import LocalPool
 from tests.halting import go_on
 from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
@@ -66,18 +66,18 @@ def whole(place: Any) -> dict[str, bytes | None]:
     return found
 
 
-def order_into(place: Any, out: Path) -> Order:
-    return order_of(settings_into(place, out))
+def config_into(place: Any, out: Path) -> EnlargeConfig:
+    return config_of(settings_into(place, out))
 
 
-def pids(crew: LocalCrew) -> list[int]:
+def pids(crew: LocalPool[Outcome]) -> list[int]:
     return [process.pid or 0 for process in crew._processes if process is not None]
 
 
 def test_what_a_worker_is_sent_makes_the_settings_again(place: Any, tmp_path: Path) -> None:
     settings = settings_into(place, tmp_path)
     settings = replace(settings, upscaler=replace(settings.upscaler, name="org/name@1234"))
-    again = settle(order_of(settings), torch.device("cpu"))
+    again = load_settings(config_of(settings), torch.device("cpu"))
     plain = replace(settings, upscaler=again.upscaler)
     assert again == plain
     assert (again.upscaler.name, again.upscaler.digest) == (
@@ -87,16 +87,16 @@ def test_what_a_worker_is_sent_makes_the_settings_again(place: Any, tmp_path: Pa
 
 
 def test_a_model_that_was_replaced_meanwhile_is_refused(place: Any, tmp_path: Path) -> None:
-    order = replace(order_into(place, tmp_path), digest="0" * 64)
+    order = replace(config_into(place, tmp_path), digest="0" * 64)
     with pytest.raises(WeightsError, match="was replaced"):
-        settle(order, torch.device("cpu"))
+        load_settings(order, torch.device("cpu"))
 
 
 def test_two_workers_write_what_one_process_does(
     place: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
-    crew = LocalCrew(order_into(place, tmp_path / "out"), ["cpu", "cpu"])
-    outcomes = list(run_crew(jobs_into(place, tmp_path / "out"), crew))
+    crew = LocalPool(config_into(place, tmp_path / "out"), ["cpu", "cpu"])
+    outcomes = list(share_jobs(jobs_into(place, tmp_path / "out"), crew))
     assert {o.worker for o in outcomes} == {0, 1}
     assert tool.content(tmp_path / "out") == whole
     assert pids(crew) == []
@@ -106,10 +106,10 @@ def test_two_workers_write_what_one_process_does(
 def test_what_a_killed_worker_had_is_done_by_another(
     place: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
-    crew = LocalCrew(order_into(place, tmp_path / "out"), ["cpu", "cpu"])
+    crew = LocalPool(config_into(place, tmp_path / "out"), ["cpu", "cpu"])
     told: list[str] = []
     outcomes: list[Outcome] = []
-    with closing(run_crew(jobs_into(place, tmp_path / "out"), crew, notify=told.append)) as done:
+    with closing(share_jobs(jobs_into(place, tmp_path / "out"), crew, notify=told.append)) as done:
         for outcome in done:
             outcomes.append(outcome)
             if len(outcomes) == 2:
@@ -121,16 +121,16 @@ def test_what_a_killed_worker_had_is_done_by_another(
 
 
 @pytest.fixture
-def one(place: Any, tmp_path: Path) -> Iterator[LocalCrew]:
+def one(place: Any, tmp_path: Path) -> Iterator[LocalPool[Outcome]]:
     """One worker that has started."""
-    crew = LocalCrew(order_into(place, tmp_path / "out"), ["cpu"])
+    crew = LocalPool(config_into(place, tmp_path / "out"), ["cpu"])
     assert crew.wait() == Idle(0)
     yield crew
     crew.close()
 
 
 def test_a_picture_that_was_begun_before_is_made_again(
-    one: LocalCrew, place: Any, tmp_path: Path
+    one: LocalPool[Outcome], place: Any, tmp_path: Path
 ) -> None:
     job = jobs_into(place, tmp_path / "out")[0]
     statuses = []
@@ -139,12 +139,14 @@ def test_a_picture_that_was_begun_before_is_made_again(
         done = one.wait()
         assert isinstance(done, Done)
         assert (done.index, one.wait()) == (5, Idle(0))
-        statuses.append((done.outcome.status, str(done.outcome.error or "")))
+        statuses.append((done.result.status, str(done.result.error or "")))
     assert [status for status, _ in statuses] == ["done", "failed", "done"]
     assert "exists already" in statuses[1][1]
 
 
-def test_an_error_comes_back_with_its_hint(one: LocalCrew, place: Any, tmp_path: Path) -> None:
+def test_an_error_comes_back_with_its_hint(
+    one: LocalPool[Outcome], place: Any, tmp_path: Path
+) -> None:
     job = jobs_into(place, tmp_path / "out")[0]
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / job.source.inside).parent.mkdir(parents=True, exist_ok=True)
@@ -152,14 +154,14 @@ def test_an_error_comes_back_with_its_hint(one: LocalCrew, place: Any, tmp_path:
     one.give(0, [Task(0, job)])
     done = one.wait()
     assert isinstance(done, Done)
-    error = done.outcome.error
+    error = done.result.error
     assert isinstance(error, SamsrError)
     assert (error.exit_code, "--on-exists" in (error.hint or "")) == (3, True)
 
 
 def test_a_model_that_cannot_be_loaded_refuses_the_batch(place: Any, tmp_path: Path) -> None:
-    order = replace(order_into(place, tmp_path), weights=tmp_path / "gone.safetensors")
-    crew = LocalCrew(order, ["cpu"])
+    order = replace(config_into(place, tmp_path), weights=tmp_path / "gone.safetensors")
+    crew = LocalPool(order, ["cpu"])
     event = crew.wait()
     assert isinstance(event, Refused)
     assert isinstance(event.error, WeightsError)
@@ -167,7 +169,7 @@ def test_a_model_that_cannot_be_loaded_refuses_the_batch(place: Any, tmp_path: P
 
 
 @NEEDS_SIGNALS
-def test_a_worker_that_dies_is_told_and_can_be_replaced(one: LocalCrew) -> None:
+def test_a_worker_that_dies_is_told_and_can_be_replaced(one: LocalPool[Outcome]) -> None:
     os.kill(pids(one)[0], signal.SIGKILL)
     assert one.wait() == Lost(0, "killed by signal 9")
     one.restart(0)

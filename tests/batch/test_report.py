@@ -16,8 +16,10 @@ from sam_diffsr_cli.cli.render import error_document, to_text
 from sam_diffsr_cli.errors import InputError
 from tests.helpers import draw_photos, samsr
 
-RUN_KEYS = {"samsr", "version", "status", "exit_code", "error", "made_by", "plan", "files"}
-EARLY_KEYS = RUN_KEYS - {"made_by", "plan"}
+RUN_KEYS = {
+    "samsr", "version", "status", "exit_code", "error", "made_by", "plan", "left_out", "files"
+}  # fmt: skip
+EARLY_KEYS = RUN_KEYS - {"made_by", "plan", "left_out"}
 PLAN_KEYS = {
     "pictures",
     "already_there",
@@ -37,9 +39,22 @@ FILE_KEYS = {
     "notes",
     "left_out",
     "error",
+    "levels",
     "worker",
 }
-MADE_KEYS = {"tool", "model", "sha256", "scale", "steps", "sampler", "seed", "precision", "device"}
+MADE_KEYS = {
+    "tool",
+    "model",
+    "sha256",
+    "scale",
+    "steps",
+    "sampler",
+    "seed",
+    "clean",
+    "detail",
+    "precision",
+    "device",
+}
 ERROR_KEYS = {"message", "hint", "exit_code"}
 
 

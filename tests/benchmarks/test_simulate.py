@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam_diffsr_cli.batch import crew
-from sam_diffsr_cli.batch.crew import MOST_AT_ONCE, SHARE_AT_ONCE, Idle, Lost, Task
 from sam_diffsr_cli.batch.pipeline import WRITERS, Stages, run_batch
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.pictures.records import Frame, Picture
+from sam_diffsr_cli.workers import pool
+from sam_diffsr_cli.workers.messages import Idle, Lost, Task
+from sam_diffsr_cli.workers.pool import MOST_AT_ONCE, SHARE_AT_ONCE
 from tests.workshop.benchmarks import simulated_crew
 from tests.workshop.benchmarks.assumptions import Cluster
 from tests.workshop.benchmarks.cluster import Run, draw_sizes, simulate
@@ -128,7 +129,7 @@ def test_writers_that_are_too_slow_are_named_until_more_workers_share_the_gpu(
 ) -> None:
     cluster = replace(STEADY, gpus=2, cores_per_gpu=12 * WRITERS, encode_s=4 * WRITERS / 16)
     # So that no time is lost between hand-outs.
-    monkeypatch.setattr(crew, "MOST_AT_ONCE", 400)
+    monkeypatch.setattr(pool, "MOST_AT_ONCE", 400)
     alone = batch(cluster, 800)
     shared = batch(replace(cluster, workers_per_gpu=12), 800)
     assert alone.bottleneck == "writers"

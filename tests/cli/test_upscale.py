@@ -451,3 +451,58 @@ def test_samplers_give_other_pictures(photos: Path, tmp_path: Path) -> None:
         assert samsr("upscale", photos / "a.png", target, *options, "--strip-metadata")[0] == 0
         found.add(target.read_bytes())
     assert len(found) == 5
+
+
+# --------------------------------------------------------------------- what folders hold besides
+
+
+@pytest.fixture
+def mixed(photos: Path) -> Path:
+    """Three pictures, a raw photo, a picture without its suffix, and a text."""
+    (photos / "IMG_1.CR2").write_bytes(b"II*\0\x10\0\0\0CR\2\0" + bytes(32))
+    (photos / "noext").write_bytes((photos / "b.jpg").read_bytes())
+    (photos / "notes.txt").write_text("x")
+    return photos
+
+
+def test_one_line_counts_what_a_folder_holds_besides(
+    mixed: Path, weights: Path, tmp_path: Path
+) -> None:
+    code, _, stderr = samsr("upscale", mixed, tmp_path / "out", "--weights", weights)
+    assert code == 0
+    (line,) = (each for each in stderr.splitlines() if "left out of folders" in each)
+    assert "1 JPEG (no suffix" in line
+    assert "1 a raw photo (CR2 of Canon) (develop" in line
+    assert "1 txt files" in line
+
+
+def test_a_folder_of_pictures_alone_leaves_nothing_to_say(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    _, _, stderr = samsr("upscale", photos, tmp_path / "out", "--weights", weights)
+    assert "left out" not in stderr
+
+
+def test_strict_makes_what_is_left_out_a_failure_when_the_others_are_done(
+    mixed: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    code, stdout, stderr = samsr("upscale", mixed, out, "--strict", "--weights", weights)
+    assert code == 6
+    assert len(stdout.split()) == 3
+    assert "2 files were left out of folders (--strict); 3 of 3 pictures done" in stderr
+
+
+def test_strict_does_not_mind_what_is_no_picture(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    (photos / "notes.txt").write_text("x")
+    code, _, _ = samsr("upscale", photos, tmp_path / "out", "--strict", "--weights", weights)
+    assert code == 0
+
+
+def test_the_document_counts_what_is_left_out(mixed: Path, weights: Path, tmp_path: Path) -> None:
+    code, stdout, _ = samsr("upscale", mixed, tmp_path / "out", "--json", "--weights", weights)
+    assert code == 0
+    told = {each["kind"]: each["count"] for each in json.loads(stdout)["left_out"]}
+    assert told == {"JPEG": 1, "a raw photo (CR2 of Canon)": 1, "txt files": 1}

@@ -1,17 +1,14 @@
 """Which workers a batch is given, by its options, and what is told of them."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.plan import Job
-from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.workers import plan
+from sam_diffsr_cli.workers.messages import WorkDone
 from sam_diffsr_cli.workers.plan import WorkerPlan, plan_workers
 
 LOCAL = ("local", None)
@@ -95,18 +92,14 @@ def test_ray_that_is_not_installed_is_told_with_how_to_install_it(
     assert "samsr[ray]" in (caught.value.hint or "")
 
 
-def outcome(worker: int, side: int, seconds: float, *, failed: bool = False) -> Outcome:
-    found = Outcome(Job(Source(Path("a.png"), Path("a.png")), None), worker=worker)
-    if failed:
-        found.fail(InputError("bad"))
-    else:
-        found.size_out, found.enlarge_s = (side, side), seconds
-    return found
-
-
 def test_what_each_worker_did_is_told() -> None:
-    outcomes = [outcome(0, 1000, 3.0), outcome(0, 1000, 5.0), outcome(1, 1, 0.0, failed=True)]
-    assert describe_workers(outcomes, ["cpu", "cuda:1"]) == [
+    shares = [
+        WorkDone(0, 1.0, 3.0, has_failed=False),
+        WorkDone(0, 1.0, 5.0, has_failed=False),
+        WorkDone(1, 0.0, 0.0, has_failed=True),
+        WorkDone(None, 0.0, 0.0, has_failed=True),
+    ]
+    assert describe_workers(shares, ["cpu", "cuda:1"]) == [
         "worker 0 on cpu: 2 pictures, 2.0 megapixels, 4.00 s/MP",
         "worker 1 on cuda:1: 1 picture, 0.0 megapixels, 1 failed",
     ]

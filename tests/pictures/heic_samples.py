@@ -1,4 +1,4 @@
-"""Small HEIC files, since nothing that is installed with the tests encodes them.
+"""Small HEIC and JPEG XL files of kinds that nothing installed with the tests encodes.
 
 Made by libheif 1.15 (x265) from the pixels that ``drawn`` returns; each 48 rows of 64 pixels.
 """
@@ -7,7 +7,16 @@ import base64
 
 import numpy as np
 
-__all__ = ["ALPHA", "DEEP", "PLAIN", "WITH_EXIF", "WITH_PROFILE", "drawn"]
+__all__ = [
+    "ALPHA",
+    "DEEP",
+    "JXL_EXACT",
+    "JXL_LOSSY",
+    "PLAIN",
+    "WITH_EXIF",
+    "WITH_PROFILE",
+    "drawn",
+]
 
 
 def drawn() -> np.ndarray:
@@ -137,3 +146,22 @@ WITH_EXIF = base64.b85decode(
     b"000010000m00000"
 )
 """8 bits, EXIF with an orientation of 6, which no box says."""
+
+JXL_EXACT = base64.b85decode(
+    b"{|d`M2yYDo66OI=)i5S!i<;N5J@oO#K12-*E#e9-LFTECu;<C3i-qB|kq~ySu$@a{w01&9qtVhCysj_+Sw~xE1o(;P"
+    b"s+qCPlsQ`f2K--GTJbA~p{^5)EGu~^1SndY%1Wo1>hjL|OU^4dkYyd;07qY8b7fOcQR%P%YiG*<O=U|<S#zkpRt`X?"
+    b"X`G<~Jk{HO|DC6N8t(+!FQoteyKkuf{@bqz?sB2Pk8=n8LVADw_uqea5EKj>Gbpk-Q0WgE%Y{*MFY_xi^VerbQDs}c"
+    b"+yHegfl=Au&?^*H62xf2Tn-2V0RW%@ODLkc<<vQN9pqqrDWNd<?d=p46ciL3(I@~SP*9-W-56usT?kyDs6Y`Nqaro}"
+    b"00e{p1^|fwbSD5n8=ww(JO;-O>AbvoAVvIKrF@YY0HhzRP1paw|NsAgBYs49OQM}S-%&Gg"
+)
+"""A lossless JPEG XL with the profile, by libjxl 0.7 of libvips."""
+
+JXL_LOSSY = base64.b85decode(
+    b"{|d`M3U3Vq66OI=)i5S!i<;N5J@oO#K12-*E#e9-LFTECu;<C3i-qB|kq~ySu$@a{w01&9qtVhCysj_+Sw~xE1o(;P"
+    b"s+qCPlsQ`f2K--GTJbA~p{^5)EGu~^1SndY%1Wo1>hjL|OU^4dkYyd;07qY8b7fOcQR%P%YiG*<O=U|<S#zkpRt`X?"
+    b"X`G<~Jk{HO|DC6N8t(+!FQoteyKkuf{@bqz?sB2Pk8=n8LVADw_uqea5EKj>Gbpk-Q0WgE%Y{*MFY_xi^VerbQDs}c"
+    b"+yHegfl=Au&?^*H62xf2Tn+)80+V400DuaWQN|5k&h>oxp~GU@#&w3a+P1KSvDsc2Bus$<g=3T~nhzI_5suN0QMO`a"
+    b"V~mW!V2u+(002!4X4?dVm0*_%0=xL$z@QF1*d#PTOojj;DHwl1`rHQ^DFE{IADxw%E=qJ*CECptgM6G!J1lA({rRJI"
+    b"DG^<N`Gs-3V@yC)VT!>I3>w!@6b*QW3Mnw#MivtU831&OBgF+{@dhLl"
+)
+"""A lossy one."""

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sam_diffsr_cli.pictures.avif import still_properties
+from sam_diffsr_cli.pictures.avif import depth_notes, still_properties
 from sam_diffsr_cli.pictures.avif_items import insert_items
 from sam_diffsr_cli.pictures.boxes import pack_box
 from sam_diffsr_cli.pictures.reading import read_head
@@ -154,3 +155,21 @@ def test_a_box_says_its_own_length() -> None:
 def test_a_picture_says_how_many_bits_mean_something() -> None:
     picture: Picture = read(avif_of(deep(12, 9, 7, 3), 12))
     assert picture.bits == 12
+
+
+def test_an_animated_avif_of_10_bits_is_read_as_8_and_it_is_said() -> None:
+    frames = [Image.fromarray(levels(24, 32, 3, seed=k)) for k in range(2)]
+    data = samples.saved(frames[0], "AVIF", save_all=True, append_images=frames[1:], duration=50)
+    # Only the boxes of the file say so; its pixels are left as they are.
+    place = data.index(b"av1C") + 6
+    deep = data[:place] + bytes([data[place] | 0x40]) + data[place + 1 :]
+    assert depth_notes(io.BytesIO(data)) == ()
+    assert "10 bits a channel became 8" in depth_notes(io.BytesIO(deep))[0]
+
+
+@pytest.mark.parametrize(
+    ("bits", "written_bits"), [(9, 10), (10, 10), (11, 12), (14, 12), (None, 12)]
+)
+def test_bits_that_avif_has_not_become_the_next(bits: int | None, written_bits: int) -> None:
+    picture = replace(samples.still(levels(9, 7, 3, dtype=np.uint16)), bits=bits)
+    assert bits_of(written(picture, "AVIF")[0]) == written_bits

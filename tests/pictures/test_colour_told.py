@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.colour import colour_path
 from sam_diffsr_cli.pictures.colour_numbers import (
     ADOBE_RGB,
     BT2020,
@@ -183,6 +184,16 @@ def test_code_points_go_before_a_profile_in_png() -> None:
     assert mean_difference(lab_shown(rewritten(data, "TIFF"))[::2, ::2], meant) < SEEN
 
 
+@pytest.mark.parametrize("codes", [(12, 13, 0, 1), (9, 16, 0, 1), (12, 13, 7, 1)], ids=str)
+def test_the_profile_beside_code_points_stays_in_png(codes: tuple[int, ...]) -> None:
+    profile = samples.p3_profile()
+    data = samples.png(colours(), before=chunk(b"cICP", bytes(codes)) + iccp(profile))
+    again = rewritten(data, "PNG")
+    assert opened(again).info["icc_profile"] == profile
+    assert again.count(b"iCCP") == 1
+    assert chunk(b"cICP", bytes(codes)) in again
+
+
 def test_a_profile_goes_before_gamma_in_png() -> None:
     profile = samples.p3_profile()
     before = iccp(profile) + chunk(b"gAMA", struct.pack(">I", 100_000))
@@ -206,6 +217,21 @@ def test_gray_with_a_gamma_gets_a_gray_profile() -> None:
     icc = read(samples.png(gray, before=chunk(b"gAMA", struct.pack(">I", 100_000)))).metadata.icc
     assert icc is not None
     assert icc[16:20] == b"GRAY"
+
+
+@pytest.mark.parametrize("target", [name for name in ALL if name not in {"GIF", "JXL"}])
+@pytest.mark.parametrize("with_profile", [True, False], ids=["profile", "gama"])
+def test_gray_is_as_light_in_every_format(target: str, with_profile: bool) -> None:
+    gray = colours()[..., :1]
+    gamma = chunk(b"gAMA", struct.pack(">I", 100_000))
+    before = iccp(samples.profile("gray", gamma=1.0)) if with_profile else gamma
+    data = rewritten(samples.png(gray, before=before), target)
+    again = read(data)
+    channels = again.frames[0].pixels.shape[2]
+    path = colour_path(again.metadata.icc, channels)
+    levels = again.frames[0].pixels.astype(np.uint16) * 257
+    seen = (levels if path is None else path.to_srgb(levels))[::2, ::2, 0] / 65535
+    assert np.abs(srgb_curve(seen) - gray[..., 0] / 255).max() < 0.03
 
 
 # --------------------------------------------------------------------------------------- HDR

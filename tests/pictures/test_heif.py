@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.formats import format_kept
 from tests.pictures import heic_samples as heic
 from tests.pictures import samples
@@ -49,6 +50,14 @@ def test_heic_is_not_turned_by_exif_and_not_called_turned() -> None:
 
 def test_heic_is_written_as_png_unless_another_format_is_named() -> None:
     assert format_kept(read(heic.PLAIN).format).name == "PNG"
+
+
+def test_a_heic_whose_items_are_called_by_no_text_is_refused() -> None:
+    # The decoder would take the process with it.
+    data = heic.PLAIN.replace(b"\0Exif\0", b"\0\xff\xffif\0", 1)
+    assert data != heic.PLAIN
+    with pytest.raises(InputError, match="sample: damaged"):
+        read(data)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.9])

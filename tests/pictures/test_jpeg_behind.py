@@ -158,6 +158,23 @@ def test_the_index_of_pictures_is_right_to_the_byte() -> None:
     assert data[place + 4 + second[2] :][: second[1]] == gain_map
 
 
+def test_zeros_before_a_gain_map_go_and_xmp_tells_of_none() -> None:
+    source, gain_map = phone_photo()
+    base = find_base(source).replace(
+        b'Item:Semantic="Primary"', b'Item:Semantic="Primary" Item:Padding="96"'
+    )
+    # The segment has grown by the new attribute.
+    place = base.index(b"\xff\xe1") + 2
+    length = int.from_bytes(base[place : place + 2], "big") + len(b' Item:Padding="96"')
+    base = base[:place] + length.to_bytes(2, "big") + base[place + 2 :]
+    data, notes = into(base + bytes(96) + gain_map, "jpg")
+    (found,) = find_behind(data).pictures
+    assert (found.role, found.data) == ("gain map", gain_map)
+    assert b"\0" * 96 not in data
+    assert 'Padding="0"' in description(data)
+    assert notes == ""
+
+
 def test_a_gain_map_of_a_gray_photo_is_still_read() -> None:
     second = find_behind(HDR).pictures[0].data
     base = inside(saved(photo(96, 128)[..., :1], "JPEG"), xmp_segment('hdrgm:Version="1.0"'))

@@ -1,6 +1,7 @@
 """JPEG XL keeps levels, bits, colours and what stands beside them; others see the same."""
 
 import struct
+import sys
 
 import imagecodecs
 import numpy as np
@@ -10,7 +11,7 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.colour_numbers import DISPLAY_P3
 from sam_diffsr_cli.pictures.jxl_colour import with_jxl_colour
 from sam_diffsr_cli.pictures.jxl_header import JxlColour, codestream_of, read_header
-from tests.pictures import samples
+from tests.pictures import heic_samples, samples
 from tests.pictures.colour_judge import lab_by_profile, lab_of, mean_difference, srgb_curve
 from tests.pictures.samples import levels, opened, read, saved, smooth, still, written
 
@@ -147,3 +148,24 @@ def test_a_jxl_cut_short_is_refused(container: bool, share: float) -> None:
     )
     with pytest.raises(InputError, match=r"sample: (damaged|not a picture)"):
         read(data[: int(share * len(data))])
+
+
+@pytest.mark.parametrize("data", [heic_samples.JXL_EXACT, heic_samples.JXL_LOSSY], ids=len)
+def test_the_profile_of_a_jxl_is_read_with_the_pixels_that_belong_to_it(data: bytes) -> None:
+    picture = read(data)
+    assert picture.metadata.icc is not None
+    seen = lab_by_profile(picture.frames[0].pixels / 255, picture.metadata.icc)
+    meant = lab_of((heic_samples.drawn() / 255) ** 2.2, "p3")
+    assert mean_difference(seen, meant) < 1.5
+
+
+def test_a_lossy_jxl_with_a_profile_comes_coarse_and_it_is_said() -> None:
+    assert any("linear light" in note for note in read(heic_samples.JXL_LOSSY).notes)
+    assert not read(heic_samples.JXL_EXACT).notes
+
+
+def test_a_profile_in_a_jxl_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    with pytest.raises(InputError, match="sample: is JPEG XL with an ICC profile") as caught:
+        read(heic_samples.JXL_EXACT)
+    assert "pip install 'samsr[jxl]'" in str(caught.value.hint)

@@ -60,13 +60,16 @@ def test_what_is_not_read_is_refused_by_its_own_name(
 
 
 def raw_tiff(*, make: str, sub: bool) -> bytes:
-    """A raw photo as cameras lay it out: a small preview, and the mosaic below it or beside it."""
+    """A raw photo as cameras lay it out: a small preview, and the mosaic below it or beside it.
+
+    What tells the mosaic lies behind the preview, beyond the first 64 kB.
+    """
     file = io.BytesIO()
     extra: list[Any] = [(271, 2, 0, make, True)] if make else []
     mosaic = levels(16, 16, dtype=np.uint16)
     with tifffile.TiffWriter(file) as writer:
         writer.write(
-            levels(8, 8, 3), photometric="rgb", metadata=None, extratags=extra, subifds=int(sub)
+            levels(200, 200, 3), photometric="rgb", metadata=None, extratags=extra, subifds=int(sub)
         )
         writer.write(
             mosaic, photometric=32803, metadata=None, extratags=[(33421, 3, 2, (2, 2), True)]

@@ -89,14 +89,15 @@ def test_every_chunk_of_a_png_is_kept_or_named(*, profile: bool) -> None:
     for kind, body in png_chunks(data.removesuffix(b"a trailer")):
         is_rewritten = kind in (b"IHDR", b"IDAT", b"IEND", b"eXIf", b"iCCP")
         is_kept = result.get(kind) == body or (kind == b"iTXt" and kind in result)
-        assert is_rewritten or is_kept or kind.decode() in note, kind
+        name = "C2PA" if kind == b"caBX" else kind.decode()
+        assert is_rewritten or is_kept or name in note, kind
     assert "data behind the end (9 bytes)" in note
 
 
 @pytest.mark.parametrize("target", [name for name in ALL if name != "PNG"])
 def test_what_only_a_png_holds_is_named_elsewhere(target: str) -> None:
     note = note_on(full_png(), target)
-    for kind in (b"tIME", b"bKGD", b"sTER", b"oFFs", b"zzZz", b"teSt", b"caBX"):
+    for kind in (b"tIME", b"bKGD", b"sTER", b"oFFs", b"zzZz", b"teSt", b"C2PA"):
         assert kind.decode() in note
 
 
@@ -183,7 +184,7 @@ def test_every_chunk_of_a_webp_is_kept_or_named() -> None:
     result = {kind for kind, _ in riff_chunks(samples.rewritten(data, "WEBP"))}
     for kind, _ in riff_chunks(data.removesuffix(b"a trailer")):
         assert kind in result or kind.decode() in note or kind == b"VP8L", kind
-    assert left_out(data, "WEBP") == {"C2PA", "abcd", "data behind the end"}
+    assert left_out(data, "WEBP") == {"content credentials (C2PA)", "abcd", "data behind the end"}
     assert "content credentials" in note
 
 
@@ -263,6 +264,34 @@ def test_a_plain_tiff_leaves_nothing_to_say() -> None:
 def test_the_profile_of_inks_that_were_converted_is_named() -> None:
     inks = samples.tiff(levels(4, 4, 4), photometric="separated", iccprofile=b"no profile")
     assert "its colours were converted" in note_on(inks, "TIFF")
+
+
+# ------------------------------------------------------------------------ content credentials
+
+
+def sealed() -> dict[str, bytes]:
+    """Every format's own place for content credentials."""
+    claim, plain = b"\0\0\0\x20jumb" + bytes(24), samples.smooth(6, 8)
+    webp = samples.saved(plain, "WEBP", exif=samples.with_prefix(samples.exif(1, size=(8, 6))))
+    webp += struct.pack("<4sI", b"C2PA", len(claim)) + claim
+    gif = samples.saved(plain, "GIF")[:-1] + b"!\xff\x0bC2PA_GIF\1\0\0\x20" + claim + b"\0;"
+    return {
+        "PNG": samples.png(plain, chunk(b"caBX", claim)),
+        "WEBP": webp[:4] + struct.pack("<I", len(webp) - 8) + webp[8:],
+        "GIF": gif,
+        "TIFF": samples.tiff(
+            plain, photometric="rgb", extratags=[(0xCD41, 7, len(claim), claim, True)]
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["PNG", "WEBP", "GIF", "TIFF"])
+def test_content_credentials_are_removed_from_every_format_and_said(name: str) -> None:
+    data = sealed()[name]
+    note = note_on(data, name)
+    assert "content credentials (C2PA)" in note
+    assert "they vouch for the file as it was" in note
+    assert b"jumb" not in samples.rewritten(data, name)
 
 
 # ----------------------------------------------------------------------------------------- BMP

@@ -230,6 +230,20 @@ def test_xmp_thumbnails() -> None:
     assert after.notes == ()
 
 
+def test_xmp_local_corrections_stay_unless_the_picture_is_turned() -> None:
+    body = "<crs:RetouchInfo><rdf:Seq><rdf:li>centerX = 0.1</rdf:li></rdf:Seq></crs:RetouchInfo>"
+    assert After(1, "", body).listed("crs:RetouchInfo") == ["centerX = 0.1"]
+    turned = After(6, "", body)
+    assert turned.values("crs:RetouchInfo") == []
+    assert "local corrections" in turned.notes[0]
+
+
+def test_xmp_that_leads_to_content_credentials() -> None:
+    after = After(1, 'dcterms:provenance="https://example.org/a.c2pa"')
+    assert after.values("dcterms:provenance") == []
+    assert "provenance" in after.notes[0]
+
+
 @pytest.mark.parametrize("name", ["GPano", "GDepth"])
 def test_what_cannot_be_turned_in_xmp_is_said(name: str) -> None:
     local = {"GPano": "ProjectionType", "GDepth": "Format"}[name]

@@ -321,3 +321,19 @@ def test_pictures_of_other_formats_have_no_such_tags() -> None:
 
 def test_a_tiff_that_says_no_density_gets_none() -> None:
     assert read(rewritten(tiff(levels(4, 4)), "TIFF")).metadata.dpi is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "field"),
+    [
+        (296, (296, 3, 1, 128)),
+        (282, (282, 3, 1, 72)),
+        (283, (283, 5, 0, 0)),
+    ],
+    ids=["unit", "whole number", "empty"],
+)
+def test_a_damaged_density_does_not_cost_the_picture(tag: int, field: tuple[int, ...]) -> None:
+    data = bytearray(drawn((levels(4, 4), {"resolution": (2, 3), "resolutionunit": "INCH"})))
+    place = data.index(struct.pack("<H", tag) + struct.pack("<H", 3 if tag == 296 else 5))
+    struct.pack_into("<HHII", data, place, *field)
+    assert read(rewritten(bytes(data), "TIFF")).frames[0].pixels.shape == (8, 8, 1)

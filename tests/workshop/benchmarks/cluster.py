@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sam_diffsr_cli.batch.crew import run_crew
+from sam_diffsr_cli.batch.work import share_jobs
 from tests.workshop.benchmarks.assumptions import Cluster
 from tests.workshop.benchmarks.simulated_crew import JOB, SimulatedCrew
 
@@ -54,7 +54,7 @@ def simulate(cluster: Cluster, sizes: Sequence[float]) -> Run:
     crew = SimulatedCrew.start(cluster, sizes)
     ends: list[float] = []
     failed = 0
-    for outcome in run_crew([JOB] * len(sizes), crew):
+    for outcome in share_jobs([JOB] * len(sizes), crew):
         ends.append(crew.driver.free)
         failed += outcome.status == "failed"
     return Run(

@@ -16,15 +16,13 @@ from unittest import mock
 
 import torch
 
-from sam_diffsr_cli.batch.crew import Crew, Idle, Task, run_crew
 from sam_diffsr_cli.batch.manifest import Manifest
-from sam_diffsr_cli.batch.orders import Order, order_of
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.plan import Job, Naming, Past, estimate_work
-from sam_diffsr_cli.batch.processes import LocalCrew
 from sam_diffsr_cli.batch.request import name_jobs
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.batch.stages import Settings
+from sam_diffsr_cli.batch.work import EnlargeConfig, config_of, share_jobs
 from sam_diffsr_cli.cli.batch import print_outcome
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import format_named
@@ -34,6 +32,8 @@ from sam_diffsr_cli.pictures.writing import encode_picture, prepare_metadata
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import load_upscaler
+from sam_diffsr_cli.workers.messages import Idle, Task, WorkerPool
+from sam_diffsr_cli.workers.processes import LocalPool
 
 __all__ = [
     "Cost",
@@ -147,9 +147,9 @@ class _IdleWorker:
 
     late: Sequence[tuple[int, Outcome]] = ()
 
-    def do(self, tasks: Sequence[Task]) -> Generator[tuple[int, Outcome], None, None]:
+    def do(self, tasks: Sequence[Task[Job]]) -> Generator[tuple[int, Outcome], None, None]:
         for task in tasks:
-            yield task.index, Outcome(task.job, size_in=(1000, 1000), size_out=(4000, 4000))
+            yield task.index, Outcome(task.item, size_in=(1000, 1000), size_out=(4000, 4000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class _IdleOrder:
         return _IdleWorker()
 
 
-def time_driver(order: Order, engine: str, workers: int, count: int, watched: int) -> Cost:
+def time_driver(order: EnlargeConfig, engine: str, workers: int, count: int, watched: int) -> Cost:
     """Run a batch whose pictures take no time; seconds of the driver for each.
 
     Args:
@@ -171,12 +171,12 @@ def time_driver(order: Order, engine: str, workers: int, count: int, watched: in
     with tempfile.TemporaryDirectory() as name:
         jobs = _pretended_jobs(Path(name), count)
         if engine == "local":
-            crew: Crew = LocalCrew(_IdleOrder(), ["cpu"] * workers)
+            crew: WorkerPool[Job, Outcome] = LocalPool(_IdleOrder(), ["cpu"] * workers)
             return _drive(jobs, crew, Path(name))
-        from sam_diffsr_cli.batch import ray_crew
+        from sam_diffsr_cli.workers import ray_pool
 
-        with mock.patch.object(ray_crew, "RayHand", _idle_hand()):
-            crew = ray_crew.RayCrew(order, size=workers, device="cpu", address=None)
+        with mock.patch.object(ray_pool, "RayWorker", _idle_hand()):
+            crew = ray_pool.RayPool(order, size=workers, device="cpu", address=None)
             crew._watched += _pending(watched - workers)
             return _drive(jobs, crew, Path(name))
 
@@ -186,14 +186,14 @@ def _pretended_jobs(folder: Path, count: int) -> list[Job]:
     return [Job(Source(name, Path(name.name)), folder / "out" / name.name) for name in names]
 
 
-def _drive(jobs: Sequence[Job], crew: Crew, folder: Path) -> Cost:
+def _drive(jobs: Sequence[Job], crew: WorkerPool[Job, Outcome], folder: Path) -> Cost:
     """Do what ``samsr upscale`` does with each outcome; the first ones are not counted."""
     watch = _Watch(time.process_time)
     with (
         Manifest(folder / "driven.manifest", {}) as manifest,
         (folder / "stdout").open("w", encoding="utf-8") as stdout,
         contextlib.redirect_stdout(stdout),
-        contextlib.closing(run_crew(jobs, crew)) as outcomes,
+        contextlib.closing(share_jobs(jobs, crew)) as outcomes,
     ):
         first = len(jobs) // 10
         for _ in range(first):
@@ -206,11 +206,11 @@ def _drive(jobs: Sequence[Job], crew: Crew, folder: Path) -> Cost:
 
 
 def _idle_hand() -> type:
-    from sam_diffsr_cli.batch.ray_crew import RayHand
+    from sam_diffsr_cli.workers.ray_pool import RayWorker
 
-    class IdleHand(RayHand):
+    class IdleHand(RayWorker):
         def start(self, *_: Any) -> None:
-            self.hand = _IdleWorker()  # type: ignore[assignment]  # it does tasks as one
+            self.worker = _IdleWorker()
 
     return IdleHand
 
@@ -232,7 +232,7 @@ def _pending(count: int) -> list[Any]:
 # ----------------------------------------------------------------------------- start-up
 
 
-def load_order(model: str | None, out: Path) -> Order:
+def load_order(model: str | None, out: Path) -> EnlargeConfig:
     """Tell workers to enlarge pictures into a folder with a model, on the CPU."""
     settings = Settings(
         upscaler=load_upscaler(model, torch.device("cpu")),
@@ -242,18 +242,18 @@ def load_order(model: str | None, out: Path) -> Order:
         limits=Limits(),
         options=WriteOptions(),
     )
-    return order_of(settings)
+    return config_of(settings)
 
 
-def time_start(order: Order, engine: str) -> float:
+def time_start(order: EnlargeConfig, engine: str) -> float:
     """Return the seconds until a worker has loaded the model; with Ray without its own start."""
     if engine == "local":
         began = time.monotonic()
-        crew: Crew = LocalCrew(order, ["cpu"])
+        crew: WorkerPool[Job, Outcome] = LocalPool(order, ["cpu"])
     else:
-        from sam_diffsr_cli.batch.ray_crew import RayCrew
+        from sam_diffsr_cli.workers.ray_pool import RayPool
 
-        crew = RayCrew(order, size=1, device="cpu", address=None)
+        crew = RayPool(order, size=1, device="cpu", address=None)
         began = crew._began
     with contextlib.closing(crew):
         event = crew.wait()

@@ -1,7 +1,7 @@
 """A crew that only pretends to work, by discrete events.
 
-Hand-outs, deaths and retries are those of ``batch.crew``, whose own code waits for this crew. What
-a worker does with a hand-out follows ``batch.pipeline``: one thread reads a picture ahead, one
+Hand-outs, deaths and retries are those of ``workers.pool``, whose own code waits for this one.
+What a worker does with a hand-out follows ``batch.pipeline``: one thread reads a picture ahead, one
 enlarges, and several write behind. Shared are the storage, the driver, and each GPU with its
 processors; all of them serve in the order in which they are asked.
 """
@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from sam_diffsr_cli.batch.crew import Done, Event, Idle, Lost, Task
 from sam_diffsr_cli.batch.pipeline import MOST_WAITING_BYTES, WRITERS, Outcome
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
+from sam_diffsr_cli.workers.messages import Done, Event, Idle, Lost, Task
 from tests.workshop.benchmarks.assumptions import Cluster, Times
 
 __all__ = ["JOB", "SimulatedCrew"]
@@ -72,7 +72,7 @@ class _Worker:
     life: int = 0
     is_dead: bool = True
     sizes: Sequence[float] = ()
-    tasks: Sequence[Task] = ()
+    tasks: Sequence[Task[Job]] = ()
     asked: int = 0
     read: int = 0
     enlarged: int = 0
@@ -113,7 +113,7 @@ class SimulatedCrew:
     heard: list[int] = field(default_factory=list)
     _future: list[tuple[float, int, Step, int, int]] = field(default_factory=list)
     _number: int = 0
-    _messages: deque[tuple[float, Event]] = field(default_factory=deque)
+    _messages: deque[tuple[float, Event[Outcome]]] = field(default_factory=deque)
     _dice: random.Random = field(default_factory=random.Random)
 
     @classmethod
@@ -143,7 +143,7 @@ class SimulatedCrew:
         }
         return {name: busy_s / span_s for name, busy_s in seconds.items()}
 
-    def give(self, worker: int, tasks: Sequence[Task]) -> None:
+    def give(self, worker: int, tasks: Sequence[Task[Job]]) -> None:
         """Hand tasks to an idle worker, from where the driver's clock stands."""
         own = self.workers[worker]
         if own.is_dead:
@@ -154,7 +154,7 @@ class SimulatedCrew:
         own.stored, own.unwritten = set(), 0.0
         self._at(self.driver.free, self._begin, worker)
 
-    def wait(self) -> Event:
+    def wait(self) -> Event[Outcome]:
         """Let time pass until the driver hears of something, and has dealt with it."""
         while not self._messages:
             now, _, step, worker, life = heapq.heappop(self._future)
@@ -172,7 +172,7 @@ class SimulatedCrew:
         """Start another in the place of one that was lost."""
         self._at(self.driver.free + self.cluster.restart_s, self._get_ready, worker)
 
-    def close(self) -> Sequence[Done]:
+    def close(self) -> Sequence[Done[Outcome]]:
         """Stop; all is done by then."""
         self._future.clear()
         return ()

@@ -43,6 +43,8 @@ def make_seeds() -> dict[str, bytes]:
         _deep_avifs,
         _jxls,
         _heics,
+        _more_tiffs,
+        _parts_of_the_rest,
     ]
     return {name: data for make in makers for name, data in make()}
 
@@ -390,7 +392,80 @@ def _jxls() -> Iterator[tuple[str, bytes]]:
 
 
 def _heics() -> Iterator[tuple[str, bytes]]:
-    path = Path(__file__).parents[1] / "pictures" / "heic_samples.py"
+    path = Path(__file__).parents[2] / "pictures" / "heic_samples.py"
     names = runpy.run_path(str(path))
     for name in ("PLAIN", "DEEP", "ALPHA", "WITH_EXIF", "WITH_PROFILE"):
         yield f"{name.lower()}.heic", names[name]
+
+
+def _more_tiffs() -> Iterator[tuple[str, bytes]]:
+    """Write kinds of samples, and what TIFFs say of their pixels."""
+    rgb, deep = {"photometric": "rgb"}, _levels(3, np.uint16)
+    for bits in (6, 10, 12, 14):
+        levels = (deep >> (16 - bits)).astype(np.uint8 if bits < 8 else np.uint16)
+        yield f"bits{bits}.tif", _tiff(levels, bitspersample=bits, **rgb)
+    yield "half.tif", _tiff((_levels(3) / 100).astype(np.float16), **rgb)
+    yield "float.tif", _tiff((_levels(1)[..., 0] / 100).astype(np.float32), compression="zlib")
+    yield "whole32.tif", _tiff(deep.astype(np.uint32) << 16, **rgb)
+    yield "inks16.tif", _tiff(_levels(4, np.uint16), photometric="separated")
+    for kind in ("cielab", "icclab"):
+        yield f"{kind}16.tif", _tiff(deep, photometric=kind)
+    yield "ycbcr.tif", _tiff(_levels(3), photometric="ycbcr")
+    for packing in ("zstd", "webp", "jpeg2000", "jpegxl", "lerc"):
+        yield f"8-{packing}.tif", _tiff(_levels(3), compression=packing, **rgb)
+    yield (
+        "palette-zstd.tif",
+        _tiff(
+            _levels(1)[..., 0],
+            photometric="palette",
+            colormap=np.arange(768, dtype=np.uint16).reshape(3, 256) * 80,
+            compression="zstd",
+        ),
+    )
+    keys = (1, 1, 0, 1, 1025, 0, 1, 2)
+    places = [
+        (33550, 12, 3, (0.5, 0.25, 0.0), True),
+        (33922, 12, 6, (2.0, 4.0, 0.0, 100.0, 200.0, 0.0), True),
+        (34264, 12, 16, tuple(map(float, range(16))), True),
+        (34735, 3, len(keys), keys, True),
+        (285, 2, 5, b"page\0", True),
+    ]
+    yield "geo.tif", _tiff(_levels(3), extratags=places, resolution=(2, 3), **rgb)
+    for name in ("ome", "imagej"):
+        file = io.BytesIO()
+        stack = np.stack([_levels(1)[..., 0]] * 3)
+        tifffile.imwrite(file, stack, photometric="minisblack", **{name: True})  # type: ignore[arg-type]  # as it is named
+        yield f"{name}.tif", file.getvalue()
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(_levels(3), metadata=None, subifds=1, photometric="rgb")
+        writer.write(_levels(3)[::2, ::2], metadata=None, subfiletype=1, photometric="rgb")
+    yield "reduced.tif", file.getvalue()
+
+
+def _parts_of_the_rest() -> Iterator[tuple[str, bytes]]:
+    """Write an APNG of every disposal, and what stands beside other formats' pixels."""
+    levels = _levels(4)
+    frames = [(levels, 0, 0, 2, 0), (levels[3:9, 2:7], 2, 3, 2, 1), (levels[1:5, 1:5], 1, 1, 1, 1)]
+    height, width = levels.shape[:2]
+    head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"acTL", struct.pack(">II", len(frames), 2))
+    number = 0
+    for part, x, y, disposal, blending in frames:
+        shape = (part.shape[1], part.shape[0], x, y, 1, 30, disposal, blending)
+        body += chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, *shape))
+        data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in part))
+        is_first = number == 0
+        body += chunk(b"IDAT", data) if is_first else chunk(b"fdAT", struct.pack(">I", number + 1) + data)  # fmt: skip  # noqa: E501
+        number += 1 if is_first else 2
+    yield "anim-parts.png", b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+    gif = _saved(_image("P"), "GIF")
+    place = gif.index(b"\x2c\0\0\0\0")
+    blocks = b"\x21\xff\x0bANIMEXTS1.0\x03\1\3\0\0\x21\xfe\5hello\0\x21\1\3abc\0"
+    yield "blocks.gif", gif[:place] + blocks + gif[place:]
+    rows, icc = _levels(3).tobytes(), _profile()
+    info = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, len(rows), 2835, 2835, 0, 0)
+    info += struct.pack("<5I", 0xFF0000, 0xFF00, 0xFF, 0, 0x4D424544) + bytes(48)
+    info += struct.pack("<4I", 4, 124 + len(rows), len(icc), 0)
+    whole = info + rows + icc
+    yield "profile.bmp", struct.pack("<2sIII", b"BM", 14 + len(whole), 0, 138) + whole

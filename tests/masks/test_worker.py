@@ -1,4 +1,4 @@
-"""Masks as a crew's work: what a worker is sent, what it answers, and what it refuses."""
+"""Masks as a pool's work: what a worker is sent, what it answers, and what it refuses."""
 
 import pickle
 import subprocess
@@ -10,21 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from sam_diffsr_cli.batch.crew import Refused, Task
-from sam_diffsr_cli.batch.orders import MaskOrder
-from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.plan import Job
-from sam_diffsr_cli.batch.processes import LocalCrew
-from sam_diffsr_cli.batch.sources import Source
-from sam_diffsr_cli.batch.worker import MaskOutcome
 from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError
 from sam_diffsr_cli.masks import choice
-from sam_diffsr_cli.masks.build import MaskJob, build_mask
+from sam_diffsr_cli.masks.build import BuildStep, MaskJob, build_mask
 from sam_diffsr_cli.masks.choice import SamChoice
 from sam_diffsr_cli.masks.sam import SamOptions
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.store import read_records
+from sam_diffsr_cli.masks.worker import MaskConfig
 from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.workers.messages import Refused, Task
+from sam_diffsr_cli.workers.processes import LocalPool
 from tests.helpers import PATIENCE_S
 
 CPU = torch.device("cpu")
@@ -42,21 +38,17 @@ def photo(folder: Path, name: str, seed: int = 0) -> MaskJob:
     return MaskJob(path, folder / "masks" / f"{path.stem}.json")
 
 
-def task(index: int, job: MaskJob, *, is_again: bool = False) -> Task:
-    return Task(index, Job(Source(job.photo, Path(job.photo.name)), job.target), is_again)
+def config_into(folder: Path, segmenter: Felzenszwalb = LIGHT) -> MaskConfig:
+    return MaskConfig(choice=segmenter, out=folder / "masks", limits=Limits())
 
 
-def order_into(folder: Path, segmenter: Felzenszwalb = LIGHT) -> MaskOrder:
-    return MaskOrder(choice=segmenter, out=folder / "masks", limits=Limits())
-
-
-def do(order: MaskOrder, *jobs: MaskJob) -> list[tuple[int, Outcome]]:
-    return list(order.start(CPU).do([task(index, job) for index, job in enumerate(jobs)]))
+def do(config: MaskConfig, *jobs: MaskJob) -> list[tuple[int, BuildStep]]:
+    return list(config.start(CPU).do([Task(index, job) for index, job in enumerate(jobs)]))
 
 
 def test_a_worker_writes_what_this_process_does(tmp_path: Path) -> None:
     jobs = [photo(tmp_path, "a.png", 1), photo(tmp_path, "b.png", 2)]
-    done = do(order_into(tmp_path), *jobs)
+    done = do(config_into(tmp_path), *jobs)
     assert [index for index, _ in done] == [0, 1]
     for job in jobs:
         own = MaskJob(job.photo, tmp_path / "own" / job.target.name)
@@ -64,46 +56,44 @@ def test_a_worker_writes_what_this_process_does(tmp_path: Path) -> None:
         assert job.target.read_bytes() == own.target.read_bytes()
 
 
-def test_an_outcome_tells_regions_and_size_also_when_it_comes_from_elsewhere(
+def test_a_step_tells_regions_and_size_also_when_it_comes_from_elsewhere(
     tmp_path: Path,
 ) -> None:
     job = photo(tmp_path, "a.png")
-    ((_, outcome),) = do(order_into(tmp_path), job)
-    again = pickle.loads(pickle.dumps(outcome))  # noqa: S301 - our own
-    assert isinstance(again, MaskOutcome)
+    ((_, step),) = do(config_into(tmp_path), job)
+    again = pickle.loads(pickle.dumps(step))  # noqa: S301 - our own
     assert again.regions == len(read_records(job.target)) == 4
-    assert (again.status, again.size_in, again.size_out) == ("done", SIZE, SIZE)
-    assert again.enlarge_s > 0
+    assert (again.job, again.size, again.error) == (job, SIZE, None)
+    assert again.seconds > 0
 
 
-def test_a_photo_that_fails_is_an_outcome(tmp_path: Path) -> None:
+def test_a_photo_that_fails_is_a_step(tmp_path: Path) -> None:
     bad, good = photo(tmp_path, "a.png"), photo(tmp_path, "b.png")
     bad.photo.write_bytes(b"no picture")
-    (_, first), (_, second) = do(order_into(tmp_path), bad, good)
-    assert first.status == "failed"
+    (_, first), (_, second) = do(config_into(tmp_path), bad, good)
     assert isinstance(first.error, InputError)
     assert "a.png" in str(first.error)
-    assert second.status == "done"
+    assert second.error is None
 
 
-def test_a_full_disk_is_the_error_of_an_outcome(
+def test_a_full_disk_is_the_error_of_a_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, _: object) -> None:
         raise DiskFullError(f"{path}: no space left")
 
     monkeypatch.setattr("sam_diffsr_cli.masks.build.write_records", full)
-    ((_, outcome),) = do(order_into(tmp_path), photo(tmp_path, "a.png"))
-    assert isinstance(outcome.error, DiskFullError)
+    ((_, step),) = do(config_into(tmp_path), photo(tmp_path, "a.png"))
+    assert isinstance(step.error, DiskFullError)
 
 
 def test_masks_of_a_picture_that_was_begun_before_are_written_again(tmp_path: Path) -> None:
     job = photo(tmp_path, "a.png")
-    hand = order_into(tmp_path).start(CPU)
-    list(hand.do([task(0, job)]))
+    worker = config_into(tmp_path).start(CPU)
+    list(worker.do([Task(0, job)]))
     whole = job.target.read_bytes()
     job.target.write_bytes(b"of another")
-    list(hand.do([task(0, job, is_again=True)]))
+    list(worker.do([Task(0, job, is_again=True)]))
     assert job.target.read_bytes() == whole
 
 
@@ -118,36 +108,36 @@ def test_sam_is_loaded_once_however_many_photos_there_are(
 
     monkeypatch.setattr(choice, "load_sam", load)
     sam = SamChoice(checkpoint=Path("sam.pth"), sam_type="vit_b", options=SamOptions())
-    hand = MaskOrder(choice=sam, out=tmp_path, limits=Limits()).start(CPU)
+    worker = MaskConfig(choice=sam, out=tmp_path, limits=Limits()).start(CPU)
     for number in range(3):
         # That it is no real SAM, each photo tells by itself.
-        list(hand.do([task(number, photo(tmp_path, f"{number}.png"))]))
+        list(worker.do([Task(number, photo(tmp_path, f"{number}.png"))]))
     assert loaded == [(Path("sam.pth"), "vit_b", CPU)]
 
 
 def test_a_worker_refuses_masks_made_in_another_way(tmp_path: Path) -> None:
-    order_into(tmp_path).start(CPU)
-    crew = LocalCrew(order_into(tmp_path, Felzenszwalb(sigma=1.5)), ["cpu"])
-    event = crew.wait()
-    crew.close()
+    config_into(tmp_path).start(CPU)
+    pool = LocalPool(config_into(tmp_path, Felzenszwalb(sigma=1.5)), ["cpu"])
+    event = pool.wait()
+    pool.close()
     assert isinstance(event, Refused)
     assert isinstance(event.error, ConfigError)
     assert "other options (least_area, region_scale, sigma)" in str(event.error)
 
 
-def test_a_crew_that_is_never_closed_does_not_keep_its_process_from_ending(
+def test_a_pool_that_is_never_closed_does_not_keep_its_process_from_ending(
     tmp_path: Path,
 ) -> None:
     code = f"""
 from pathlib import Path
-from sam_diffsr_cli.batch.orders import MaskOrder
-from sam_diffsr_cli.batch.processes import LocalCrew
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
+from sam_diffsr_cli.masks.worker import MaskConfig
 from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.workers.processes import LocalPool
 
-order = MaskOrder(choice=Felzenszwalb(), out=Path({str(tmp_path)!r}), limits=Limits())
-crew = LocalCrew(order, ["cpu"])
-print(crew.wait())
+config = MaskConfig(choice=Felzenszwalb(), out=Path({str(tmp_path)!r}), limits=Limits())
+pool = LocalPool(config, ["cpu"])
+print(pool.wait())
 """
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S)  # noqa: S603

@@ -9,20 +9,20 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from multiprocessing import connection, resource_tracker
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from sam_diffsr_cli.batch.crew import Done, Event, Idle, Lost, Refused, Task
-from sam_diffsr_cli.batch.worker import WorkOrder, serve
 from sam_diffsr_cli.errors import SamsrError
 from sam_diffsr_cli.process import quiet_children
+from sam_diffsr_cli.workers.messages import Done, Event, Idle, Lost, Refused, Result, Task
+from sam_diffsr_cli.workers.worker import WorkerConfig, serve
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-    from sam_diffsr_cli.batch.pipeline import Outcome
+__all__ = ["LocalPool"]
 
-__all__ = ["LocalCrew"]
+Made = TypeVar("Made", bound=Result)
 
 PATIENCE_S = 60.0
 """For the files that are being written when all is stopped."""
@@ -64,17 +64,17 @@ def _undisturbed() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-class LocalCrew:
+class LocalPool(Generic[Made]):
     """A process for each device that is named; a device may be named several times.
 
     They are started afresh rather than forked: a fork of a process with threads may hang.
     """
 
-    def __init__(self, order: WorkOrder, devices: Sequence[str]) -> None:
+    def __init__(self, config: WorkerConfig[Made], devices: Sequence[str]) -> None:
         """Start the processes; each says when it is ready."""
         self.size = len(devices)
         self.names: Sequence[str] = tuple(devices)
-        self._order, self._devices = order, devices
+        self._config, self._devices = config, devices
         self._context = multiprocessing.get_context("spawn")
         self._processes: list[SpawnProcess | None] = [None] * self.size
         self._pipes: list[Connection | None] = [None] * self.size
@@ -83,7 +83,7 @@ class LocalCrew:
         for worker in range(self.size):
             self.restart(worker)
 
-    def give(self, worker: int, tasks: Sequence[Task]) -> None:
+    def give(self, worker: int, tasks: Sequence[Task[Any]]) -> None:
         """Hand tasks to an idle worker."""
         pipe = self._pipes[worker]
         self._busy.add(worker)
@@ -94,7 +94,7 @@ class LocalCrew:
             # It has died meanwhile, as its pipe will tell.
             return
 
-    def wait(self) -> Event:
+    def wait(self) -> Event[Made]:
         """Wait for the next thing that happens."""
         while not self._received:
             pipes = {pipe: n for n, pipe in enumerate(self._pipes) if pipe is not None}
@@ -113,7 +113,7 @@ class LocalCrew:
                 message = _LOST
             self._received.append((worker, message))
 
-    def _tell(self, worker: int, message: object) -> Event:
+    def _tell(self, worker: int, message: object) -> Event[Made]:
         """Say what a message means."""
         if message is _LOST:
             return Lost(worker, self._end(worker))
@@ -122,7 +122,7 @@ class LocalCrew:
             return Idle(worker)
         if isinstance(message, SamsrError):
             return Refused(worker, message)
-        return Done(worker, *cast("tuple[int, Outcome]", message))
+        return Done(worker, *cast("tuple[int, Made]", message))
 
     def _end(self, worker: int) -> str:
         """Part with a process that has died; return how."""
@@ -145,7 +145,7 @@ class LocalCrew:
         threads = max(1, cores // self.size) if is_on_cpu else None
         process = self._context.Process(
             target=serve,
-            args=(theirs, self._order, self._devices[worker], threads),
+            args=(theirs, self._config, self._devices[worker], threads),
             name=f"samsr-worker-{worker}",
             # Where it is not closed, its processes are stopped rather than waited for.
             daemon=True,
@@ -159,7 +159,7 @@ class LocalCrew:
         # Starting takes as long as some pictures do.
         self._busy.add(worker)
 
-    def close(self) -> list[Done]:
+    def close(self) -> list[Done[Made]]:
         """Stop all; files that are being written are finished, and told."""
         for worker, process in enumerate(self._processes):
             pipe = self._pipes[worker]
@@ -180,10 +180,10 @@ class LocalCrew:
             late += self._drain(worker, until)
         return late
 
-    def _drain(self, worker: int, until: float) -> list[Done]:
+    def _drain(self, worker: int, until: float) -> list[Done[Made]]:
         """Take what a worker still tells before it ends; kill it when the time is over."""
         pipe, process = self._pipes[worker], self._processes[worker]
-        late: list[Done] = []
+        late: list[Done[Made]] = []
         while pipe is not None and pipe.poll(max(0.0, until - time.monotonic())):
             self._receive(worker)
             event = self._tell(*self._received.popleft())

@@ -1,6 +1,7 @@
 """Workers as Ray actors, on one machine or many that share a file system.
 
-The weights travel through Ray's object store, so that only pictures need the shared disk.
+What workers load, such as weights, travels through Ray's object store, so that only items need the
+shared disk.
 """
 
 import os
@@ -10,19 +11,19 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import ray
 import torch
 from ray.exceptions import RayError
 
-from sam_diffsr_cli.batch.crew import Done, Event, Idle, Lost, Refused, Task
-from sam_diffsr_cli.batch.orders import Order, settle
-from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.worker import Hand
 from sam_diffsr_cli.errors import ResourceError, SamsrError
+from sam_diffsr_cli.workers.messages import Done, Event, Idle, Lost, Refused, Result, Task
+from sam_diffsr_cli.workers.worker import MovableConfig, Worker
 
-__all__ = ["RayCrew", "RayHand"]
+__all__ = ["RayPool", "RayWorker"]
+
+Made = TypeVar("Made", bound=Result)
 
 PATIENCE_S = 60.0
 """For the files that are being written when all is stopped."""
@@ -34,32 +35,31 @@ POLL_S = 5.0
 KNOCK_S = 10.0
 
 
-class RayHand:
-    """What runs in an actor: it loads the model once."""
+class RayWorker:
+    """What runs in an actor: it loads what it needs once."""
 
     def __init__(self) -> None:
         """Hold nothing yet: what goes wrong in here could not be told from a death."""
-        self.hand: Hand | None = None
+        self.worker: Worker[Any] | None = None
         self.is_stopped = False
 
-    def start(self, order: Order, weights: bytes, device: str, threads: int) -> SamsrError | None:
-        """Load the model, on the device that Ray has assigned; return what it refuses with."""
+    def start(
+        self, config: MovableConfig[Any], content: bytes, device: str, threads: int
+    ) -> SamsrError | None:
+        """Load it, on the device that Ray has assigned; return what it refuses with."""
         if device == "cpu":
             torch.set_num_threads(threads)
         with tempfile.TemporaryDirectory(prefix="samsr-") as folder:
-            path = Path(folder) / order.weights.name
-            path.write_bytes(weights)
             try:
-                settings = settle(replace(order, weights=path), torch.device(device))
+                self.worker = config.unpack(content, Path(folder)).start(torch.device(device))
             except SamsrError as error:
                 return error
-        self.hand = Hand(settings)
         return None
 
-    def do(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Outcome]]:
-        """Do tasks; stop after the picture at hand when told to."""
-        assert self.hand is not None  # noqa: S101 - tasks come after the start
-        done = self.hand.do(tasks)
+    def do(self, tasks: Sequence[Task[Any]]) -> Iterator[tuple[int, Result]]:
+        """Do tasks; stop after the item at hand when told to."""
+        assert self.worker is not None  # noqa: S101 - tasks come after the start
+        done = self.worker.do(tasks)
         try:
             for each in done:
                 yield each
@@ -67,21 +67,28 @@ class RayHand:
                     break
         finally:
             done.close()
-        yield from self.hand.late
+        yield from self.worker.late
 
     def stop(self) -> None:
         """Ask for an end; runs beside ``do``."""
         self.is_stopped = True
 
 
-class RayCrew:
+class RayPool(Generic[Made]):
     """So many actors of a cluster, which is found by its address or started on this machine."""
 
-    def __init__(self, order: Order, *, size: int | None, device: str, address: str | None) -> None:
+    def __init__(
+        self,
+        config: MovableConfig[Made],
+        *,
+        size: int | None,
+        device: str,
+        address: str | None,
+    ) -> None:
         """Join the cluster and start the actors.
 
         Args:
-            order: What to do.
+            config: What to do.
             size: How many; None for one on each GPU of the cluster, or on each machine without.
             device: ``cpu`` to leave its GPUs alone, else ``auto``.
             address: Of the cluster; None for ``RAY_ADDRESS``, else a new one on this machine.
@@ -103,11 +110,11 @@ class RayCrew:
         gpus = 0 if device == "cpu" else int(total.get("GPU", 0))
         machines = sum(name.startswith("node:") and not name.endswith("__") for name in total)
         self.size = size or gpus or max(1, machines)
-        self._order, self._device = order, "cuda" if gpus else "cpu"
+        self._config, self._device = config, "cuda" if gpus else "cpu"
         self.names: Sequence[str] = (f"Ray, {self._device}",) * self.size
         self._cpus = 1 if gpus else max(1, int(total.get("CPU", 1)) // self.size)
         self._gpus = min(1.0, gpus / self.size) if gpus else 0.0
-        self._weights = ray.put(order.weights.read_bytes())
+        self._content = ray.put(config.pack())
         self._actors: list[Any] = [None] * self.size
         self._watched: list[Any] = [None] * self.size
         self._is_starting = [True] * self.size
@@ -125,22 +132,24 @@ class RayCrew:
         """
         self._check_head()
         # Two at a time, so that it can be told to stop while it works.
-        actor_class: Any = ray.remote(RayHand)
+        actor_class: Any = ray.remote(RayWorker)
         actor = actor_class.options(
             num_cpus=self._cpus, num_gpus=self._gpus, max_concurrency=2
         ).remote()
         self._actors[worker] = actor
         self._is_starting[worker] = True
         self._watched[worker] = actor.start.remote(
-            self._order, self._weights, self._device, self._cpus
+            self._config, self._content, self._device, self._cpus
         )
 
-    def give(self, worker: int, tasks: Sequence[Task]) -> None:
+    def give(self, worker: int, tasks: Sequence[Task[Any]]) -> None:
         """Hand tasks to an idle worker."""
         streamed = self._actors[worker].do.options(num_returns="streaming")
-        self._watched[worker] = streamed.remote([_absolute(task) for task in tasks])
+        self._watched[worker] = streamed.remote(
+            [replace(task, item=task.item.absolute()) for task in tasks]
+        )
 
-    def wait(self) -> Event:
+    def wait(self) -> Event[Made]:
         """Wait for the next thing that happens.
 
         Raises:
@@ -170,7 +179,7 @@ class RayCrew:
                 hint="what is written is whole; --manifest or --on-exists skip goes on from it",
             ) from error
 
-    def _receive(self, worker: int) -> Event:
+    def _receive(self, worker: int) -> Event[Made]:
         watched = self._watched[worker]
         try:
             if self._is_starting[worker]:
@@ -186,12 +195,12 @@ class RayCrew:
             self._watched[worker] = self._actors[worker] = None
             return Lost(worker, _reason(error))
 
-    def close(self) -> list[Done]:
+    def close(self) -> list[Done[Made]]:
         """Stop all; files that are being written are finished, and told."""
         if self._is_gone:
             return []
         busy = [n for n in range(self.size) if self._watched[n] is not None]
-        late: list[Done] = []
+        late: list[Done[Made]] = []
         for worker in busy:
             if not self._is_starting[worker]:
                 self._actors[worker].stop.remote()
@@ -206,7 +215,7 @@ class RayCrew:
     def _is_draining(self, worker: int) -> bool:
         return self._watched[worker] is not None and not self._is_starting[worker]
 
-    def _drain(self, until: float) -> Event | None:
+    def _drain(self, until: float) -> Event[Made] | None:
         workers = [n for n in range(self.size) if self._is_draining(n)]
         watched = [self._watched[n] for n in workers]
         ready, _ = ray.wait(watched, timeout=max(0.0, until - time.monotonic()))
@@ -221,15 +230,6 @@ def _knock(address: str) -> None:
     if not host or not port.isdecimal():
         raise ValueError("expected host:port")
     socket.create_connection((host, int(port)), KNOCK_S).close()
-
-
-def _absolute(task: Task) -> Task:
-    """Name files so that they are found from any folder."""
-    job = task.job
-    path, target = job.source.path, job.target
-    path = path.absolute() if isinstance(path, Path) else path
-    target = target.absolute() if isinstance(target, Path) else target
-    return replace(task, job=replace(job, source=replace(job.source, path=path), target=target))
 
 
 def _reason(error: RayError) -> str:
