@@ -89,6 +89,13 @@ def draw_photos(folder: Path, names: Sequence[str], size: tuple[int, int] = (6, 
     return folder
 
 
+def touch(*names: str) -> None:
+    """Make empty files, and their folders."""
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+
+
 def loaded_by(*arguments: str) -> tuple[str, set[str]]:
     """Run the command line in a fresh Python; what it prints, and what it has imported by then."""
     code = (
