@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.halting import Halt
+from tests.halting import environment_for
 from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
 
@@ -41,7 +41,7 @@ def address(place: Any) -> Iterator[str]:
     ):
         # For all that is started from here on.
         patch.setenv("RAY_AUTH_MODE", "disabled")
-        for name, value in Halt(place.root / "halt", place.root, 0).environment().items():
+        for name, value in environment_for(place.halts).items():
             patch.setenv(name, value)
         process = subprocess.Popen(  # noqa: S603 - an installed tool
             [ray, "start", "--head", "--block", f"--temp-dir={folder}", *options],

@@ -48,6 +48,11 @@ class Place:
     def weights(self) -> Path:
         return self.root / "tiny.safetensors"
 
+    @property
+    def halts(self) -> Path:
+        """Where halts are ordered, one at a time."""
+        return self.root / "halt"
+
     def arguments(self, out: Path, *more: str) -> list[str]:
         """Build the command line after ``samsr``."""
         named = ["upscale", str(self.photos), str(out), "--recursive", "--device", "cpu"]
@@ -105,7 +110,7 @@ def wait_for(folder: Path, count: int, process: "subprocess.Popen[str]") -> None
 
 def halt_at(place: Place, out: Path, count: int, event: Event = "os.rename") -> Halt:
     """Order a halt once ``count`` outputs are in ``out``."""
-    return Halt(place.root / f"halt-{out.parent.name}-{out.name}", out, count, event=event)
+    return Halt(place.halts, out, count, event=event)
 
 
 def kill_at(
