@@ -14,8 +14,9 @@ from typing import overload
 import numpy as np
 from PIL import Image
 
+from sam_diffsr_cli.batch.options import BatchOptions
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.request import BatchOptions, plan_batch
+from sam_diffsr_cli.batch.request import plan_batch
 from sam_diffsr_cli.batch.run import run
 from sam_diffsr_cli.config import Quality, Sampler
 from sam_diffsr_cli.data.fetching import fetch_set
@@ -30,10 +31,11 @@ from sam_diffsr_cli.masks.work import MaskOptions, plan_build, start_build
 from sam_diffsr_cli.sampling_config import SamplingOptions
 from sam_diffsr_cli.training.resolve import TrainOptions
 from sam_diffsr_cli.training.start import Hooks, TrainEvent, train_with
-from sam_diffsr_cli.upscaling.frames import Run, check_scale
+from sam_diffsr_cli.upscaling.frames import Run
 from sam_diffsr_cli.upscaling.images import enlarge_array, enlarge_image
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
+from sam_diffsr_cli.upscaling.passes import check_scale
 
 __all__ = [
     "BatchOptions",

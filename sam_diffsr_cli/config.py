@@ -44,7 +44,7 @@ FEATURE_STRIDE = 3
 """Every third encoder feature conditions the U-Net (``features[2::3]`` in the reference)."""
 
 
-NUM_LEVELS = 3
+NUM_LEVELS: Literal[3] = 3
 """Compression, noise and blur (``degradation.levels.Levels``)."""
 
 MOST_FEATURES, MOST_BLOCKS, MOST_LEVELS, MOST_TIMESTEPS = 4096, 512, 8, 10_000

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sam_diffsr_cli.errors import ShapeError
+from sam_diffsr_cli.mirroring import mirrored_indices
 
 __all__ = [
     "downscale",
@@ -38,8 +39,7 @@ def mirror_indices(length: int, before: int, after: int) -> Tensor:
     Returns:
         ``(before + length + after,)`` int64, each in ``0 .. length - 1``.
     """
-    phase = torch.arange(-before, length + after) % (2 * length)
-    return torch.minimum(phase, 2 * length - 1 - phase)
+    return torch.from_numpy(mirrored_indices(length, before, after))
 
 
 def mirror_pad(image: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:

@@ -9,13 +9,15 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sam_diffsr_cli.atomic import try_lock
-from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.plan import Job, Past
 from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.line_log import LineLog, whole_lines
+
+if TYPE_CHECKING:
+    from sam_diffsr_cli.batch.pipeline import Outcome
 
 __all__ = ["Manifest", "read_past"]
 
@@ -117,7 +119,7 @@ class Manifest:
         )
         self.sync()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: "Outcome") -> None:
         """Note what became of a job.
 
         Raises:

@@ -6,10 +6,11 @@ from itertools import accumulate
 
 from sam_diffsr_cli.atomic import remove_leftovers
 from sam_diffsr_cli.batch.manifest import Manifest
+from sam_diffsr_cli.batch.naming import check_job
 from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
 from sam_diffsr_cli.batch.plan import Job, local_folders
 from sam_diffsr_cli.batch.request import Batch
-from sam_diffsr_cli.batch.stages import check_job, describe_making, make_stages
+from sam_diffsr_cli.batch.stages import describe_making, make_stages
 from sam_diffsr_cli.batch.work import config_of, share_jobs
 from sam_diffsr_cli.errors import DiskFullError, InputError
 from sam_diffsr_cli.workers.messages import WorkDone, WorkerPool

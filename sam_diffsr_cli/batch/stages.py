@@ -13,9 +13,10 @@ from typing import Any, BinaryIO
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path, make_folder
+from sam_diffsr_cli.batch.naming import check_job
 from sam_diffsr_cli.batch.pipeline import Stages
 from sam_diffsr_cli.batch.plan import Job, Naming
-from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, is_remote_there, put
+from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, put
 from sam_diffsr_cli.degradation.levels import Levels
 from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.pictures.encoders import WriteOptions
@@ -35,7 +36,7 @@ from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.passes import final_size
 
-__all__ = ["Making", "Settings", "check_job", "describe_making", "make_record", "make_stages"]
+__all__ = ["Making", "Settings", "describe_making", "make_record", "make_stages"]
 
 Report = Callable[[Job, float], None]
 
@@ -115,37 +116,6 @@ def make_stages(settings: Settings, report: Report, standard_input: bytes = b"")
     return Stages(read=read, enlarge=enlarge, write=write)
 
 
-def check_job(job: Job, naming: Naming) -> None:
-    """Refuse before any work what must not, or could not, be written after it.
-
-    Raises:
-        InputError: The output is a picture of this run, is there already, or cannot be there.
-    """
-    if job.is_input:
-        raise InputError(
-            f"{job.target}: is the input itself, or another of this run",
-            hint="choose another OUT, or add --suffix",
-        )
-    must_be_new = naming.on_exists == "error" and not job.is_own
-    if job.target is not None and _is_occupied(job.target, must_be_new) and must_be_new:
-        raise InputError(
-            f"{job.target}: exists already", hint="--on-exists skip, overwrite or rename"
-        )
-
-
-def _is_occupied(target: Place, must_be_new: bool) -> bool:  # noqa: FBT001 - one caller
-    """Whether there is something of this name; a store is asked only where it matters."""
-    if isinstance(target, RemotePath):
-        return must_be_new and is_remote_there(target)
-    try:
-        target.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror})") from error
-    return True
-
-
 def _read(job: Job, settings: Settings, standard_input: bytes) -> Picture:
     check_job(job, settings.naming)
     if job.source.path is None:
@@ -196,8 +166,8 @@ def _enlarge(
         pixels = enlarge_frame(run, frame.pixels, picture.metadata.of_page(index).icc)
         frames.append(replace(frame, pixels=pixels))
     parts = () if settings.options.strip_metadata else settle(picture.parts, target.name)
-    told = levels._asdict() if settings.upscaler.config.encoder.num_levels else None
-    return replace(picture.with_frames(tuple(frames)), parts=parts, levels=told)
+    found = levels._asdict() if settings.upscaler.config.encoder.num_levels else None
+    return replace(picture.with_frames(tuple(frames)), parts=parts, levels=found)
 
 
 def _levels_of(picture: Picture, settings: Settings) -> Levels:

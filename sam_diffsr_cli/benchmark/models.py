@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from sam_diffsr_cli.checkpoints.finding import FoundModel, find_model
-from sam_diffsr_cli.checkpoints.store import read_config
+from sam_diffsr_cli.checkpoints.heads import read_config
 from sam_diffsr_cli.config import PRESETS, ModelConfig
 from sam_diffsr_cli.device import Precision
 from sam_diffsr_cli.models.model import build_model

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sam_diffsr_cli.checkpoints.store import (
+from sam_diffsr_cli.checkpoints.heads import (
     CONFIG_KEY,
     FORMAT_KEY,
     RECIPE_KEY,

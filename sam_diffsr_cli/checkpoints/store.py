@@ -3,55 +3,50 @@
 Loading is strict: names, shapes and number formats must be those of the configuration.
 """
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.checkpoints.heads import (
+    CONFIG_KEY,
+    FORMAT,
+    FORMAT_KEY,
+    RECIPE_KEY,
+    SOURCE_KEY,
+    VERSION_KEY,
+    Entry,
+    config_in,
+    entries_of,
+    opened,
+)
 from sam_diffsr_cli.config import ModelConfig
-from sam_diffsr_cli.errors import ConfigError, WeightsError
+from sam_diffsr_cli.errors import WeightsError
 from sam_diffsr_cli.models.model import SuperResolver, build_model
-from sam_diffsr_cli.strict import from_json, to_json
+from sam_diffsr_cli.strict import to_json
 
 __all__ = [
-    "Entry",
     "LoadedWeights",
     "load_strict",
     "load_weights",
-    "read_config",
-    "read_head",
-    "read_metadata",
     "read_tensors",
     "save_weights",
     "write_tensors",
 ]
 
-FORMAT = "1"
-FORMAT_KEY, CONFIG_KEY = "samsr.format", "samsr.config"
-VERSION_KEY, SOURCE_KEY, RECIPE_KEY = "samsr.version", "samsr.source", "samsr.recipe"
 HEAD_BYTES = 8
 """Of the length that a safetensors file begins with; the tensors are aligned to as many."""
 
 STORED_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 STORED_NAMES = ("F16", "BF16", "F32")
 """By what safetensors calls them."""
-
-
-class Entry(NamedTuple):
-    """What a file says of a tensor: its shape, and its number format as safetensors calls it."""
-
-    shape: tuple[int, ...]
-    dtype: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,49 +83,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         WeightsError: The file is missing, damaged, or of another kind.
     """
-    with _opened(path) as file:
+    with opened(path, "pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Read the metadata of a safetensors file, and none of its tensors.
-
-    Raises:
-        WeightsError: The file is missing, damaged, or of another kind.
-    """
-    with _opened(path) as file:
-        return file.metadata() or {}
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    try:
-        if path.exists() and not path.is_file():
-            # A pipe would be waited for, for ever.
-            raise WeightsError(f"{path}: not a file")
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path}: no such weights file") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path}: damaged, or not a safetensors file ({error})", hint="fetch the file again"
-        ) from error
-
-
-def read_head(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Read what a safetensors file says it holds, and its metadata; none of its tensors.
-
-    Raises:
-        WeightsError: The file is missing, damaged, or of another kind.
-    """
-    with _opened(path) as file:
-        return _head(file), file.metadata() or {}
-
-
-def _head(file: Any) -> dict[str, Entry]:  # noqa: ANN401 - as safetensors has it
-    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-    return {n: Entry(tuple(part.get_shape()), part.get_dtype()) for n, part in slices.items()}
 
 
 def _check_head(head: Mapping[str, Entry], config: ModelConfig, path: Path) -> None:
@@ -222,38 +176,12 @@ def load_weights(path: Path) -> LoadedWeights:
     Raises:
         WeightsError: The file is missing, damaged, without our metadata, or does not fit itself.
     """
-    with _opened(path) as file:
+    with opened(path, "pt") as file:
         metadata = file.metadata() or {}
-        config = _config(path, metadata)
+        config = config_in(path, metadata)
         # Before anything is allocated: what a file claims must be what it holds.
-        _check_head(_head(file), config, path)
+        _check_head(entries_of(file), config, path)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     model = build_model(config)
     load_strict(model, tensors, path)
     return LoadedWeights(model.eval(), metadata.get(SOURCE_KEY, ""))
-
-
-def read_config(path: Path) -> ModelConfig:
-    """Read the configuration of a weights file without its tensors.
-
-    Raises:
-        WeightsError: The file is missing, damaged, or without our metadata.
-    """
-    return _config(path, read_metadata(path))
-
-
-def _config(path: Path, metadata: Mapping[str, str]) -> ModelConfig:
-    if FORMAT_KEY not in metadata or CONFIG_KEY not in metadata:
-        raise WeightsError(
-            f"{path}: not a samsr weights file (no configuration in its metadata)",
-            hint="use a file written by `samsr train`",
-        )
-    if metadata[FORMAT_KEY] != FORMAT:
-        raise WeightsError(
-            f"{path}: weights format {metadata[FORMAT_KEY]}, this samsr reads {FORMAT}",
-            hint="upgrade samsr",
-        )
-    try:
-        return from_json(ModelConfig, metadata[CONFIG_KEY])
-    except ConfigError as error:
-        raise WeightsError(f"{path}: {error}") from error

@@ -2,9 +2,7 @@
 
 from typing import Annotated, Any
 
-import typer
-
-from sam_diffsr_cli.cli.options import Json
+from sam_diffsr_cli.cli.options import Json, option
 from sam_diffsr_cli.cli.render import Result
 
 __all__ = ["bench"]
@@ -15,62 +13,40 @@ WHAT, HOW, MACHINE = "What to measure", "How", "Machine"
 def bench(  # noqa: PLR0913, PLR0917 - one parameter per option
     model: Annotated[
         list[str] | None,
-        typer.Option(
-            help="As in samsr upscale, default (the bundled one), or a preset: lite, paper.",
+        option(
+            WHAT,
+            "As in samsr upscale, default (the bundled one), or a preset: lite, paper.",
             show_default="default and paper",
-            rich_help_panel=WHAT,
         ),
     ] = None,
     size: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Input, a side or WIDTHxHEIGHT in pixels; several times.",
-            show_default="256",
-            rich_help_panel=WHAT,
-        ),
+        option(WHAT, "Input, a side or WIDTHxHEIGHT in pixels; several times.", show_default="256"),
     ] = None,
     steps: Annotated[
         list[int] | None,
-        typer.Option(
-            min=0,
-            help="Diffusion steps; several times.",
-            show_default="the model's, and 0",
-            rich_help_panel=WHAT,
-        ),
+        option(WHAT, "Diffusion steps; several times.", min=0, show_default="the model's, and 0"),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Runs that count.", rich_help_panel=HOW)] = 3,
-    warm_up: Annotated[
-        int, typer.Option(min=0, help="Runs before, that do not.", rich_help_panel=HOW)
-    ] = 1,
+    repeats: Annotated[int, option(HOW, "Runs that count.", min=1)] = 3,
+    warm_up: Annotated[int, option(HOW, "Runs before, that do not.", min=0)] = 1,
     full: Annotated[  # noqa: FBT002
         bool,
-        typer.Option(
+        option(
+            HOW,
+            "Run everything whole, however long; else the long is scaled up from a piece.",
             "--full",
-            help="Run everything whole, however long; else the long is scaled up from a piece.",
-            rich_help_panel=HOW,
         ),
     ] = False,
     device: Annotated[
         list[str] | None,
-        typer.Option(
-            help="auto, cpu, cuda, cuda:N or mps; several times.",
-            show_default="auto",
-            rich_help_panel=MACHINE,
-        ),
+        option(MACHINE, "auto, cpu, cuda, cuda:N or mps; several times.", show_default="auto"),
     ] = None,
     precision: Annotated[
         list[str] | None,
-        typer.Option(
-            help="auto, fp32, bf16 or fp16; several times.",
-            show_default="auto",
-            rich_help_panel=MACHINE,
-        ),
+        option(MACHINE, "auto, fp32, bf16 or fp16; several times.", show_default="auto"),
     ] = None,
     tile: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Side of a tile in input pixels; 0: no tiles.", rich_help_panel=MACHINE
-        ),
+        int, option(MACHINE, "Side of a tile in input pixels; 0: no tiles.", min=0)
     ] = 256,
     as_json: Json = False,  # noqa: FBT002
 ) -> Result:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
+from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
 from sam_diffsr_cli.cli.render import Result
 from sam_diffsr_cli.sampling_config import parse_clean
 
@@ -17,82 +17,54 @@ WHAT, HOW, RESULTS = "Pictures and methods", "Protocol", "Results"
 def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
     data: Annotated[
         list[str],
-        typer.Option(
-            help="Folder of true pictures, FOLDER:N for the first N, NAME=FOLDER; several times.",
-            rich_help_panel=WHAT,
+        option(
+            WHAT, "Folder of true pictures, FOLDER:N for the first N, NAME=FOLDER; several times."
         ),
     ],
     lr: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of inputs of the same names.",
-            show_default="made by MATLAB bicubic",
-            rich_help_panel=WHAT,
-        ),
+        option(WHAT, "Folder of inputs of the same names.", show_default="made by MATLAB bicubic"),
     ] = None,
     degrade: Annotated[
         str | None,
-        typer.Option(
-            help="What made inputs suffer: jpeg:75, jpeg:30,75 (twice, the first grid shifted), "
+        option(
+            WHAT,
+            "What made inputs suffer: jpeg:75, jpeg:30,75 (twice, the first grid shifted), "
             "noise:10, or photo.",
             show_default="nothing",
-            rich_help_panel=WHAT,
         ),
     ] = None,
     clean: Annotated[
-        str,
-        typer.Option(
-            help="As in `samsr upscale`.", metavar="auto|off|0..100", rich_help_panel=WHAT
-        ),
+        str, option(WHAT, "As in `samsr upscale`.", metavar="auto|off|0..100")
     ] = "auto",
     method: Annotated[
         list[str] | None,
-        typer.Option(
-            help="default, fast, best, plain, steps:N[:SAMPLER], bicubic, lanczos, or a folder "
+        option(
+            WHAT,
+            "default, fast, best, plain, steps:N[:SAMPLER], bicubic, lanczos, or a folder "
             "of results; several times.",
             show_default="default",
-            rich_help_panel=WHAT,
         ),
     ] = None,
-    steps: Annotated[
-        str,
-        typer.Option(help="Numbers of steps, as 1,2,4,6; each is a method.", rich_help_panel=WHAT),
-    ] = "",
-    seeds: Annotated[
-        int,
-        typer.Option(min=1, help="Draws of what is random, for errors.", rich_help_panel=WHAT),
-    ] = 1,
+    steps: Annotated[str, option(WHAT, "Numbers of steps, as 1,2,4,6; each is a method.")] = "",
+    seeds: Annotated[int, option(WHAT, "Draws of what is random, for errors.", min=1)] = 1,
     protocol: Annotated[
-        Literal["standard", "samdiffsr"],
-        typer.Option(help="Shave the scale, or as the authors.", rich_help_panel=HOW),
+        Literal["standard", "samdiffsr"], option(HOW, "Shave the scale, or as the authors.")
     ] = "standard",
     shave: Annotated[
-        int | None,
-        typer.Option(
-            min=0, help="Border left out, pixels.", show_default="protocol", rich_help_panel=HOW
-        ),
+        int | None, option(HOW, "Border left out, pixels.", min=0, show_default="protocol")
     ] = None,
     lpips: Annotated[
-        Literal["none", "squeeze", "alex", "vgg"],
-        typer.Option(help="Backbone of LPIPS.", rich_help_panel=HOW),
+        Literal["none", "squeeze", "alex", "vgg"], option(HOW, "Backbone of LPIPS.")
     ] = "none",
     out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for results and numbers, to go on in.", rich_help_panel=RESULTS),
+        Path | None, option(RESULTS, "Folder for results and numbers, to go on in.")
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Page to look at, .html.", rich_help_panel=RESULTS),
-    ] = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="Numbers of every picture.", rich_help_panel=RESULTS)
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(help="The table, for a README.", rich_help_panel=RESULTS)
-    ] = None,
+    report: Annotated[Path | None, option(RESULTS, "Page to look at, .html.")] = None,
+    csv: Annotated[Path | None, option(RESULTS, "Numbers of every picture.")] = None,
+    markdown: Annotated[Path | None, option(RESULTS, "The table, for a README.")] = None,
     overwrite: Annotated[  # noqa: FBT002
-        bool,
-        typer.Option("--overwrite", help="Replace those files.", rich_help_panel=RESULTS),
+        bool, option(RESULTS, "Replace those files.", "--overwrite")
     ] = False,
     as_json: Json = False,  # noqa: FBT002, ARG001 - read where results are rendered
     weights: Weights = None,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sam_diffsr_cli.cli.options import Device, Json
+from sam_diffsr_cli.cli.options import Device, Json, option
 from sam_diffsr_cli.cli.render import Result
 
 __all__ = ["masks_app"]
@@ -36,62 +36,36 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = "sam",
     sam: Annotated[
         Literal["vit_h", "vit_l", "vit_b", "custom"],
-        typer.Option(
-            help="Which SAM; custom takes its size from --checkpoint.", rich_help_panel=SAM
-        ),
+        option(SAM, "Which SAM; custom takes its size from --checkpoint."),
     ] = "vit_h",
     checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="SAM's .pth file.", show_default="fetched once", rich_help_panel=SAM),
+        Path | None, option(SAM, "SAM's .pth file.", show_default="fetched once")
     ] = None,
-    points_per_side: Annotated[
-        int, typer.Option(min=1, help="Points asked about, squared.", rich_help_panel=SAM)
-    ] = 32,
-    points_per_batch: Annotated[
-        int, typer.Option(min=1, help="Points at a time: memory.", rich_help_panel=SAM)
-    ] = 64,
-    pred_iou_thresh: Annotated[
-        float, typer.Option(min=0, max=1, help="Least predicted quality.", rich_help_panel=SAM)
-    ] = 0.88,
-    stability_score_thresh: Annotated[
-        float, typer.Option(min=0, max=1, help="Least stability.", rich_help_panel=SAM)
-    ] = 0.95,
-    box_nms_thresh: Annotated[
-        float, typer.Option(min=0, max=1, help="Overlap of duplicates.", rich_help_panel=SAM)
-    ] = 0.7,
+    points_per_side: Annotated[int, option(SAM, "Points asked about, squared.", min=1)] = 32,
+    points_per_batch: Annotated[int, option(SAM, "Points at a time: memory.", min=1)] = 64,
+    pred_iou_thresh: Annotated[float, option(SAM, "Least predicted quality.", min=0, max=1)] = 0.88,
+    stability_score_thresh: Annotated[float, option(SAM, "Least stability.", min=0, max=1)] = 0.95,
+    box_nms_thresh: Annotated[float, option(SAM, "Overlap of duplicates.", min=0, max=1)] = 0.7,
     max_side: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Larger photos are segmented smaller; 0: never.", rich_help_panel=SAM
-        ),
+        int, option(SAM, "Larger photos are segmented smaller; 0: never.", min=0)
     ] = 2048,
-    region_scale: Annotated[
-        float, typer.Option(min=1, help="Size of regions.", rich_help_panel=FELZENSZWALB)
-    ] = 300.0,
-    sigma: Annotated[
-        float, typer.Option(min=0, help="Smoothing, pixels.", rich_help_panel=FELZENSZWALB)
-    ] = 0.8,
-    least_area: Annotated[
-        int, typer.Option(min=1, help="Smallest region, pixels.", rich_help_panel=FELZENSZWALB)
-    ] = 200,
-    shard: Annotated[
-        str, typer.Option(help="This process's part, as in 2/8.", rich_help_panel=WORK)
-    ] = "1/1",
+    region_scale: Annotated[float, option(FELZENSZWALB, "Size of regions.", min=1)] = 300.0,
+    sigma: Annotated[float, option(FELZENSZWALB, "Smoothing, pixels.", min=0)] = 0.8,
+    least_area: Annotated[int, option(FELZENSZWALB, "Smallest region, pixels.", min=1)] = 200,
+    shard: Annotated[str, option(WORK, "This process's part, as in 2/8.")] = "1/1",
     workers: Annotated[
         int | None,
-        typer.Option(
+        option(
+            WORK,
+            "Processes that share the pictures.",
             min=1,
-            help="Processes that share the pictures.",
             show_default="one on each GPU with SAM, else 1",
-            rich_help_panel=WORK,
         ),
     ] = None,
     gpus: Annotated[
         str | None,
-        typer.Option(
-            help="A process on each GPU: all, or numbers such as 0,1.",
-            show_default="all with SAM",
-            rich_help_panel=WORK,
+        option(
+            WORK, "A process on each GPU: all, or numbers such as 0,1.", show_default="all with SAM"
         ),
     ] = None,
     device: Device = "auto",

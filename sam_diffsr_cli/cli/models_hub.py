@@ -31,7 +31,7 @@ def download(
     Example: samsr models download org/name@v1.0 -o model.safetensors
     """
     from sam_diffsr_cli.checkpoints.finding import find_model
-    from sam_diffsr_cli.checkpoints.store import read_config
+    from sam_diffsr_cli.checkpoints.heads import read_config
     from sam_diffsr_cli.cli.console import note, print_result
 
     if output is not None:

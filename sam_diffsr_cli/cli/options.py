@@ -1,10 +1,10 @@
 """Options that several commands share."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-__all__ = ["Device", "Json", "Precision", "Weights", "wants_json"]
+__all__ = ["Device", "Json", "Precision", "Weights", "option", "wants_json"]
 
 MACHINE, FILES = "Machine", "Files"
 JSON = "samsr.json"
@@ -19,6 +19,11 @@ def _remember(context: typer.Context, value: bool) -> bool:  # noqa: FBT001 - ty
 def wants_json(context: typer.Context) -> bool:
     """Whether ``--json`` was given, to whichever command it was."""
     return bool(context.meta.get(JSON, False))
+
+
+def option(panel: str, text: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - as typer's
+    """Declare an option: the panel of the help that it stands in, and what it does."""
+    return typer.Option(*names, help=text, rich_help_panel=panel, **more)
 
 
 Device = Annotated[

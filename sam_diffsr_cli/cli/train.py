@@ -1,10 +1,11 @@
 """``samsr train``: its options; ``train_run`` runs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sam_diffsr_cli.cli.options import option
 from sam_diffsr_cli.cli.train_export import export
 
 if TYPE_CHECKING:
@@ -18,85 +19,81 @@ train_app = typer.Typer(invoke_without_command=True)
 train_app.command("export")(export)
 
 
-def _option(panel: str, text: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - as typer's
-    return typer.Option(*names, help=text, rich_help_panel=panel, **more)
-
-
 @train_app.callback()
 def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: typer.Context,
     data: Annotated[
         list[str] | None,
-        _option(FILES, "Folder of sharp photos, or DIV2K, Flickr2K or DF2K; several times."),
+        option(FILES, "Folder of sharp photos, or DIV2K, Flickr2K or DF2K; several times."),
     ] = None,
     out: Annotated[
         Path | None,
-        _option(FILES, "Folder of the run.", show_default="runs/DATA-PRESET"),
+        option(FILES, "Folder of the run.", show_default="runs/DATA-PRESET"),
     ] = None,
     masks: Annotated[
-        Path | None, _option(FILES, "Folder of masks, as `samsr masks` makes them.")
+        Path | None, option(FILES, "Folder of masks, as `samsr masks` makes them.")
     ] = None,
     val: Annotated[
-        Path | None, _option(FILES, "Folder of photos to validate with.", show_default="held out")
+        Path | None, option(FILES, "Folder of photos to validate with.", show_default="held out")
     ] = None,
     hold_out: Annotated[
         int | None,
-        _option(FILES, "Photos to hold out, a tenth at most.", min=0, show_default="8"),
+        option(FILES, "Photos to hold out, a tenth at most.", min=0, show_default="8"),
     ] = None,
     init: Annotated[
         str | None,
-        _option(FILES, "Model to start from, as --model takes it elsewhere; brings its network."),
+        option(FILES, "Model to start from, as --model takes it elsewhere; brings its network."),
     ] = None,
     resume: Annotated[  # noqa: FBT002
-        bool, _option(FILES, "Go on with the run in --out.", "--resume")
+        bool, option(FILES, "Go on with the run in --out.", "--resume")
     ] = False,
     data_root: Annotated[
         Path | None,
-        _option(FILES, "Folder that holds known sets.", show_default="$SAMSR_DATA"),
+        option(FILES, "Folder that holds known sets.", show_default="$SAMSR_DATA"),
     ] = None,
     download: Annotated[  # noqa: FBT002
-        bool, _option(FILES, "Fetch known sets without asking.", "--download")
+        bool, option(FILES, "Fetch known sets without asking.", "--download")
     ] = False,
     cache: Annotated[
         Path | None,
-        _option(FILES, "Folder for decoded photos.", show_default="OUT/cache"),
+        option(FILES, "Folder for decoded photos.", show_default="OUT/cache"),
     ] = None,
     preset: Annotated[
         Literal["lite", "paper"] | None,
-        _option(RECIPE, "Network and recipe to begin from.", show_default="lite"),
+        option(RECIPE, "Network and recipe to begin from.", show_default="lite"),
     ] = None,
     recipe: Annotated[
-        Path | None, _option(RECIPE, "TOML file laid over the preset.", "--recipe")
+        Path | None, option(RECIPE, "TOML file laid over the preset.", "--recipe")
     ] = None,
     settings: Annotated[
         list[str] | None,
-        _option(RECIPE, "key=value laid over both, as diffusion.batch=8; several times.", "--set"),
+        option(RECIPE, "key=value laid over both, as diffusion.batch=8; several times.", "--set"),
     ] = None,
     stage: Annotated[
         Literal["both", "encoder", "diffusion"] | None,
-        _option(RECIPE, "What to train; diffusion alone needs --init.", show_default="both"),
+        option(RECIPE, "What to train; diffusion alone needs --init.", show_default="both"),
     ] = None,
     encoder_steps: Annotated[
-        int | None, _option(RECIPE, "Steps of this stage.", min=1, show_default="12000")
+        int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="12000")
     ] = None,
     diffusion_steps: Annotated[
-        int | None, _option(RECIPE, "Steps of this stage.", min=1, show_default="10000")
+        int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="10000")
     ] = None,
-    batch: Annotated[int | None, _option(RECIPE, "Crops a step.", min=1, show_default="16")] = None,
+    batch: Annotated[int | None, option(RECIPE, "Crops a step.", min=1, show_default="16")] = None,
     accumulate: Annotated[
         int | None,
-        _option(RECIPE, "Pieces a batch is computed in: memory.", min=1, show_default="1"),
+        option(RECIPE, "Pieces a batch is computed in: memory.", min=1, show_default="1"),
     ] = None,
     patch: Annotated[
-        int | None, _option(RECIPE, "Side of a crop, pixels.", min=16, show_default="96")
+        int | None, option(RECIPE, "Side of a crop, pixels.", min=16, show_default="96")
     ] = None,
     learning_rate: Annotated[
         float | None,
-        _option(RECIPE, "Highest rate of both stages.", show_default="0.0005, 0.0003"),
+        option(RECIPE, "Highest rate of both stages.", show_default="0.0005, 0.0003"),
     ] = None,
     degrade: Annotated[
         Literal["none", "photo", "second-order"] | None,
-        _option(
+        option(
             RECIPE,
             "What crops suffer: blur, noise and compression, or as Real-ESRGAN.",
             show_default="none",
@@ -104,44 +101,44 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     modulation: Annotated[
         Literal["none", "released", "paper"] | None,
-        _option(RECIPE, "How masks shift the noise.", show_default="released"),
+        option(RECIPE, "How masks shift the noise.", show_default="released"),
     ] = None,
     mask_norm: Annotated[
         Literal["image", "region"] | None,
-        _option(RECIPE, "Mean over the image, or the region.", show_default="image"),
+        option(RECIPE, "Mean over the image, or the region.", show_default="image"),
     ] = None,
     seed: Annotated[
-        int | None, _option(RECIPE, "Decides everything random.", min=0, show_default="0")
+        int | None, option(RECIPE, "Decides everything random.", min=0, show_default="0")
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"] | None,
-        _option(RECIPE, "auto: bf16 on CUDA that has it, else fp32.", show_default="auto"),
+        option(RECIPE, "auto: bf16 on CUDA that has it, else fp32.", show_default="auto"),
     ] = None,
     print_config: Annotated[  # noqa: FBT002
-        bool, _option(RECIPE, "Print the recipe as TOML, and stop.", "--print-config")
+        bool, option(RECIPE, "Print the recipe as TOML, and stop.", "--print-config")
     ] = False,
     dry_run: Annotated[  # noqa: FBT002
-        bool, _option(RECIPE, "Tell memory, FLOPs and time, and stop.", "--dry-run")
+        bool, option(RECIPE, "Tell memory, FLOPs and time, and stop.", "--dry-run")
     ] = False,
     save_every: Annotated[
-        int, _option(KEEPING, "Steps between states; 0: by time alone.", min=0)
+        int, option(KEEPING, "Steps between states; 0: by time alone.", min=0)
     ] = 1000,
     save_minutes: Annotated[
-        float, _option(KEEPING, "Minutes between states; 0: by steps alone.", min=0)
+        float, option(KEEPING, "Minutes between states; 0: by steps alone.", min=0)
     ] = 10.0,
     validate_every: Annotated[
-        int, _option(KEEPING, "Steps between validations; 0: at the end alone.", min=0)
+        int, option(KEEPING, "Steps between validations; 0: at the end alone.", min=0)
     ] = 2000,
-    keep: Annotated[int, _option(KEEPING, "States kept of each stage.", min=1)] = 2,
+    keep: Annotated[int, option(KEEPING, "States kept of each stage.", min=1)] = 2,
     tensorboard: Annotated[  # noqa: FBT002
-        bool, _option(KEEPING, "Write TensorBoard's files too.", "--tensorboard")
+        bool, option(KEEPING, "Write TensorBoard's files too.", "--tensorboard")
     ] = False,
-    device: Annotated[str, _option(MACHINE, "auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[str, option(MACHINE, "auto, cpu, cuda, cuda:N or mps.")] = "auto",
     workers: Annotated[
-        int | None, _option(MACHINE, "Threads that cut crops.", min=0, show_default="by device")
+        int | None, option(MACHINE, "Threads that cut crops.", min=0, show_default="by device")
     ] = None,
     compile_network: Annotated[  # noqa: FBT002
-        bool, _option(MACHINE, "Compile the network: faster on GPUs.", "--compile")
+        bool, option(MACHINE, "Compile the network: faster on GPUs.", "--compile")
     ] = False,
 ) -> None:
     """Train a model on a folder of photos: the encoder first, then the diffusion.
@@ -199,6 +196,10 @@ def _run(options: "TrainOptions", *, download: bool, print_config: bool, dry_run
 
         typer.echo(to_toml(recipe), nl=False)
         return
+    if not dry_run:
+        from sam_diffsr_cli.data.known_sets import check_data
+
+        check_data(recipe.data.photos, options.data_root)
     from sam_diffsr_cli.cli.train_run import run_training
 
     run_training(recipe, options, download=download, dry_run=dry_run)

@@ -87,17 +87,18 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         str | None,
         typer.Option(
             "--format",
-            help="png, jpg, webp, tif, bmp, gif or avif.",
+            help="png, jpg, webp, tif, bmp, gif, avif or jxl.",
             show_default="each picture's own",
             rich_help_panel=RESULT,
         ),
     ] = None,
     file_quality: Annotated[
         int,
-        typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=RESULT),
+        typer.Option(min=1, max=100, help="Of JPEG, WebP, AVIF, JPEG XL.", rich_help_panel=RESULT),
     ] = 95,
     lossless: Annotated[  # noqa: FBT002
-        bool, typer.Option("--lossless", help="Exact pixels in WebP.", rich_help_panel=RESULT)
+        bool,
+        typer.Option("--lossless", help="Exact pixels in WebP, JPEG XL.", rich_help_panel=RESULT),
     ] = False,
     strip_metadata: Annotated[  # noqa: FBT002
         bool,
@@ -204,8 +205,8 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: samsr upscale "scans/*.tif" cat.jpg larger/ --scale 2.5 --dry-run
     Example: curl ... | samsr upscale - - --format png > large.png
     """
-    from sam_diffsr_cli.batch.request import BatchOptions, plan_batch
-    from sam_diffsr_cli.cli.batch import show_batch
+    from sam_diffsr_cli.batch.naming import name_batch
+    from sam_diffsr_cli.batch.options import BatchOptions
 
     if as_json and target == STANDARD:
         raise InputError("--json and OUT - both want standard output", hint="name a file")
@@ -239,4 +240,8 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         precision=precision,
         model=weights,
     )
-    return show_batch(plan_batch(sources, target, options), dry_run=dry_run, as_json=as_json)
+    named = name_batch(sources, target, options, looks=not (dry_run or as_json))
+    from sam_diffsr_cli.batch.request import plan_batch
+    from sam_diffsr_cli.cli.batch import show_batch
+
+    return show_batch(plan_batch(sources, target, options, named), dry_run=dry_run, as_json=as_json)

@@ -4,6 +4,7 @@ Only the photos to train on are ever meant. Validation photos (DIV2K-valid is wh
 measured on) and low-resolution twins lie beside them and stay out.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ __all__ = [
     "KNOWN_SETS",
     "KnownSet",
     "MissingSetError",
+    "check_data",
     "data_root",
     "find_data",
     "find_one",
@@ -128,6 +130,17 @@ def find_data(name: str, root: Path | None) -> tuple[Path, ...]:
         raise InputError(f"{name}: not a folder, nor one of the sets {', '.join(KNOWN_SETS)}")
     inner = (folder / known.folder for known in KNOWN_SETS[BOTH])
     return tuple(place for place in inner if place.is_dir()) or (folder,)
+
+
+def check_data(names: Sequence[str], root: Path | None) -> None:
+    """Refuse what is neither a folder nor a known set; a set that is not there may be fetched.
+
+    Raises:
+        InputError: A name is neither.
+    """
+    for name in names:
+        with contextlib.suppress(MissingSetError):
+            find_data(name, root)
 
 
 def find_one(name: str, root: Path | None) -> Path:

@@ -42,6 +42,6 @@ def webp(pixels: np.ndarray, quality: int) -> np.ndarray:
 
 def _through(pixels: np.ndarray, kind: str, **options: object) -> np.ndarray:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, **options)  # type: ignore[arg-type]  # Pillow's stub
+    Image.fromarray(pixels).save(buffer, kind, **options)
     with Image.open(buffer) as image:
         return np.asarray(image.convert("L" if pixels.ndim == 2 else "RGB"))

@@ -71,7 +71,8 @@ def sinc_kernel(size: int, cutoff: float) -> Tensor:
     radius[size // 2, size // 2] = 1.0
     kernel = cutoff * torch.special.bessel_j1(cutoff * radius) / (2 * math.pi * radius)
     kernel[size // 2, size // 2] = cutoff**2 / (4 * math.pi)
-    return (kernel / kernel.sum()).float()
+    unit: Tensor = kernel / kernel.sum()
+    return unit.float()
 
 
 def half_power_sigma(cutoff: float) -> float:

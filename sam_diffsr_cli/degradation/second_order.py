@@ -187,10 +187,12 @@ def _poisson(image: Tensor, scale: float, is_gray: bool, rng: np.random.Generato
     if is_gray:
         luma = torch.tensor([0.299, 0.587, 0.114])[None, :, None, None]
         levels = (levels * luma).sum(dim=1, keepdim=True)
-    counts = 2 ** math.ceil(math.log2(max(2, len(levels.mul(255).round().unique()))))
+    values = len(np.unique(levels.mul(255).round().numpy()))
+    counts = 2 ** math.ceil(math.log2(max(2, values)))
     drawn = rng.poisson((levels * counts).numpy()).astype(np.float32)
     noise = torch.from_numpy(drawn) / counts - levels
-    return image + scale * 255 * noise
+    noisy: Tensor = image + scale * 255 * noise
+    return noisy
 
 
 def _jpeg(image: Tensor, quality: int) -> Tensor:

@@ -5,55 +5,21 @@ each label, deflated. A kept one is used while the mask file is the same.
 """
 
 import hashlib
-import io
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.errors import InputError, SamsrError
+from sam_diffsr_cli.masks.packing import IMPORTED, pack_encoding, unpack_encoding
 from sam_diffsr_cli.masks.position import MaskNorm, paint_encoding
-from sam_diffsr_cli.masks.store import iterate_masks
+from sam_diffsr_cli.masks.regions import iterate_masks
 
-__all__ = ["CACHE", "pack_encoding", "read_encoding", "unpack_encoding"]
+__all__ = ["CACHE", "read_encoding"]
 
 CACHE = ".encodings"
 """Folder of kept encodings, beside the masks."""
-
-IMPORTED = ".npz"
-"""Suffix of an encoding that came ready-made, without its masks; its norm is ``image``."""
-
-
-def pack_encoding(encoding: np.ndarray, source: str) -> bytes:
-    """Pack ``(H, W)`` float32 as labels and values; ``source`` says what it was made from."""
-    values, labels = np.unique(encoding, return_inverse=True)
-    kind = np.uint8 if len(values) <= 256 else np.uint16 if len(values) <= 65536 else np.uint32
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        labels=labels.reshape(encoding.shape).astype(kind),
-        values=values.astype(np.float32),
-        source=np.array(source),
-    )
-    return buffer.getvalue()
-
-
-def unpack_encoding(data: bytes) -> tuple[np.ndarray, str]:
-    """Return what ``pack_encoding`` packed.
-
-    Raises:
-        ValueError: The data is damaged or of another kind.
-    """
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            labels, values, source = file["labels"], file["values"], str(file["source"])
-        if labels.ndim != 2 or values.ndim != 1 or values.dtype != np.float32:
-            raise ValueError("arrays of another kind")  # noqa: TRY301 - told as the others
-        return values[labels], source
-    except Exception as error:
-        raise ValueError(f"not a kept encoding ({error})") from error
 
 
 def read_encoding(path: Path, masks: Path, size: tuple[int, int], norm: MaskNorm) -> Tensor:

@@ -10,7 +10,7 @@ from PIL import Image
 from sam_diffsr_cli.atomic import atomic_path, make_folder
 from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError
 from sam_diffsr_cli.masks.build import BuildStep, MaskJob
-from sam_diffsr_cli.masks.encoding import IMPORTED, pack_encoding
+from sam_diffsr_cli.masks.packing import IMPORTED, pack_encoding
 from sam_diffsr_cli.masks.rle import decode_mask, encode_mask
 from sam_diffsr_cli.masks.segmenters import label_records
 from sam_diffsr_cli.masks.store import MANIFEST, read_records, write_records

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.errors import InputError
@@ -20,10 +19,9 @@ from sam_diffsr_cli.pictures.formats import is_picture_name
 
 __all__ = [
     "MANIFEST",
+    "decode_masks",
     "find_mask_file",
     "find_mask_files",
-    "iterate_masks",
-    "read_masks",
     "read_records",
     "write_records",
 ]
@@ -66,20 +64,7 @@ def read_records(path: Path) -> list[Record]:
     return records
 
 
-def read_masks(path: Path, size: tuple[int, int]) -> Tensor:
-    """Read the masks of one photo, all at once.
-
-    Returns:
-        ``(K, H, W)`` bool, in file order.
-
-    Raises:
-        InputError: As ``iterate_masks``.
-    """
-    masks = list(iterate_masks(path, size))
-    return torch.stack(masks) if masks else torch.zeros(0, *size, dtype=torch.bool)
-
-
-def iterate_masks(path: Path, size: tuple[int, int]) -> Iterator[Tensor]:
+def decode_masks(path: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """Read the masks of one photo, one by one.
 
     Args:
@@ -103,7 +88,7 @@ def iterate_masks(path: Path, size: tuple[int, int]) -> Iterator[Tensor]:
             mask = decode_mask(record["segmentation"])
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise InputError(f"{path}: not a list of COCO run-length masks ({error})") from error
-        yield torch.from_numpy(mask)
+        yield mask
 
 
 def find_mask_file(photo: Path, folder: Path, masks: Path) -> Path | None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.masks.encoding import IMPORTED, unpack_encoding
+from sam_diffsr_cli.masks.packing import IMPORTED, unpack_encoding
 from sam_diffsr_cli.masks.rle import decode_mask
-from sam_diffsr_cli.masks.store import find_mask_file, read_masks, read_records
+from sam_diffsr_cli.masks.store import decode_masks, find_mask_file, read_records
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_head
 from sam_diffsr_cli.pictures.records import Limits
@@ -123,5 +123,5 @@ def _problem(photo: Path, folder: Path, masks: Path) -> str:
         except ValueError as error:
             return f"{path}: {error}"
         return "" if found == size else f"{path}: the encoding is {found}, the photo is {size}"
-    count = len(read_masks(path, size))
+    count = sum(1 for _ in decode_masks(path, size))
     return "" if count else f"{path}: holds no mask"

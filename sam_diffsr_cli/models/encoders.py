@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pixel_shuffle, relu
+from torch.nn.functional import interpolate, leaky_relu, pixel_shuffle, relu
 
 from sam_diffsr_cli import resize
+from sam_diffsr_cli.models.dirt_features import NUM_FEATURES, dirt_features
 from sam_diffsr_cli.models.steady import add
 
 __all__ = ["EncoderOutput", "LevelEstimator", "RRDBNet", "ResidualEncoder"]
@@ -18,9 +19,8 @@ LEAK = 0.2
 """Negative slope and residual weight of the dense blocks (ESRGAN, Wang et al. 2018)."""
 
 
-FINE_GAIN, SQUARE, LEAST_STRENGTH, LOG_GAIN = 8.0, 8, 1e-4, 0.25
-"""Of the estimator: how much fine detail is enlarged; the side of its squares, in pixels, half of
-which overlap; what is added before a logarithm; and what brings logarithms to about [-2, 1]."""
+LEAST_SIDE = 16
+"""Of what the estimator looks at, in pixels: two of a compression's blocks."""
 
 
 class EncoderOutput(NamedTuple):
@@ -161,37 +161,23 @@ class ResidualEncoder(nn.Module):
 
 
 class LevelEstimator(nn.Module):
-    """Estimate how dirty a photo is, in each place, and take the mean of the places that tell most.
+    """Estimate how dirty a photo is: three linear layers on numbers that show it."""
 
-    It sees the photo and, enlarged, how its pixels differ from the mean around them. Strengths of
-    what its filters answer are taken over small squares and as logarithms, since noise spans two
-    decades and shows where the photo itself is flat: there alone strength is noise. Which places
-    those are is learnt too (weights that sum to 1 over the photo, for each level).
-    """
-
-    def __init__(self, num_levels: int, width: int = 24) -> None:
+    def __init__(self, num_levels: int, width: int = 96) -> None:
         """Build for ``num_levels`` answers."""
         super().__init__()
-        self.conv1 = nn.Conv2d(6, width, 3, padding=1)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        self.conv3 = nn.Conv2d(2 * width, 2 * width, 3, padding=1)
-        self.conv4 = nn.Conv2d(2 * width, 2 * width, 3, padding=1)
-        self.conv_out = nn.Conv2d(2 * width, 2 * num_levels, 1)
+        self.linear1 = nn.Linear(NUM_FEATURES, width)
+        self.linear2 = nn.Linear(width, width)
+        self.linear3 = nn.Linear(width, num_levels)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Map ``lr`` ``(B, 3, h, w)`` in [-1, 1] to levels ``(B, num_levels)``, about in [0, 1].
 
-        Photos smaller than two squares are mirrored up to that.
+        Photos of fewer than 16 pixels a side are mirrored up to that.
         """
-        missing = [max(0, 2 * SQUARE - int(length)) for length in lr.shape[-2:]]
-        lr = resize.mirror_pad(lr, (0, missing[0]), (0, missing[1]))
-        fine = lr - avg_pool2d(lr, 3, stride=1, padding=1, count_include_pad=False)
-        first = self.conv1(torch.cat([lr, FINE_GAIN * fine], dim=1))
-        both = torch.cat([first, self.conv2(leaky_relu(first, LEAK))], dim=1)
-        strength = avg_pool2d(both.float().square(), SQUARE, stride=SQUARE // 2)
-        x = LOG_GAIN * (strength + LEAST_STRENGTH).log()
-        for conv in (self.conv3, self.conv4):
-            x = leaky_relu(conv(x), LEAK)
-        values, weights = self.conv_out(x).float().flatten(2).chunk(2, dim=1)
-        out: Tensor = (values * weights.softmax(dim=2)).sum(dim=2)
+        missing = [max(0, LEAST_SIDE - int(length)) for length in lr.shape[-2:]]
+        with torch.autocast(lr.device.type, enabled=False):
+            padded = resize.mirror_pad(lr.float(), (0, missing[0]), (0, missing[1]))
+            x = relu(self.linear1(dirt_features(padded)))
+            out: Tensor = self.linear3(relu(self.linear2(x)))
         return out

@@ -33,6 +33,9 @@ MOST_BITS = 12
 SPEED = 6
 """As Pillow's encoder has it."""
 
+THREADS = 8
+"""More than one on every machine: the same picture is the same file then, whatever the number."""
+
 SRGB_CODES, UNSPECIFIED_CODES = Codes(1, 13), Codes(2, 2)
 MATRIX, BT2020_MATRIX, BT2020_PRIMARIES = 1, 9, 9
 """How light is told apart from colour in the file: BT.709's way, but BT.2020's own.
@@ -128,6 +131,7 @@ def write_avif(
         np.ascontiguousarray(levels[..., 0] if levels.shape[2] == 1 else levels),
         level=quality,
         speed=SPEED,
+        numthreads=THREADS,
         bitspersample=bits if pixels.dtype == np.uint16 else None,
         primaries=codes.primaries,
         transfer=codes.transfer,

@@ -21,6 +21,13 @@ __all__ = [
     "read_properties",
 ]
 
+ORIENTATIONS: dict[int | None, tuple[int, int, int, int]] = {
+    None: (1, 8, 3, 6),
+    0: (4, 5, 2, 7),
+    1: (2, 7, 4, 5),
+}
+"""By the mirror, and then by the quarters of the turn before it."""
+
 MOST_META_BYTES = 16 << 20
 MOST_TOP_BOXES = 1000
 MONOCHROME = 0x10
@@ -73,6 +80,11 @@ class ItemProperties:
     turn: int = 0
     mirror: int | None = None
     others: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    @property
+    def orientation(self) -> int:
+        """The EXIF orientation that says the same as the turn and then the mirror."""
+        return ORIENTATIONS[self.mirror][self.turn]
 
 
 def pack_box(kind: bytes, body: bytes) -> bytes:

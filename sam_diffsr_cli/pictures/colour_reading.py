@@ -21,7 +21,7 @@ __all__ = ["colour_of_exif", "colour_of_png", "colour_of_tiff"]
 TRANSFER_FUNCTION, WHITE_POINT, PRIMARY_CHROMATICITIES = 0x012D, 0x013E, 0x013F
 EXIF_IFD, INTEROPERABILITY_IFD = 0x8769, 0xA005
 COLOUR_SPACE, GAMMA = 0xA001, 0xA500
-PHOTOMETRIC, WHITE_IS_ZERO, GRAY_AND_RGB = 0x0106, 0, (0, 1, 2, 3)
+PHOTOMETRIC, WHITE_IS_ZERO, GRAY_AND_RGB = 0x0106, 0, (0, 1, 2, 3, 6)
 SRGB_SPACE, ADOBE_SPACE = 1, 2
 """EXIF's colour space; 2 is no number of the standard's, but some cameras write it."""
 
@@ -71,7 +71,7 @@ def _chrm(body: bytes) -> Chromaticities | None:
 
 
 def colour_of_tiff(directory: Directory) -> Colour | None:
-    """Return what a TIFF's own tags say of its gray or RGB; None when they say nothing."""
+    """Return what a TIFF's own tags say of gray, RGB, palettes or YCbCr; None for nothing."""
     kind = _whole(directory, PHOTOMETRIC)
     if kind not in GRAY_AND_RGB:
         return None

@@ -20,7 +20,7 @@ from sam_diffsr_cli.pictures.colour_numbers import (
 )
 from sam_diffsr_cli.pictures.colour_reading import colour_of_exif, colour_of_png
 from sam_diffsr_cli.pictures.directories import parse_exif
-from sam_diffsr_cli.pictures.gif import read_comment
+from sam_diffsr_cli.pictures.gif import read_comment, read_packet
 from sam_diffsr_cli.pictures.jpeg_behind import Found, find_behind
 from sam_diffsr_cli.pictures.jpeg_structure import APP1
 from sam_diffsr_cli.pictures.records import Metadata
@@ -50,7 +50,7 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         found = Metadata(
             icc=_or_none(lambda: _find_profile(image, file)),
             exif=_or_none(lambda: _find_exif(image, chunks)),
-            xmp=_or_none(lambda: _find_xmp(image, chunks, jpeg)),
+            xmp=_or_none(lambda: _find_xmp(image, file, chunks, jpeg)),
             dpi=_find_dpi(image),
             comment=_or_none(lambda: _find_comment(image, file)),
             photoshop=_or_none(lambda: _find_photoshop(image)),
@@ -136,8 +136,13 @@ def _take_apart(image: Image.Image, file: BinaryIO) -> Found | None:
 
 
 def _find_xmp(
-    image: Image.Image, chunks: Iterable[tuple[bytes, bytes]], jpeg: Found | None
+    image: Image.Image,
+    file: BinaryIO,
+    chunks: Iterable[tuple[bytes, bytes]],
+    jpeg: Found | None,
 ) -> bytes | None:
+    if image.format == "GIF":
+        return read_packet(file)
     if image.format == "PNG":
         return png.find_xmp(chunks)
     if jpeg is None:

@@ -32,7 +32,7 @@ TIMED_BOXES = (b"mvhd", b"tkhd", b"mdhd")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WriteOptions:
-    """How to write. ``quality`` 1 to 100 is for JPEG, WebP and AVIF."""
+    """How to write. ``quality`` 1 to 100 is for JPEG, WebP, AVIF and JPEG XL."""
 
     quality: int = DEFAULT_QUALITY
     lossless: bool = False

@@ -5,7 +5,7 @@ into it that no other writer knows.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -32,12 +32,13 @@ MOST_ENTRIES = 1000
 
 
 class _Entry(NamedTuple):
-    """One 12-byte directory entry: where it lies, and its fields."""
+    """One 12-byte directory entry: where it lies, its fields, and where its directory lies."""
 
     offset: int
     tag: int
     kind: int
     number: int
+    directory: int
 
 
 def _byte_order(exif: bytes) -> str:
@@ -53,7 +54,8 @@ def _entries(exif: bytes, order: str, offset: int) -> Iterator[_Entry]:
         raise ValueError("too many entries")
     for index in range(count):
         place = offset + 2 + 12 * index
-        yield _Entry(place, *struct.unpack_from(f"{order}HHI", exif, place))
+        tag, kind, number = struct.unpack_from(f"{order}HHI", exif, place)
+        yield _Entry(place, tag, kind, number, offset)
 
 
 def _value(exif: bytes, order: str, entry: _Entry) -> int:
@@ -105,16 +107,44 @@ def upright_exif(exif: bytes, change: Change) -> bytes | None:
         (count,) = struct.unpack_from(f"{order}H", exif, first)
         end = first + 2 + 12 * count
         patched[end : end + 4] = bytes(len(patched[end : end + 4]))
+        removed = frozenset(tag for tag, rule in rules.items() if rule == "remove")
     except (struct.error, ValueError):
         return None
+    _set_pairs(patched, order, pairs, change)
+    try:
+        # Entries move, so that it comes last.
+        for directory in {entry.directory for entry in _main_entries(exif, order, first)}:
+            _drop_entries(patched, order, directory, removed)
+    except (struct.error, ValueError):
+        # Directories that overlap.
+        return None
+    return bytes(patched)
+
+
+def _set_pairs(
+    exif: bytearray, order: str, pairs: Mapping[Rule, Sequence[_Entry]], change: Change
+) -> None:
+    """Scale what counts pixels in a unit of length, and let axes change places."""
     densities = pairs.get("density", [])
     if change.is_quarter and len(densities) == 2:
-        _set_numbers(patched, order, densities[::-1], densities, (Fraction(1), Fraction(1)))
+        _set_numbers(exif, order, densities[::-1], densities, (Fraction(1), Fraction(1)))
     resolutions = [*pairs.get("across", [])[:1], *pairs.get("down", [])[:1]]
     sources = resolutions[::-1] if change.is_quarter else resolutions
     factors = change.factors if pairs.get("across") else change.factors[1:]
-    _set_numbers(patched, order, sources, resolutions, factors)
-    return bytes(patched)
+    _set_numbers(exif, order, sources, resolutions, factors)
+
+
+def _drop_entries(exif: bytearray, order: str, directory: int, tags: Container[int]) -> None:
+    """Take entries out of a directory: those behind them move up, and nothing else moves."""
+    entries = list(_entries(bytes(exif), order, directory))
+    kept = [entry for entry in entries if entry.tag not in tags]
+    if len(kept) == len(entries):
+        return
+    begin, end = directory + 2, directory + 2 + 12 * len(entries)
+    rest = b"".join(bytes(exif[entry.offset : entry.offset + 12]) for entry in kept)
+    whole = exif[begin : end + 4]
+    exif[begin : end + 4] = (rest + whole[12 * len(entries) :]).ljust(len(whole), b"\0")
+    struct.pack_into(f"{order}H", exif, directory, len(kept))
 
 
 def _main_entries(exif: bytes, order: str, first: int) -> Iterator[_Entry]:

@@ -9,6 +9,7 @@ from sam_diffsr_cli.pictures.kinds import can_read_heif
 __all__ = [
     "FOREIGN_SUFFIXES",
     "FORMATS",
+    "HEIF_SUFFIXES",
     "Format",
     "Named",
     "format_kept",

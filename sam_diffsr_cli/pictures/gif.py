@@ -7,23 +7,25 @@ from typing import BinaryIO, NamedTuple
 from sam_diffsr_cli.pictures.ledger import Part, credentials
 from sam_diffsr_cli.pictures.records import Metadata
 
-__all__ = ["list_gif_parts", "read_comment", "read_loop"]
+__all__ = ["list_gif_parts", "read_comment", "read_loop", "read_packet", "with_disposals"]
 
 IMAGE, EXTENSION, END = 0x2C, 0x21, 0x3B
 PLAIN_TEXT, CONTROL, COMMENT, APPLICATION = 0x01, 0xF9, 0xFE, 0xFF
 LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 XMP_NAME = b"XMP DataXMP"
-WAITS = 2
+XMP_TRAILER = b"\x01\xff\xfe\xfd"
+WAITS, DISPOSAL, STAYS = 0b10, 0b11100, 0b100
 MOST_COMMENT = 1 << 20
 
 
 class _Block(NamedTuple):
-    """One block: what it is called, the label of an extension, its data, and its bytes."""
+    """One block: its name, the label of an extension, its data, its bytes, and where it is."""
 
     name: str
     label: int
     data: bytes
     size: int
+    place: int = 0
 
 
 def _blocks(file: BinaryIO) -> Iterator[_Block]:
@@ -48,7 +50,8 @@ def _blocks(file: BinaryIO) -> Iterator[_Block]:
             label = file.read(1)[0]
             parts = list(_sub_blocks(file))
             size = file.tell() - begin
-            yield _Block(_name_of(label, parts), label, b"".join(_body(label, parts)), size)
+            data = b"".join(_body(label, parts))
+            yield _Block(_name_of(label, parts), label, data, size, begin)
         else:
             raise ValueError("an unknown block")
     place = file.tell()
@@ -78,6 +81,9 @@ def _name_of(label: int, parts: list[bytes]) -> str:
 
 
 def _body(label: int, parts: list[bytes]) -> list[bytes]:
+    if label == APPLICATION and parts[:1] == [XMP_NAME]:
+        # The packet is not divided: what look like lengths are letters of it.
+        return [bytes((len(part),)) + part for part in parts[1:]]
     return parts[1:] if label == APPLICATION else parts
 
 
@@ -88,6 +94,37 @@ def read_loop(file: BinaryIO) -> int | None:
         if is_loop and len(block.data) >= 3 and block.data[0] == 1:
             return int.from_bytes(block.data[1:3], "little")
     return None
+
+
+def read_packet(file: BinaryIO) -> bytes | None:
+    """Return the XMP packet; None when there is none."""
+    for block in _blocks(file):
+        if block.label == APPLICATION and block.name.encode("latin-1") == XMP_NAME:
+            # Behind it all bytes stand in falling order, so that any reader finds its end.
+            return block.data.rpartition(XMP_TRAILER)[0] or None
+    return None
+
+
+def with_disposals(file: BinaryIO) -> BinaryIO:
+    """Return a GIF whose frames stay where nothing is said of them, which is what that means.
+
+    Pillow 13 disposes of such a frame as of the one before it. The file itself is returned where
+    there is nothing to change, or it is damaged.
+    """
+    flags_at = 3
+    try:
+        controls = [block for block in _blocks(file) if block.label == CONTROL and block.data]
+    except (IndexError, ValueError):
+        controls = []
+    unsaid = [block for block in controls if not block.data[0] & DISPOSAL]
+    file.seek(0)
+    if len(controls) < 2 or not unsaid:
+        return file
+    data = bytearray(file.read())
+    for block in unsaid:
+        data[block.place + flags_at] |= STAYS
+    file.seek(0)
+    return io.BytesIO(data)
 
 
 def read_comment(file: BinaryIO) -> bytes | None:

@@ -49,6 +49,7 @@ def read_heif(file: BinaryIO, name: str) -> Picture:
         format=HEIF_NAME,
         frames=(Frame(pixels),),
         metadata=_metadata(image, boxes, gray=pixels.shape[2] < 3),
+        turned=boxes.orientation,
         bits=bits if bits > 8 else None,
     )
 

@@ -205,6 +205,8 @@ def turned_behind(behind: Behind, turn: int) -> Behind:
 
 def _turned(data: bytes, turn: int) -> bytes:
     with Image.open(io.BytesIO(data)) as image:
+        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
+            raise ValueError("more pixels than is safe to decode")
         turned = image.transpose(_TRANSPOSED[turn])
     size = turned.height, turned.width
     return recoded(data, turned, Change(turn, size, size), TURNED_QUALITY)

@@ -33,6 +33,9 @@ MPF_PREFIX = b"MPF\0"
 PRIMARY = 0x03_0000
 """The type of a baseline primary picture."""
 
+FORMAT = 0x0700_0000
+"""Bits of the attributes that are 0 for JPEG; there is no other format."""
+
 MPF_ENTRY = ">IIIHH"
 _NAMES = {0xC4: "DHT", 0xC8: "JPG", 0xCC: "DAC", 0xDA: "SOS", 0xDB: "DQT", 0xDC: "DNL", 0xDD: "DRI"}
 _NAMES |= {0xDE: "DHP", 0xDF: "EXP", COMMENT: "COM"}
@@ -131,7 +134,7 @@ def _index_entries(body: bytes, origin: int) -> Iterator[Further]:
             continue
         for place in range(entry[3], entry[3] + entry[2], 16):
             kind, size, offset, _, _ = struct.unpack_from(order + MPF_ENTRY[1:], body, place)
-            yield Further(kind, origin + offset if offset else 0, size)
+            yield Further(kind & ~FORMAT, origin + offset if offset else 0, size)
 
 
 def segment_bytes(marker: int, body: bytes) -> bytes:

@@ -7,7 +7,7 @@ colours are part of how it is coded. One made of a JPEG is read as that JPEG, by
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import BinaryIO, NamedTuple, TypedDict
+from typing import Any, BinaryIO, NamedTuple, TypedDict
 
 import imagecodecs
 import numpy as np
@@ -21,7 +21,6 @@ from sam_diffsr_cli.pictures.jxl_colour import with_jxl_colour
 from sam_diffsr_cli.pictures.jxl_header import (
     JxlColour,
     JxlHeader,
-    codestream_of,
     read_header,
 )
 from sam_diffsr_cli.pictures.profiles import SRGB_CURVE, Chromaticities, Curve, power_curve
@@ -42,8 +41,11 @@ TRANSFERS = (1, 8, 13, 16, 17, 18)
 """The code points that the header shares with H.273."""
 
 D65, LINEAR, SRGB = (0.3127, 0.3290), 8, 13
-EFFORT = 7
-"""The codec's own default."""
+BARE = b"\xff\x0a"
+"""The beginning of a code stream without boxes."""
+
+FAST: dict[str, Any] = {"effort": 7, "numthreads": 8}
+"""The codec's own effort; its threads change no byte."""
 
 
 class _Beside(NamedTuple):
@@ -61,7 +63,8 @@ def jpeg_inside(file: BinaryIO) -> bytes | None:
     """Return the JPEG that the file was made of; None when it was made of pixels."""
     file.seek(0)
     data = file.read()
-    if b"jbrd" not in data[:65536]:
+    kinds = {box.kind for box in children_of(data)} if data[:2] != BARE else set[bytes]()
+    if b"jbrd" not in kinds:
         return None
     try:
         return bytes(imagecodecs.jpegxl_decode_jpeg(data, numthreads=1))
@@ -100,6 +103,7 @@ def read_jxl(file: BinaryIO, name: str) -> Picture:
         frames=(Frame(pixels),),
         metadata=metadata,
         notes=(*notes, *more),
+        turned=header.orientation,
         bits=bits,
     )
 
@@ -116,7 +120,7 @@ def _with_profile(data: bytes, name: str) -> tuple[bytes, np.ndarray]:
 
 def _decoded(data: bytes) -> np.ndarray:
     """Decode the first frame alone, however many there are."""
-    return np.asarray(imagecodecs.jpegxl_decode(data, index=0))
+    return np.asarray(imagecodecs.jpegxl_decode(data, index=0, numthreads=8))
 
 
 def _pixels(levels: np.ndarray, header: JxlHeader) -> tuple[np.ndarray, list[str]]:
@@ -149,7 +153,7 @@ def _beside(data: bytes) -> _Beside:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    for box in children_of(data) if data[:2] != b"\xff\x0a" else ():
+    for box in children_of(data) if data[:2] != BARE else ():
         if box.kind == b"brob":
             try:
                 yield box.body[:4], bytes(imagecodecs.brotli_decode(box.body[4:]))
@@ -234,7 +238,7 @@ def write_jxl(
     else:
         # How libjxl turns a JPEG's quality into a distance, of the qualities above 30.
         distance = 0.1 + (100 - max(quality, 30)) * 0.09
-        stream = _stream_of(imagecodecs.jpegxl_encode(levels, distance=distance, effort=EFFORT))
+        stream = _stream_of(imagecodecs.jpegxl_encode(levels, distance=distance, **FAST))
     file.write(CONTAINER)
     if metadata.exif is not None:
         file.write(pack_box(b"Exif", bytes(4) + metadata.exif))
@@ -247,11 +251,15 @@ def _lossless(levels: np.ndarray, bits: int | None) -> bytes:
     if levels.dtype == np.uint16 and bits is not None:
         top = 2**bits - 1
         levels = ((levels.astype(np.uint32) * top + 32767) // 65535).astype(np.uint16)
-        return bytes(imagecodecs.jpegxl_encode(levels, lossless=True, bitspersample=bits))
-    return bytes(imagecodecs.jpegxl_encode(levels, lossless=True))
+        return bytes(imagecodecs.jpegxl_encode(levels, lossless=True, bitspersample=bits, **FAST))
+    return bytes(imagecodecs.jpegxl_encode(levels, lossless=True, **FAST))
 
 
 def _stream_of(data: bytes | bytearray) -> bytes:
+    """Return the code stream of a file, joined where it comes in parts."""
     whole = bytes(data)
-    first, last = codestream_of(whole)
-    return whole[first:last]
+    if whole[:2] == BARE:
+        return whole
+    boxes = list(children_of(whole))
+    parts = [box.body[4:] for box in boxes if box.kind == b"jxlp"]
+    return b"".join([box.body for box in boxes if box.kind == b"jxlc"] or parts)

@@ -4,14 +4,25 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from sam_diffsr_cli.pictures.formats import is_readable_name
-from sam_diffsr_cli.pictures.kinds import HEAD_BYTES, kind_of
+from sam_diffsr_cli.pictures.formats import (
+    FOREIGN_SUFFIXES,
+    HEIF_SUFFIXES,
+    is_readable_name,
+)
+from sam_diffsr_cli.pictures.kinds import HEAD_BYTES, HEIF_EXTRA, RAW_HINT, Kind, kind_of
 
 __all__ = ["LeftOut"]
 
 MOST_LOOKED_INTO = 10_000
 """Files below folders that are not entered are counted up to this many."""
 
+RAW_SUFFIXES = frozenset(
+    (
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc"),
+        *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf"),
+        *(".srw", ".x3f"),
+    )
+)
 NO_SUFFIX = "no suffix of a picture; name them outright, or rename them"
 NOT_ENTERED = "--recursive enters subfolders"
 NO_PICTURE = "no picture that has a name here"
@@ -38,14 +49,14 @@ class LeftOut:
             if is_readable_name(path):
                 self.counts["pictures", HIDDEN] += 1
             return
-        self._add(path.suffix.lower(), _head_of(path))
+        self._add(path.suffix.lower(), _kind_in(path))
 
     def add_name(self, suffix: str) -> None:
         """Count a file of a store, which is not opened, by its suffix."""
-        self._add(suffix.lower(), b"")
+        self._add(suffix.lower(), None)
 
-    def _add(self, suffix: str, head: bytes) -> None:
-        kind = kind_of(head)
+    def _add(self, suffix: str, kind: Kind | None) -> None:
+        kind = kind or _kind_by(suffix)
         if kind is None:
             self.counts[f"{suffix[1:]} files" if suffix else "files", NO_PICTURE] += 1
         else:
@@ -71,16 +82,26 @@ class LeftOut:
         if not self.counts:
             return None
         named = (
-            f"{count} {name} ({reason})" for (name, reason), count in sorted(self.counts.items())
+            f"{name.removeprefix('a ')}: {count} ({reason})"
+            for (name, reason), count in sorted(self.counts.items())
         )
         return f"left out of folders: {', '.join(named)}"
 
 
-def _head_of(path: Path) -> bytes:
+def _kind_by(suffix: str) -> Kind | None:
+    """Name what a file is called, where its bytes do not tell or were not looked at."""
+    if suffix in RAW_SUFFIXES:
+        return Kind("a raw photo", RAW_HINT)
+    if suffix in HEIF_SUFFIXES:
+        return Kind("HEIC", HEIF_EXTRA)
+    return Kind(suffix[1:].upper()) if suffix in FOREIGN_SUFFIXES else None
+
+
+def _kind_in(path: Path) -> Kind | None:
     try:
         if path.is_file():
             with path.open("rb") as file:
-                return file.read(HEAD_BYTES)
+                return kind_of(file.read(HEAD_BYTES), file)
     except OSError:
         pass
-    return b""
+    return None

@@ -97,6 +97,7 @@ def _photoshop(
 _MIRROR = "a mirror of EXIF"
 _GROWN = "the panorama has grown with its pixels"
 _BEFORE = "it shows the picture of before"
+_CODED = "they tell how the file of before was coded"
 _STORED = "fractions of the picture as it was stored"
 _LOCAL = (
     "CircularGradientBasedCorrections",
@@ -132,6 +133,13 @@ ROWS = (
         (0x011A, 0x011B),
         "print density: a picture of more pixels is printed larger",
     ),
+    _exif(
+        "BitsPerSample, Compression, PhotometricInterpretation, SamplesPerPixel,"
+        " PlanarConfiguration, YCbCrSubSampling, strips, CompressedBitsPerPixel",
+        "remove",
+        (0x0102, 0x0103, 0x0106, 0x0111, 0x0115, 0x0116, 0x0117, 0x011C, 0x0212, 0x9102),
+        _CODED,
+    ),
     _exif("the thumbnail (second directory)", "remove", (), _BEFORE),
     _exif(
         "MakerNote",
@@ -152,6 +160,14 @@ ROWS = (
         "remove",
         "",
         "a checksum of values that are other ones now",
+    ),
+    _xmp(
+        "tiff:BitsPerSample, tiff:Compression, tiff:PhotometricInterpretation,"
+        " tiff:SamplesPerPixel, tiff:PlanarConfiguration, tiff:YCbCrSubSampling,"
+        " exif:CompressedBitsPerPixel",
+        "remove",
+        "",
+        _CODED,
     ),
     _xmp("xmp:Thumbnails", "remove", "", _BEFORE),
     _xmp(

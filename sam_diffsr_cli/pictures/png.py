@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from sam_diffsr_cli.mapped import let_go
+
 __all__ = [
     "SIGNATURE",
     "bit_depth",
@@ -31,7 +33,11 @@ __all__ = [
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 DEPTH_OFFSET = 24
-LEVEL = 6
+LEVEL = 4
+"""Of zlib. Against level 6, photos take a third of the time and 1 to 3 % more bytes, drawings as
+long and at most 3 % more, a gradient with noise a fifth of the time and 2 % fewer. Level 3 makes
+drawings and smooth pictures a fifth larger and more."""
+
 BLOCK_BYTES = 1 << 20
 """Rows are filtered and compressed in blocks of about this size."""
 
@@ -207,6 +213,7 @@ def _filtered_blocks(pixels: np.ndarray) -> Iterator[bytes]:
         current = big_endian.view(np.uint8).reshape(len(block), -1)
         yield _filter_rows(current, above, step).tobytes()
         above = current[-1].copy()
+        let_go(pixels)
 
 
 def _filter_rows(current: np.ndarray, above: np.ndarray, step: int) -> np.ndarray:

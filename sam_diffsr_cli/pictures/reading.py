@@ -27,7 +27,7 @@ from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.channels import gray_again, same_channels
 from sam_diffsr_cli.pictures.colour import srgb_levels
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
-from sam_diffsr_cli.pictures.gif import read_loop
+from sam_diffsr_cli.pictures.gif import read_loop, with_disposals
 from sam_diffsr_cli.pictures.jpeg_quality import jpeg_quality
 from sam_diffsr_cli.pictures.jxl import JXL_NAME, jpeg_inside
 from sam_diffsr_cli.pictures.listers import list_parts
@@ -118,8 +118,9 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
             return _decode_alone(reader, file, name, limits)
         if is_tiff(file):
             return decode_tiff(file, name, limits)
+        is_gif = kind is not None and kind.name == "GIF"
         with called_by_name(kind, name):
-            return _decode(file, name, limits)
+            return _decode(with_disposals(file) if is_gif else file, name, limits)
 
 
 def _decode_alone(reader: Reader, file: BinaryIO, name: str, limits: Limits) -> Picture:
@@ -136,7 +137,8 @@ def _decode_alone(reader: Reader, file: BinaryIO, name: str, limits: Limits) -> 
     turn = 1 if reader.turns else _orientation(picture.metadata)
     pixels = turn_upright(picture.frames[0].pixels, turn)
     parts = list_parts(reader.format, file, picture.metadata)
-    return replace(picture, frames=(Frame(pixels),), turned=turn, parts=parts)
+    turned = picture.turned if reader.turns else turn
+    return replace(picture, frames=(Frame(pixels),), turned=turned, parts=parts)
 
 
 def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:

@@ -7,8 +7,6 @@ the compressions of libtiff that print nothing of their own are left to Pillow.
 import logging
 import math
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
@@ -38,19 +36,22 @@ from sam_diffsr_cli.pictures.xmp import orientation_in
 __all__ = ["decode_tiff", "is_tiff", "tiff_size"]
 
 HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
+WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 256, 257, 258, 259, 262, 277
 COLOR_MAP, INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT = 320, 332, 338, 339
 LUMA_TAG, SUBSAMPLING, BLACK_AND_WHITE_TAG = 529, 530, 532
 UNCOMPRESSED = 1
 PILLOWS_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946})
 """None, CCITT's, LZW, JPEG's, deflate's, PackBits, ThunderScan."""
 
+QUIETER = frozenset({5, 8, 32773, 32946})
+"""Those of which libtiff prints lines when they are damaged, and that tifffile decodes as well."""
+
 PILLOWS_PHOTOMETRICS = frozenset({0, 1, 2, 3, 5, 6, 8})
 RGB, CMYK, GRAY = 2, 5, (0, 1)
 DECODED_TO_RGB = frozenset({6, 7, 33003, 33004, 33005, 34712, 34892, 50001, 50002})
 """Compressions whose decoders undo YCbCr."""
 
-TELLING_SIZES = DECODED_TO_RGB | {34887, 34933, 50003}
+TELLING_SIZES = DECODED_TO_RGB | {34887, 34933, 52546}
 """Those whose data tell the size again: also LERC and PNG."""
 
 PLANAR = 2
@@ -109,12 +110,12 @@ def decode_tiff(file: BinaryIO, name: str, limits: Limits) -> Picture:
     frames: list[Frame] = []
     beside: list[Metadata] = []
     notes: list[str] = []
-    with _quiet():
-        for page in pages:
-            sampled = _read_page(file, page, name, limits)
-            frames.append(Frame(sampled.pixels))
-            beside.append(_metadata_of(page.directory, sampled.profile))
-            notes += sampled.notes
+    _silence()
+    for page in pages:
+        sampled = _read_page(file, page, name, limits)
+        frames.append(Frame(sampled.pixels))
+        beside.append(_metadata_of(page.directory, sampled.profile))
+        notes += sampled.notes
     metadata = replace(beside[0], pages=tuple(beside[1:]))
     return Picture(
         format="TIFF",
@@ -169,14 +170,12 @@ def _find_pages(file: BinaryIO, name: str, limits: Limits) -> list[_Page]:
     return pages
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
+def _silence() -> None:
     """Keep libraries' own lines off the terminal, unless somebody asked for them."""
     for library in ("tifffile", "PIL"):
         logger = logging.getLogger(library)
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
-    yield
 
 
 def _read_page(file: BinaryIO, page: _Page, name: str, limits: Limits) -> Sampled:
@@ -201,6 +200,8 @@ def _is_for_pillow(directory: Directory) -> bool:
     photometric = directory.number(PHOTOMETRIC)
     is_plain = set(directory.numbers(BITS) or (1,)) <= {1, 2, 4, 8}
     is_unsigned = set(directory.numbers(SAMPLE_FORMAT) or (1,)) <= {1, 4}
+    if compression in QUIETER and _is_usual(directory):
+        return False
     is_raw_ycbcr = photometric == YCBCR and compression == UNCOMPRESSED
     is_other_ink = photometric == CMYK and directory.number(INK_SET, 1) != 1
     return (
@@ -211,6 +212,15 @@ def _is_for_pillow(directory: Directory) -> bool:
         and not is_raw_ycbcr
         and not is_other_ink
     )
+
+
+def _is_usual(directory: Directory) -> bool:
+    """Whether a page has 8 bits a channel, and no channels whose meaning is not told."""
+    colours = {0: 1, 1: 1, RGB: 3, 3: 1, CMYK: 4}.get(directory.number(PHOTOMETRIC), 0)
+    spare = directory.number(SAMPLES, 1) - colours
+    extra = directory.numbers(EXTRA_SAMPLES)
+    is_known = spare == 0 or (spare == 1 and extra in ((1,), (2,)))
+    return set(directory.numbers(BITS) or (1,)) == {8} and is_known
 
 
 def _by_pillow(file: BinaryIO, page: _Page, name: str, limits: Limits) -> Sampled | None:

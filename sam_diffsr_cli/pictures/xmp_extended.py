@@ -2,10 +2,10 @@
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from sam_diffsr_cli.pictures.xml_tree import Element, Name
+from sam_diffsr_cli.pictures.xml_tree import Element, Name, write_xml
 from sam_diffsr_cli.pictures.xmp import parse_packet, write_packet
 
 __all__ = [
@@ -124,11 +124,7 @@ def split_packet(packet: bytes) -> SplitPacket:
     holder = next((each for each in root.walk() if each.name == Name(_RDF, "RDF")), None)
     if holder is None:
         raise ValueError("no RDF")
-    moved = Element(holder.name, holder.written, dict(holder.declared))
-    for size, description, name in sorted(_properties(holder), key=lambda each: -each[0]):
-        if len(write_packet(root)) <= MOST_PACKET - _SPARE or size < _SPARE:
-            break
-        moved.children.append(_cut(description, name))
+    moved = _move_longest(root, holder)
     if not moved.children or len(write_packet(root)) > MOST_PACKET - _SPARE:
         raise ValueError("cannot be divided")
     extension = write_packet(_wrapped(root, holder, moved))
@@ -137,27 +133,39 @@ def split_packet(packet: bytes) -> SplitPacket:
     return SplitPacket(write_packet(root), tuple(_parts(extension, guid)))
 
 
-def _properties(holder: Element) -> Iterator[tuple[int, Element, Name]]:
-    """Yield each property of each description, with about its length."""
-    for description in holder.elements:
+def _move_longest(root: Element, holder: Element) -> Element:
+    """Take the longest properties out of a packet until it fits; return them in an RDF element."""
+    descriptions, excess = holder.elements, len(write_packet(root)) - (MOST_PACKET - _SPARE)
+    chosen: list[set[Name]] = [set() for _ in descriptions]
+    for size, index, name in sorted(_properties(descriptions), reverse=True):
+        if excess <= 0 or size < _SPARE:
+            break
+        chosen[index].add(name)
+        excess -= size
+    cut = [_cut(each, names) for each, names in zip(descriptions, chosen, strict=True) if names]
+    return Element(holder.name, holder.written, dict(holder.declared), {}, list(cut))
+
+
+def _properties(descriptions: Sequence[Element]) -> Iterator[tuple[int, int, Name]]:
+    """Yield the length of each property, the number of its description, and its name."""
+    for index, description in enumerate(descriptions):
         for name, value in description.attributes.items():
             if name.space != _RDF:
-                yield len(value.encode()), description, name
+                yield len(value.encode()), index, name
         for child in description.elements:
-            yield len(write_packet(child)), description, child.name
+            yield len(write_xml(child).encode()), index, child.name
 
 
-def _cut(description: Element, name: Name) -> Element:
-    """Take a property out of a description, into one of the same subject and prefixes."""
+def _cut(description: Element, names: set[Name]) -> Element:
+    """Take properties out of a description, into one of the same subject and prefixes."""
     about = Name(_RDF, "about")
-    cut = Element(description.name, description.written, dict(description.declared))
-    if about in description.attributes:
-        cut.attributes[about] = description.attributes[about]
-    if name in description.attributes:
-        cut.attributes[name] = description.attributes.pop(name)
-    cut.children = [child for child in description.elements if child.name == name]
-    description.remove(lambda child: child.name == name)
-    return cut
+    attributes = description.attributes
+    moved = {key: value for key, value in attributes.items() if key in names or key == about}
+    description.attributes = {key: attributes[key] for key in attributes if key not in names}
+    children: list[Element | str] = [each for each in description.elements if each.name in names]
+    description.remove(lambda child: child.name in names)
+    declared = dict(description.declared)
+    return Element(description.name, description.written, declared, moved, children)
 
 
 def _wrapped(root: Element, holder: Element, moved: Element) -> Element:

@@ -17,6 +17,9 @@ def update_pixels(root: Element, change: Change) -> list[str]:
     """Edit a packet in place; return a name for each thing removed that the user is told of."""
     rules = xmp_rules()
     told: list[str] = []
+    # Values are scaled each by its own factor and swapped then; where the factors differ a little,
+    # by rounding of the size, the density of pixels differs by as little.
+    pairs = _pairs(rules) if change.is_quarter else []
     move_regions(root, change)
     move_crops(root, change)
     for element in root.walk():
@@ -27,7 +30,8 @@ def update_pixels(root: Element, change: Change) -> list[str]:
                     told += [f"XMP's {row.title}"] if row.noted else []
             else:
                 _set(element, name, row.rule, change)
-        _swap_pair(element, rules, change)
+        for pair in pairs:
+            _swap(element, *pair)
     return list(dict.fromkeys(told))
 
 
@@ -100,22 +104,19 @@ def _move_listed(element: Element, change: Change) -> None:
             item.children = [str(value)]
 
 
-def _swap_pair(element: Element, rules: dict[Name, Row], change: Change) -> None:
-    """Let values along the width and the height change places, where rows became columns.
-
-    Both have been scaled by now, each by its own factor; where the factors differ a little, by
-    rounding of the size, the density of pixels differs by as little.
-    """
-    if not change.is_quarter:
-        return
-    for pair in ({"density"}, {"across", "down"}):
-        names = [name for name, row in rules.items() if row.rule in pair]
-        for space in {name.space for name in names}:
+def _pairs(rules: dict[Name, Row]) -> list[tuple[Name, Name]]:
+    """List the properties that tell the same of the two axes."""
+    found = []
+    for kinds in ({"density"}, {"across", "down"}):
+        names = [name for name, row in rules.items() if row.rule in kinds]
+        for space in dict.fromkeys(name.space for name in names):
             first, second = (name for name in names if name.space == space)
-            _swap(element, first, second)
+            found.append((first, second))
+    return found
 
 
 def _swap(element: Element, first: Name, second: Name) -> None:
+    """Let two values change places, whether they are attributes or elements."""
     attributes = element.attributes
     if first in attributes and second in attributes:
         attributes[first], attributes[second] = attributes[second], attributes[first]

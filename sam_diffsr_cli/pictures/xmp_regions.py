@@ -143,6 +143,8 @@ def _move_rectangle(holder: Element, change: Change) -> None:
     """Turn Microsoft's ``left, top, width, height``."""
     if change.turn == 1:
         return
+    if _RECTANGLE not in holder.written and not holder.children:
+        return
     fields = _Fields(holder, _RECTANGLE.space)
     try:
         numbers = [float(part) for part in (fields.text(_RECTANGLE.local) or "").split(",")]
@@ -182,8 +184,10 @@ def _move_boundary(fields: _Fields, holder: Element, change: Change) -> None:
 def move_crops(root: Element, change: Change) -> None:
     """Turn a crop that is still to be done; a size of it in pixels grows."""
     for element in root.walk():
+        if element.name != _DESCRIPTION:
+            continue
         fields = _Fields(element, SPACES["crs"])
-        if element.name != _DESCRIPTION or fields.text("HasCrop") is None:
+        if fields.text("HasCrop") is None:
             continue
         if (fields.text("AlreadyApplied") or "").lower() == "true":
             continue

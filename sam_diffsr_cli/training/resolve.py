@@ -212,7 +212,7 @@ def _fresh(options: TrainOptions) -> Recipe:
 
 def _network(init: Path) -> tuple[ModelConfig, str]:
     """Read the network of a weights file, and name the preset that is of its kind."""
-    from sam_diffsr_cli.checkpoints.store import read_config
+    from sam_diffsr_cli.checkpoints.heads import read_config
 
     network = read_config(init)
     kind = "lite" if network.unet.kind == "folded" else "paper"

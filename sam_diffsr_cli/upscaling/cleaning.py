@@ -17,8 +17,9 @@ __all__ = ["CLEAN_BELOW", "estimate_levels", "find_levels"]
 WINDOW, MOST_WINDOWS = 128, 4
 """Side of the windows that are looked at, in pixels, and how many at most along each axis."""
 
-CLEAN_BELOW = Levels(compression=0.06, noise=0.05, blur=0.12)
-"""A photo whose levels are all estimated below these is taken for clean."""
+CLEAN_BELOW = Levels(compression=0.08, noise=0.06, blur=0.3)
+"""Levels that are estimated below these are taken for none: about the most that the bundled model
+estimates of 98 in 100 crops that were shrunk and nothing else."""
 
 
 def find_levels(
@@ -50,8 +51,8 @@ def find_levels(
         level = clean / MOST_CLEAN
         return Levels(level, level, estimate.blur)
     raised = estimate._replace(compression=max(estimate.compression, compression))
-    is_clean = all(value < least for value, least in zip(raised, CLEAN_BELOW, strict=True))
-    return CLEAN if is_clean else raised
+    pairs = zip(raised, CLEAN_BELOW, strict=True)
+    return Levels(*(0.0 if value < least else value for value, least in pairs))
 
 
 @torch.inference_mode()

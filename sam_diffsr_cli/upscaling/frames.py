@@ -13,7 +13,8 @@ from sam_diffsr_cli import resize
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import derive_seed, memory_errors
-from sam_diffsr_cli.errors import InputError, ShapeError
+from sam_diffsr_cli.errors import ShapeError
+from sam_diffsr_cli.mapped import let_go
 from sam_diffsr_cli.pictures.colour import ColourPath, colour_path
 from sam_diffsr_cli.pictures.records import has_alpha
 from sam_diffsr_cli.sampling_config import SamplingConfig
@@ -21,11 +22,11 @@ from sam_diffsr_cli.tiling import Tile
 from sam_diffsr_cli.upscaling.canvas import new_canvas
 from sam_diffsr_cli.upscaling.cleaning import find_levels
 from sam_diffsr_cli.upscaling.model import Upscaler
-from sam_diffsr_cli.upscaling.passes import HIGHEST_SCALE, plan_passes, resize_pixels
+from sam_diffsr_cli.upscaling.passes import check_scale, plan_passes, resize_pixels
 from sam_diffsr_cli.upscaling.tiles import Progress, enlarge_tiles
 from sam_diffsr_cli.upscaling.transparency import alpha_bounds, fill_levels, unit_tensor
 
-__all__ = ["Run", "check_scale", "enlarge_frame"]
+__all__ = ["Run", "enlarge_frame"]
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in gray (BT.601)."""
@@ -56,16 +57,6 @@ class Run:
     levels: Levels | None = None
     progress: Progress = _ignore
     notify: Callable[[str], None] = _ignore
-
-
-def check_scale(scale: float) -> None:
-    """Refuse a scale out of range.
-
-    Raises:
-        InputError: It is not within 1 to 16.
-    """
-    if not 1 <= scale <= HIGHEST_SCALE:
-        raise InputError(f"--scale {scale:g}: allowed are 1 to {HIGHEST_SCALE:g}")
 
 
 def enlarge_frame(run: Run, pixels: np.ndarray, icc: bytes | None = None) -> np.ndarray:
@@ -186,6 +177,7 @@ def _paste(canvas: np.ndarray, place: tuple[slice, slice], unit: np.ndarray) -> 
     target = canvas[place]
     levels = unit[: target.shape[0], : target.shape[1]] * np.iinfo(canvas.dtype).max
     target[...] = levels.round().clip(0, np.iinfo(canvas.dtype).max)
+    let_go(canvas)
 
 
 def _enlarge_colour(

@@ -12,9 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from sam_diffsr_cli.resize import mirror_indices
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.mapped import let_go
+from sam_diffsr_cli.mirroring import mirrored_indices
 
-__all__ = ["HIGHEST_SCALE", "Plan", "final_size", "plan_passes", "resize_pixels"]
+__all__ = ["HIGHEST_SCALE", "Plan", "check_scale", "final_size", "plan_passes", "resize_pixels"]
 
 HIGHEST_SCALE = 16.0
 STRIP_BYTES = 32 << 20
@@ -40,6 +42,16 @@ class Plan(NamedTuple):
         if self.middle is not None:
             areas[-1] = float(self.middle[0] * self.middle[1])
         return [area / sum(areas) for area in areas]
+
+
+def check_scale(scale: float) -> None:
+    """Refuse a scale out of range.
+
+    Raises:
+        InputError: It is not within 1 to 16.
+    """
+    if not 1 <= scale <= HIGHEST_SCALE:
+        raise InputError(f"--scale {scale:g}: allowed are 1 to {HIGHEST_SCALE:g}")
 
 
 def final_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -96,6 +108,8 @@ def resize_pixels(
             )
             levels = np.asarray(resized).round().clip(0, np.iinfo(pixels.dtype).max)
             result[first:last, :, channel] = levels
+        let_go(pixels)
+        let_go(result)
     return result
 
 
@@ -106,6 +120,6 @@ def _taps(
     margin = math.ceil(REACH * max(ratio, 1.0)) + 1
     begin = math.floor(first * ratio) - margin
     end = math.ceil(last * ratio) + margin
-    index = mirror_indices(length, max(0, -begin), max(0, end - length)).numpy()
+    index = mirrored_indices(length, max(0, -begin), max(0, end - length))
     kept = index[max(0, begin) : max(0, begin) + end - begin]
     return kept, (first * ratio - begin, last * ratio - begin)

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import sam_diffsr_cli
 from sam_diffsr_cli.cli.render import error_document, to_text
+from sam_diffsr_cli.device import resolve_precision
 from sam_diffsr_cli.errors import InputError
 from tests.helpers import draw_photos, samsr
 
@@ -118,7 +120,8 @@ def test_the_document_says_how_pictures_were_made(
     made = upscale(photos / "a.png", tmp_path / "big.png", *options)[0]["made_by"]
     assert set(made) == MADE_KEYS
     assert (made["model"], made["scale"], made["seed"], made["steps"]) == ("tiny", 2.5, 7, 1)
-    assert (made["device"], made["precision"]) == ("cpu", "fp32")
+    precision = resolve_precision("auto", torch.device("cpu"))
+    assert (made["device"], made["precision"]) == ("cpu", precision)
 
 
 def test_the_plan_counts_pictures_and_pixels(photos: Path, weights: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import yaml
 from torch import Tensor
 
 from sam_diffsr_cli.checkpoints.conversion import convert
+from sam_diffsr_cli.checkpoints.heads import read_metadata
 from sam_diffsr_cli.checkpoints.official import read_checkpoint
 from sam_diffsr_cli.checkpoints.official_config import (
     PUBLISHED,
@@ -21,7 +22,7 @@ from sam_diffsr_cli.checkpoints.official_config import (
     read_settings,
     to_model_config,
 )
-from sam_diffsr_cli.checkpoints.store import load_weights, read_metadata
+from sam_diffsr_cli.checkpoints.store import load_weights
 from sam_diffsr_cli.config import OFFICIAL
 from sam_diffsr_cli.diagnosis.verifying import check_against
 from sam_diffsr_cli.errors import ConfigError, WeightsError

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from sam_diffsr_cli import __version__
-from sam_diffsr_cli.checkpoints import store
+from sam_diffsr_cli.checkpoints import heads
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
@@ -165,7 +165,7 @@ class WatchedSlice:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the tensors that were read from weights files."""
     names: list[str] = []
-    monkeypatch.setattr(store, "safe_open", partial(Watched, names))
+    monkeypatch.setattr(heads, "safe_open", partial(Watched, names))
     return names
 
 

@@ -9,11 +9,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sam_diffsr_cli import __version__
+from sam_diffsr_cli.checkpoints.heads import read_config, read_metadata
 from sam_diffsr_cli.checkpoints.store import (
     load_strict,
     load_weights,
-    read_config,
-    read_metadata,
     read_tensors,
     save_weights,
     write_tensors,

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sam_diffsr_cli.checkpoints.store import load_weights, read_metadata, read_tensors
+from sam_diffsr_cli.checkpoints.heads import read_metadata
+from sam_diffsr_cli.checkpoints.store import load_weights, read_tensors
 from tests.helpers import samsr
 from tests.workshop.tools.kill_train import OFTEN, TINY, draw_photos
 

@@ -267,7 +267,7 @@ def test_the_output_says_how_it_can_be_made_again(
 ) -> None:
     target = tmp_path / "a.png"
     options = ("--weights", weights, "--seed", 7, "--steps", 1, "--scale", 2)
-    samsr("upscale", photos / "a.png", target, *options)
+    samsr("upscale", photos / "a.png", target, *options, "--precision", "fp32")
     xmp = next(body for kind, body in read_chunks(target) if kind == b"iTXt")
     record = json.loads(record_of(xmp) or "")
     assert record == {
@@ -471,9 +471,9 @@ def test_one_line_counts_what_a_folder_holds_besides(
     code, _, stderr = samsr("upscale", mixed, tmp_path / "out", "--weights", weights)
     assert code == 0
     (line,) = (each for each in stderr.splitlines() if "left out of folders" in each)
-    assert "1 JPEG (no suffix" in line
-    assert "1 a raw photo (CR2 of Canon) (develop" in line
-    assert "1 txt files" in line
+    assert "JPEG: 1 (no suffix" in line
+    assert "raw photo (CR2 of Canon): 1 (develop" in line
+    assert "txt files: 1" in line
 
 
 def test_a_folder_of_pictures_alone_leaves_nothing_to_say(

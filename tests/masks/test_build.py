@@ -21,8 +21,9 @@ from sam_diffsr_cli.masks.build import (
     read_manifest,
     write_failures,
 )
+from sam_diffsr_cli.masks.regions import read_masks
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb, label_records
-from sam_diffsr_cli.masks.store import find_mask_file, read_masks, read_records
+from sam_diffsr_cli.masks.store import find_mask_file, read_records
 from sam_diffsr_cli.pictures.records import Limits
 
 SIZE = (24, 31)

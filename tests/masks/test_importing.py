@@ -14,7 +14,7 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.build import BuildStep
 from sam_diffsr_cli.masks.encoding import read_encoding
 from sam_diffsr_cli.masks.importing import find_foreign, import_masks
-from sam_diffsr_cli.masks.store import read_masks
+from sam_diffsr_cli.masks.regions import read_masks
 
 SIZE = (6, 9)
 

@@ -10,12 +10,11 @@ import torch
 from pycocotools import mask as coco
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.masks.regions import iterate_masks, read_masks
 from sam_diffsr_cli.masks.rle import encode_mask
 from sam_diffsr_cli.masks.store import (
     find_mask_file,
     find_mask_files,
-    iterate_masks,
-    read_masks,
     read_records,
     write_records,
 )

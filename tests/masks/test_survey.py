@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.masks.encoding import pack_encoding
+from sam_diffsr_cli.masks.packing import pack_encoding
 from sam_diffsr_cli.masks.survey import FileSurvey, summarise, survey_file, verify_photos
 from tests.masks.samples import rectangle, save_masks
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from sam_diffsr_cli.pictures.avif import depth_notes, still_properties
 from sam_diffsr_cli.pictures.avif_items import insert_items
-from sam_diffsr_cli.pictures.boxes import pack_box
+from sam_diffsr_cli.pictures.boxes import ItemProperties, pack_box
+from sam_diffsr_cli.pictures.modes import turn_upright
 from sam_diffsr_cli.pictures.reading import read_head
 from sam_diffsr_cli.pictures.records import Limits, Picture
 from tests.pictures import samples
@@ -173,3 +174,14 @@ def test_an_animated_avif_of_10_bits_is_read_as_8_and_it_is_said() -> None:
 def test_bits_that_avif_has_not_become_the_next(bits: int | None, written_bits: int) -> None:
     picture = replace(samples.still(levels(9, 7, 3, dtype=np.uint16)), bits=bits)
     assert bits_of(written(picture, "AVIF")[0]) == written_bits
+
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("mirror", [None, 0, 1])
+def test_turn_and_mirror_of_boxes_are_an_orientation(turn: int, mirror: int | None) -> None:
+    pixels = levels(3, 5, 3)
+    turned = np.rot90(pixels, turn)
+    # 0: top and bottom change places; 1: left and right (ISO/IEC 23008-12, 6.5.12).
+    shown = {None: turned, 0: turned[::-1], 1: turned[:, ::-1]}[mirror]
+    properties = ItemProperties(turn=turn, mirror=mirror)
+    assert np.array_equal(turn_upright(pixels, properties.orientation), shown)

@@ -212,6 +212,14 @@ def test_numbers_that_cannot_be_are_as_none(before: bytes) -> None:
     assert read(samples.png(colours(), before=before)).metadata.icc is None
 
 
+def test_chromaticities_of_a_tiff_of_luma_and_chroma_are_read() -> None:
+    points = {318: (0.3127, 0.329), 319: (0.64, 0.33, 0.21, 0.71, 0.15, 0.06)}
+    image = Image.fromarray(colours()).convert("YCbCr")
+    colour = read(saved(image, "TIFF", tiffinfo=points)).metadata.colour
+    assert colour is not None
+    assert colour.chromaticities == pytest.approx(ADOBE_RGB.chromaticities)
+
+
 def test_gray_with_a_gamma_gets_a_gray_profile() -> None:
     gray = colours()[..., :1]
     icc = read(samples.png(gray, before=chunk(b"gAMA", struct.pack(">I", 100_000)))).metadata.icc

@@ -29,3 +29,17 @@ def test_every_format_that_is_read_is_in_the_matrix() -> None:
     assert sources == {
         "PNG", "JPEG", "MPO", "WebP", "TIFF", "BMP", "GIF", "AVIF", "HEIC", "JPEG XL"
     }  # fmt: skip
+
+
+def test_a_format_keeps_what_was_read_from_it() -> None:
+    """But for parts nobody knows, what stands behind the end, and what has no such form."""
+    own = {"WebP": "WEBP", "JPEG XL": "JXL", "MPO": "JPEG"}
+    others = {
+        (source, feature)
+        for (source, feature), row in cells().items()
+        if source != "HEIC" and row[own.get(source, source)] != "kept"
+    }
+    unknown = {(each, "unknown part") for each in ("PNG", "JPEG", "WebP", "TIFF", "GIF")}
+    behind = {(each, "trailer") for each in ("PNG", "WebP", "GIF", "BMP", "AVIF")}
+    reduced = {("JPEG", "deep"), ("TIFF", "floating point"), ("BMP", "profile"), ("GIF", "XMP")}
+    assert others == unknown | behind | reduced

@@ -492,6 +492,17 @@ def test_an_extension_with_a_missing_part_is_said_and_pointed_at_no_more(missing
     assert "extended XMP" in notes
 
 
+def test_a_packet_of_many_properties_is_divided_and_joined_again() -> None:
+    body = "".join(f"<t:p{n} xmlns:t='urn:t'>{n}{'x' * 400}</t:p{n}>" for n in range(400))
+    packet = samples.xmp(1).replace(b"</rdf:Description>", body.encode() + b"</rdf:Description>")
+    data, notes = written(samples.still(smooth(6, 8), xmp=packet), "JPEG")
+    main, extension = joined_by_hand(data)
+    assert all((f">{n}xxx" in main) != (f">{n}xxx" in extension) for n in range(400))
+    kept = (read(data).metadata.xmp or b"").decode()
+    assert all(f">{n}xxx" in kept for n in range(400))
+    assert notes == ()
+
+
 def test_long_xmp_of_an_attribute_is_split_too() -> None:
     packet = samples.xmp(1).replace(
         b'dc:format="Zo', b'dc:source="' + LONG.encode() + b'" dc:format="Zo'
@@ -570,6 +581,14 @@ def test_an_ordinary_photo_has_nothing_to_say() -> None:
 
 
 # -------------------------------------------------------------------------------------- damage
+
+
+def test_a_format_that_an_index_cannot_tell_is_not_written_again() -> None:
+    right = saved(RIGHT, "JPEG", quality=95)
+    wrong = with_pictures(saved(LEFT, "JPEG", quality=95), (STEREO | 0x0100_0000, right))
+    with opened(into(wrong, "jpg")[0]) as image:
+        entries = image.mpinfo[0xB002]  # type: ignore[attr-defined]
+        assert entries[1]["Attribute"]["ImageDataFormat"] == "JPEG"
 
 
 @given(st.integers(2, len(HDR) - 1), st.integers(0, 255))

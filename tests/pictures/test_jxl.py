@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures import jxl
+from sam_diffsr_cli.pictures.boxes import pack_box
 from sam_diffsr_cli.pictures.colour_numbers import DISPLAY_P3
 from sam_diffsr_cli.pictures.jxl_colour import with_jxl_colour
 from sam_diffsr_cli.pictures.jxl_header import JxlColour, codestream_of, read_header
+from sam_diffsr_cli.pictures.modes import turn_upright
 from tests.pictures import heic_samples, samples
 from tests.pictures.colour_judge import lab_by_profile, lab_of, mean_difference, srgb_curve
 from tests.pictures.samples import levels, opened, read, saved, smooth, still, written
@@ -169,3 +172,39 @@ def test_a_profile_in_a_jxl_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(InputError, match="sample: is JPEG XL with an ICC profile") as caught:
         read(heic_samples.JXL_EXACT)
     assert "pip install 'samsr[jxl]'" in str(caught.value.hint)
+
+
+def test_a_code_stream_in_parts_is_joined() -> None:
+    pixels = levels(9, 7, 3)
+    stream = bytes(imagecodecs.jpegxl_encode(pixels, lossless=True, usecontainer=False))
+    parts = [(0).to_bytes(4, "big") + stream[:60], (1 << 31 | 1).to_bytes(4, "big") + stream[60:]]
+    data = jxl.CONTAINER + b"".join(pack_box(b"jxlp", part) for part in parts)
+    assert np.array_equal(read(data).frames[0].pixels, pixels)
+    assert jxl._stream_of(data) == stream
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_jxl_is_read_upright_and_says_how_it_lay(orientation: int) -> None:
+    frames = levels(2, 9, 7, 3)
+    data = bytearray(imagecodecs.jpegxl_encode(frames, lossless=True))
+    first, _ = codestream_of(bytes(data))
+    # Behind the size, in the header of an animation (ISO/IEC 18181-1, table D.2).
+    for index in range(3):
+        place = 44 + index
+        if orientation - 1 >> index & 1:
+            data[first + (place >> 3)] |= 1 << (place & 7)
+    picture = read(bytes(data))
+    assert np.array_equal(picture.frames[0].pixels, turn_upright(frames[0], orientation))
+    assert picture.turned == orientation
+    assert read_header(bytes(data)).size == picture.size
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (8, 8), (256, 256), (90, 160), (30, 40), (64, 128), (101, 120), (3, 2000)]
+)
+def test_any_size_is_read_from_the_header_and_written_exactly(size: tuple[int, int]) -> None:
+    # Small multiples of 8 and usual ratios have forms of their own (ISO/IEC 18181-1, D.3.2).
+    pixels = levels(*size, 3, dtype=np.uint16)
+    data = written(still(pixels), "JXL")[0]
+    assert read_header(data).size == size
+    assert np.array_equal(read(data).frames[0].pixels, pixels)

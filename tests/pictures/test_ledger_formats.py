@@ -145,6 +145,20 @@ def test_all_comments_of_a_gif_are_kept() -> None:
     assert b"first\nsecond" in (read(result).metadata.comment or b"")
 
 
+@pytest.mark.parametrize("length", [0, 1, 200, 255, 256, 1000])
+def test_the_xmp_of_a_gif_reaches_a_png_whatever_its_length(length: int) -> None:
+    packet = samples.xmp(1).replace(b"Zo", b"Z" * length + b"o")
+    block = b"!\xff\x0bXMP DataXMP" + packet + b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    plain = samples.saved(samples.smooth(6, 8), "GIF")
+    head = 13 + (3 << ((plain[10] & 7) + 1))
+    picture = read(plain[:head] + block + plain[head:])
+    assert picture.metadata.xmp == packet
+    data, notes = written(picture, "PNG")
+    assert b"Z" * length + b"o" in data
+    assert notes == ()
+    assert any("XMP" in note for note in written(picture, "GIF")[1])
+
+
 def test_another_programs_block_tells_the_loops_of_a_gif() -> None:
     images = [Image.fromarray(levels(4, 5, seed=k)) for k in range(2)]
     data = saved(images[0], "GIF", save_all=True, append_images=images[1:], loop=3)

@@ -43,6 +43,18 @@ def test_a_picture_without_its_suffix_is_counted_by_its_kind(tmp_path: Path) -> 
     assert counts(put(tmp_path, noext=JPEG)) == {"JPEG": 1}
 
 
+def test_a_name_tells_the_kind_where_the_bytes_do_not(tmp_path: Path) -> None:
+    put(tmp_path, a_NEF=b"short", b_dng=b"x", c_psd=b"x")
+    assert counts(tmp_path) == {"a raw photo": 2, "PSD": 1}
+
+
+def test_files_of_a_store_are_counted_by_their_names() -> None:
+    left_out = LeftOut()
+    for suffix in (".heic", ".CR2", ".txt"):
+        left_out.add_name(suffix)
+    assert {name for name, _ in left_out.counts} == {"HEIC", "a raw photo", "txt files"}
+
+
 def test_an_mpo_is_a_picture(tmp_path: Path) -> None:
     put(tmp_path, a_mpo=JPEG)
     assert [path.name for path in find_pictures(tmp_path, recursive=False)] == ["a.mpo"]
@@ -68,7 +80,7 @@ def test_hidden_pictures_are_counted_but_are_no_failure(tmp_path: Path) -> None:
     (tmp_path / ".notes").write_bytes(b"x")
     left_out = LeftOut()
     list(find_pictures(tmp_path, recursive=True, left_out=left_out))
-    assert left_out.line() == "left out of folders: 1 pictures (hidden; name them outright)"
+    assert left_out.line() == "left out of folders: pictures: 1 (hidden; name them outright)"
     assert left_out.pictures == 0
 
 
@@ -89,9 +101,9 @@ def test_the_line_names_counts_kinds_and_reasons(tmp_path: Path) -> None:
     left_out = LeftOut()
     gather_sources([str(tmp_path)], recursive=False, leave_out=None, left_out=left_out)
     assert left_out.line() == (
-        "left out of folders: 1 JPEG (no suffix of a picture; name them outright, or rename them), "
-        "1 a raw photo (CR2 of Canon) (develop it first, and give the TIFF or PNG; a raw photo is "
-        "no picture yet), 1 txt files (no picture that has a name here)"
+        "left out of folders: JPEG: 1 (no suffix of a picture; name them outright, or rename them),"
+        " raw photo (CR2 of Canon): 1 (develop it first, and give the TIFF or PNG; a raw photo is "
+        "no picture yet), txt files: 1 (no picture that has a name here)"
     )
     assert left_out.pictures == 2
 
@@ -108,4 +120,4 @@ def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
     put(tmp_path, b_CR2=CANON)
     with pytest.raises(InputError, match="no pictures") as caught:
         gather_sources([str(tmp_path)], recursive=False, leave_out=None)
-    assert "1 a raw photo (CR2 of Canon)" in str(caught.value.hint)
+    assert "raw photo (CR2 of Canon): 1" in str(caught.value.hint)

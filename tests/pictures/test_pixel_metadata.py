@@ -112,6 +112,19 @@ def test_exif_density_is_kept_and_turned(turn: int, expected: tuple[float, float
     assert image.info["dpi"] == expected
 
 
+@pytest.mark.parametrize("turn", [1, 6])
+def test_exif_of_how_the_file_was_coded_goes_and_the_rest_stays(turn: int) -> None:
+    tags = {0x0102: (16, 16, 16), 0x0103: 5, 0x0106: 2, 0x010F: "A", 0x0111: 8, 0x0115: 3}
+    tags |= {0x0117: 99, 0x011C: 1, 0x0131: "Program", 0x0212: (2, 2), 0x013B: "B"}
+    after = exif_after(turn, tags, {0x829A: 0.5, 0x9102: 4.0, 0xA002: WIDTH})
+    assert {tag: after[tag] for tag in after if tag in tags} == {
+        0x010F: "A",
+        0x0131: "Program",
+        0x013B: "B",
+    }
+    assert set(after.get_ifd(EXIF_IFD)) == {0x829A, 0xA002}
+
+
 def test_exif_makers_notes_stay() -> None:
     note = b"MAKER\0" + bytes(range(50))
     assert exif_after(6, {}, {0x927C: note}).get_ifd(EXIF_IFD)[0x927C] == note
@@ -174,6 +187,9 @@ def forms(name: str, value: object) -> list[tuple[str, str]]:
         ("exif:FocalPlaneYResolution", "40", "80", "80"),
         ("tiff:XResolution", "300/1", "300/1", "300/1"),
         ("tiff:NativeDigest", "256,257;ABC", None, None),
+        ("tiff:Compression", 5, None, None),
+        ("tiff:BitsPerSample", "16", None, None),
+        ("exif:CompressedBitsPerPixel", "4/1", None, None),
         ("exif:NativeDigest", "256,257;ABC", None, None),
         ("GPano:FullPanoWidthPixels", 400, "800", None),
         ("GPano:CroppedAreaImageWidthPixels", 64, "128", None),

@@ -239,6 +239,16 @@ def test_libraries_print_nothing_of_their_own(kind: int, capfd: pytest.CaptureFi
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("compression", ["lzw", "zlib", "zstd"])
+def test_of_a_file_cut_short_only_our_error_is_told(
+    compression: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = tiff(levels(24, 32, 3), photometric="rgb", compression=compression)
+    with pytest.raises(InputError, match="damaged"):
+        read(data[: len(data) * 2 // 3])
+    assert capfd.readouterr() == ("", "")
+
+
 # ------------------------------------------------------------------------------------ refusals
 
 

@@ -17,9 +17,9 @@ from unittest import mock
 import torch
 
 from sam_diffsr_cli.batch.manifest import Manifest
+from sam_diffsr_cli.batch.naming import name_jobs
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.plan import Job, Naming, Past, estimate_work
-from sam_diffsr_cli.batch.request import name_jobs
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.batch.stages import Settings
 from sam_diffsr_cli.batch.work import EnlargeConfig, config_of, share_jobs

@@ -6,6 +6,7 @@ told by a note.
 """
 
 import io
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -117,13 +118,19 @@ def told_p3(data: bytes) -> bool:
         return True
     if data[4:8] == b"JXL ":
         colour = read(data).metadata.colour
-        return colour is not None and colour.codes is not None and colour.codes.primaries == 12
+        # A curve that has no code point is told by its numbers.
+        return colour is not None and (colour.codes is None or colour.codes.primaries == 12)
     return has_profile(None)(data)
 
 
 def _if_pillow_opens(holds: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
     """What Pillow cannot open (JPEG XL) is taken not to hold it, so that a note is asked for."""
     return lambda data: data[4:8] != b"JXL " and holds(data)
+
+
+def _never(_data: bytes) -> bool:
+    """No result holds it as it was."""
+    return False
 
 
 # ------------------------------------------------------------------------------------ the files
@@ -146,6 +153,8 @@ WORDS = {
     "animation": (),
     "further view": ("view",),
     "loops": ("times", "for ever", "play"),
+    "floating point": ("floating point",),
+    "unknown part": ("zzZz", "zzzz", "MAKERMAKER1", "60000", "APP9"),
 }
 
 
@@ -238,6 +247,7 @@ def other_samples() -> Iterator[Sample]:
     yield from tiff_samples()
     yield from later_samples()
     yield from everywhere()
+    yield from unknown_parts()
 
 
 def clear_gif() -> bytes:
@@ -259,6 +269,12 @@ def tiff_samples() -> Iterator[Sample]:
     tags = [(34377, 1, len(body), body, True)]
     iptc = samples.tiff(pixels(), photometric="rgb", extratags=tags)
     yield sample("TIFF", "IPTC", iptc, has_bytes(b"a probe caption!"))
+    light = (pixels() / 255).astype(np.float32)
+    yield sample("TIFF", "floating point", samples.tiff(light, photometric="rgb"), _never)
+    p3 = (680, 1000, 320, 1000, 265, 1000, 690, 1000, 150, 1000, 60, 1000)
+    told = [(318, 5, 2, (3127, 10000, 3290, 10000), True), (319, 5, 6, p3, True)]
+    numbers = samples.tiff(pixels(), photometric="rgb", extratags=told)
+    yield sample("TIFF", "code points", numbers, told_p3)
     pages = [Image.fromarray(pixels())] * 2
     several = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     yield sample("TIFF", "pages", several, has_frames(2))
@@ -274,9 +290,29 @@ def everywhere() -> Iterator[Sample]:
         yield sample(name, "trailer", saved(pixels(), name.upper()) + rest, has_bytes(rest))
 
 
+def unknown_parts() -> Iterator[Sample]:
+    """A part that nobody knows, in each format that has a place for it."""
+    words = b"a probe part"
+    webp = saved(pixels(), "WEBP", exif=samples.with_prefix(samples.exif(1)))
+    body = webp[8:] + b"zzzz" + struct.pack("<I", len(words)) + words
+    gif = saved(pixels(), "GIF")
+    place = gif.index(b"\x2c\0\0\0\0")
+    block = b"\x21\xff\x0bMAKERMAKER1" + bytes((len(words),)) + words + b"\0"
+    tags = [(60000, 2, len(words), words, True)]
+    files = {
+        "PNG": samples.png(pixels(), chunk(b"zzZz", words)),
+        "JPEG": inside(saved(pixels(), "JPEG"), segment(0xE9, words)),
+        "WebP": b"RIFF" + struct.pack("<I", len(body)) + body,
+        "TIFF": samples.tiff(pixels(), photometric="rgb", extratags=tags),
+        "GIF": gif[:place] + block + gif[place:],
+    }
+    for name, data in files.items():
+        yield sample(name, "unknown part", data, has_bytes(words))
+
+
 def later_samples() -> Iterator[Sample]:
     yield sample("BMP", "profile", bmp(EMBEDDED, profile=PROFILE), has_profile(PROFILE))
-    packet = b"!\xff\x0bXMP DataXMP" + PACKET + b"\1" + bytes(range(255, -1, -1)) + b"\0\0"
+    packet = b"!\xff\x0bXMP DataXMP" + PACKET + b"\1" + bytes(range(255, -1, -1)) + b"\0"
     plain = saved(pixels(), "GIF")
     head = 13 + 3 * 2 ** ((plain[10] & 7) + 1)
     with_packet = plain[:head] + packet + plain[head:]
@@ -312,7 +348,8 @@ def judge(each: Sample, target: str) -> str:
     data, notes = written(picture, target)
     if each.holds(data):
         return "kept"
-    told = [note for note in notes if any(word in note for word in each.words)]
+    said = [*picture.notes, *notes]
+    told = [note for note in said if any(word in note for word in each.words)]
     if any("converted" in note or "became" in note for note in told):
         return "converted"
     return "noted" if told else "lost"

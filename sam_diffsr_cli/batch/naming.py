@@ -1,0 +1,189 @@
+"""Which pictures IN means and what OUT calls their outputs, and what is refused for it.
+
+Needs neither torch nor a model, so that a wrong name is told at once.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sam_diffsr_cli.batch.manifest import read_past
+from sam_diffsr_cli.batch.options import BatchOptions
+from sam_diffsr_cli.batch.plan import Job, Naming, Past, plan_jobs
+from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, parse_place
+from sam_diffsr_cli.batch.sources import STANDARD, gather_sources, is_folder, is_there
+from sam_diffsr_cli.checkpoints.references import parse_reference
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.formats import (
+    FOREIGN_SUFFIXES,
+    Format,
+    format_named,
+    format_of,
+    is_picture_name,
+)
+from sam_diffsr_cli.pictures.left_out import LeftOut
+from sam_diffsr_cli.pictures.reading import read_head
+from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.upscaling.passes import check_scale
+
+__all__ = ["NamedBatch", "check_job", "name_batch", "name_jobs"]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBatch:
+    """The pictures of a batch and their outputs.
+
+    ``kept`` is the manifest and what it holds; ``left_out`` what folders hold and is not taken.
+    """
+
+    naming: Naming
+    jobs: Sequence[Job]
+    kept: tuple[Path, Past] | None
+    left_out: LeftOut
+
+
+def name_batch(
+    sources: Sequence[str], target: str, options: BatchOptions, *, looks: bool = False
+) -> NamedBatch:
+    """Find the pictures and name their outputs; refuse all that needs no model to be refused.
+
+    Args:
+        sources: As ``plan_batch``.
+        target: As ``plan_batch``.
+        options: What else was asked for.
+        looks: Look at the only picture of a run too, and at what is where its output goes.
+
+    Raises:
+        InputError: An option or a name cannot be used, or the only picture cannot be read or
+            written.
+    """
+    if options.scale is not None:
+        check_scale(options.scale)
+    if not math.isfinite(options.max_megapixels):
+        raise InputError(f"--max-megapixels {options.max_megapixels}: must be a number")
+    written = None if options.image_format is None else format_named(options.image_format)
+    kept, left_out = _open_past(options.manifest, target), LeftOut()
+    naming, jobs = name_jobs(
+        sources,
+        target,
+        Naming(format=written, suffix=options.suffix, on_exists=options.on_exists),
+        None if kept is None else kept[1],
+        recursive=options.recursive,
+        left_out=left_out,
+    )
+    if isinstance(options.model, str):
+        parse_reference(options.model)
+    if looks and kept is None:
+        _check_alone(jobs, naming, options.limits)
+    return NamedBatch(naming, jobs, kept, left_out)
+
+
+def _open_past(manifest: Path | None, target: str) -> tuple[Path, Past] | None:
+    """Read what an earlier run left in the manifest, if there is to be one."""
+    if manifest is None:
+        return None
+    if target == STANDARD:
+        raise InputError("--manifest keeps what is in files", hint="name a folder as OUT")
+    return manifest, read_past(manifest)
+
+
+def name_jobs(  # noqa: PLR0913 - what IN and OUT mean depends on all of it
+    sources: Sequence[str],
+    target: str,
+    wanted: Naming,
+    past: Past | None = None,
+    *,
+    recursive: bool = False,
+    left_out: LeftOut | None = None,
+) -> tuple[Naming, list[Job]]:
+    """Find the pictures and give each its output.
+
+    Args:
+        sources: As given.
+        target: As given.
+        wanted: Format, suffix and what to do with outputs that are there; its place is ``target``.
+        past: What an earlier run left.
+        recursive: Enter folders' folders.
+        left_out: Takes note of what folders hold and is not taken.
+
+    Raises:
+        InputError: There is no picture, or their outputs cannot have such names.
+    """
+    out = parse_place(target)
+    found = gather_sources(sources, recursive=recursive, leave_out=out, left_out=left_out)
+    # A folder given as IN means a folder as OUT, whatever it is called.
+    single = len(found) == 1 and not any(
+        name != STANDARD and is_folder(parse_place(name)) for name in sources
+    )
+    naming = _place(target, out, wanted, single=single)
+    if isinstance(naming.folder, Path) and is_there(naming.folder) and not is_folder(out):
+        raise InputError(f"{out}: cannot be a folder (it is a file)")
+    return naming, plan_jobs(found, naming, past)
+
+
+def _place(target: str, out: Place, wanted: Naming, *, single: bool) -> Naming:
+    """Decide whether OUT is standard output, one file, or a folder."""
+    written: Format | None = wanted.format
+    if "/" in wanted.suffix or "\\" in wanted.suffix:
+        raise InputError(f"--suffix {wanted.suffix}: must not hold a slash")
+    if target == STANDARD:
+        return wanted
+    is_file = single and not is_folder(out) and not target.endswith(("/", "\\"))
+    if is_file and is_picture_name(out):
+        if written is not None and format_of(out) is not written:
+            raise InputError(f"{out}: is not --format {written.name.lower()}", hint="drop one")
+        return replace(wanted, file=out)
+    if is_picture_name(out) and not is_folder(out) and not target.endswith(("/", "\\")):
+        raise InputError(
+            f"{out}: one file for several pictures, or for a folder",
+            hint="name a folder; a slash at its end makes any name one",
+        )
+    if is_file and out.suffix.lower() in FOREIGN_SUFFIXES:
+        format_of(out)
+    return replace(wanted, folder=out)
+
+
+def check_job(job: Job, naming: Naming) -> None:
+    """Refuse before any work what must not, or could not, be written after it.
+
+    Raises:
+        InputError: The output is a picture of this run, is there already, or cannot be there.
+    """
+    if job.is_input:
+        raise InputError(
+            f"{job.target}: is the input itself, or another of this run",
+            hint="choose another OUT, or add --suffix",
+        )
+    must_be_new = naming.on_exists == "error" and not job.is_own
+    if job.target is not None and _is_occupied(job.target, must_be_new) and must_be_new:
+        raise InputError(
+            f"{job.target}: exists already", hint="--on-exists skip, overwrite or rename"
+        )
+
+
+def _is_occupied(target: Place, must_be_new: bool) -> bool:  # noqa: FBT001 - one caller
+    """Whether there is something of this name; a store is asked only where it matters."""
+    if isinstance(target, RemotePath):
+        return must_be_new and is_remote_there(target)
+    try:
+        target.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror})") from error
+    return True
+
+
+def _check_alone(jobs: Sequence[Job], naming: Naming, limits: Limits) -> None:
+    """Refuse the only picture of a run, as far as its names and its head tell.
+
+    Raises:
+        InputError: It cannot be read, or its output cannot be written.
+    """
+    if len(jobs) != 1 or jobs[0].is_done:
+        return
+    (job,) = jobs
+    check_job(job, naming)
+    if isinstance(job.source.path, Path):
+        read_head(job.source.path, limits)

@@ -1,0 +1,84 @@
+"""Numbers of a photo in which noise, blur and the grid of a compression show.
+
+Nothing here is learnt: ``LevelEstimator`` learns what to make of them. All are of luma and of two
+colour differences, in 8-bit levels, and mostly logarithms, since noise spans two decades.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+__all__ = ["NUM_FEATURES", "dirt_features"]
+
+PLANES = ((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081))
+"""Luma and colour differences (BT.601)."""
+
+SQUARE = 4
+SHARES = (0.05, 0.15, 0.3, 0.5, 0.75, 0.95)
+"""Of the squares in a photo: noise is what is left in those where the photo itself is flat."""
+
+SCALES = (1, 2, 4)
+"""Pixels between which differences are taken: blur takes them from the near ones."""
+
+GRID = 8
+LEAST = 0.02
+"""Added before a logarithm, in 8-bit levels."""
+
+NUM_FEATURES = len(PLANES) * (len(SHARES) + 2 * len(SCALES) + 2 * 6)
+
+
+def dirt_features(lr: Tensor) -> Tensor:
+    """Describe photos.
+
+    Args:
+        lr: ``(B, 3, h, w)`` in [-1, 1], float32, sides at least 2 * ``GRID``.
+
+    Returns:
+        ``(B, NUM_FEATURES)``, float32, about in [-2, 2].
+    """
+    weights = torch.tensor(PLANES, device=lr.device)
+    planes = torch.einsum("bchw,pc->bphw", (lr.float() + 1) * 127.5, weights)
+    parts = [_strengths(planes)]
+    for axis in (-1, -2):
+        differences = [planes.diff(dim=axis)] + [_far(planes, axis, far) for far in SCALES[1:]]
+        parts += [_log(each.abs().mean(dim=(-2, -1))) for each in differences]
+        parts += _grid(differences[0], axis)
+    return torch.cat(parts, dim=1)
+
+
+def _log(values: Tensor) -> Tensor:
+    return 0.3 * (values + LEAST).log()
+
+
+def _far(planes: Tensor, axis: int, far: int) -> Tensor:
+    length = planes.shape[axis] - far
+    return planes.narrow(axis, far, length) - planes.narrow(axis, 0, length)
+
+
+def _strengths(planes: Tensor) -> Tensor:
+    """Return shares of the local strengths of fine detail, ``(B, planes * shares)``."""
+    fine = planes - avg_pool2d(planes, 3, stride=1, padding=1, count_include_pad=False)
+    squares = avg_pool2d(fine.square(), SQUARE).sqrt().flatten(2)
+    shares = torch.tensor(SHARES, device=planes.device)
+    return _log(torch.quantile(squares, shares, dim=2).permute(1, 2, 0).flatten(1))
+
+
+def _grid(differences: Tensor, axis: int) -> list[Tensor]:
+    """Describe how differences between neighbours depend on where they lie in a grid of 8.
+
+    A compression leaves steps at the borders of its blocks, and flat rows within them. The grid may
+    lie anywhere, and there may be two: the largest of its 8 places count, against their median.
+
+    Returns:
+        ``(B, planes)`` each: three largest, the smallest, and shares of no and of little change.
+    """
+    size = differences.abs()
+    other = -2 if axis == -1 else -1
+    along = size.sqrt().mean(dim=other)
+    length = along.shape[-1] - along.shape[-1] % GRID
+    by_place = along[..., :length].unflatten(-1, (-1, GRID)).mean(dim=-2)
+    ordered = (by_place + LEAST).log().sort(dim=-1, descending=True).values
+    middle = ordered[..., GRID // 2 : GRID // 2 + 1]
+    found = [(ordered - middle)[..., place] * 4 for place in (0, 1, 2, GRID - 1)]
+    still = [(size < most).float().mean(dim=(-2, -1)) for most in (0.6, 2.0)]
+    return found + still
