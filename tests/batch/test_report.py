@@ -16,7 +16,7 @@ import sam_diffsr_cli
 from sam_diffsr_cli.cli.render import error_document, to_text
 from sam_diffsr_cli.device import resolve_precision
 from sam_diffsr_cli.errors import InputError
-from tests.helpers import samsr
+from tests.helpers import draw_photos, samsr
 
 RUN_KEYS = {
     "samsr", "version", "status", "exit_code", "error", "made_by", "plan", "left_out", "files"
@@ -62,12 +62,7 @@ ERROR_KEYS = {"message", "hint", "exit_code"}
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for name in ("a.png", "b.jpg", "c.webp"):
-        Image.fromarray(rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)).save(folder / name)
-    return folder
+    return draw_photos(tmp_path / "photos", ("a.png", "b.jpg", "c.webp"))
 
 
 def upscale(*arguments: object) -> tuple[dict[str, Any], str]:

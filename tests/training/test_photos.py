@@ -239,6 +239,7 @@ def test_an_unreadable_file_is_left_out_with_the_reason(place: Place) -> None:
     assert good.reason == ""
 
 
+@pytest.mark.slow
 def test_one_damaged_picture_in_a_thousand_is_left_out_and_the_others_are_kept(
     place: Place,
 ) -> None:
@@ -502,6 +503,7 @@ def test_stopping_early_leaves_no_thread(place: Place) -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_killed_run_is_gone_on_with(place: Place) -> None:
     for number in range(60):

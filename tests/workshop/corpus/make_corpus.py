@@ -493,27 +493,14 @@ def conversions() -> Iterable[Case]:
             exit_code=INPUT,
             says="cannot hold transparency",
         )
-    yield Case(
-        name="png-scale-2.5",
-        file="rgb.png",
-        make=p.pillow(p.rgb(), "PNG"),
-        options=("--scale", "2.5"),
-        size=(30, 20),
-    )
-    yield Case(
-        name="png-scale-1",
-        file="rgb.png",
-        make=p.pillow(p.rgb(), "PNG"),
-        options=("--scale", "1"),
-        size=(12, 8),
-    )
-    yield Case(
-        name="png-scale-7",
-        file="rgb.png",
-        make=p.pillow(p.rgb(), "PNG"),
-        options=("--scale", "7"),
-        size=(84, 56),
-    )
+    for scale, size in {"2.5": (30, 20), "1": (12, 8), "7": (84, 56)}.items():
+        yield Case(
+            name=f"png-scale-{scale}",
+            file="rgb.png",
+            make=p.pillow(p.rgb(), "PNG"),
+            options=("--scale", scale),
+            size=size,
+        )
 
 
 ODD_NAMES = {
