@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import psutil
 import torch
 
 from sam_diffsr_cli.errors import InputError, ResourceError
@@ -141,7 +142,7 @@ def free_memory(device: torch.device) -> int | None:
     if device.type == "mps":
         used = torch.mps.driver_allocated_memory()
         return max(0, int(torch.mps.recommended_max_memory()) - int(used))
-    found = [value for value in (_meminfo(), _container_memory(), _free_pages()) if value]
+    found = [value for value in (_available_memory(), _container_memory()) if value]
     return min(found, default=None)
 
 
@@ -156,20 +157,18 @@ def peak_memory(device: torch.device) -> int | None:
     if device.type == "mps":
         return int(torch.mps.driver_allocated_memory())
     if sys.platform == "win32":
-        return None
+        return int(psutil.Process().memory_info().peak_wset)
     import resource  # noqa: PLC0415 - not on Windows
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _meminfo() -> int | None:
-    """Return ``MemAvailable`` of Linux."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((1024 * int(li.split()[1]) for li in lines if li.startswith("MemAvailable")), None)
+def _available_memory() -> int | None:
+    """Return what the system has left for programs."""
+    with contextlib.suppress(psutil.Error, OSError, RuntimeError):
+        return int(psutil.virtual_memory().available)
+    return None
 
 
 def _container_memory() -> int | None:
@@ -183,16 +182,6 @@ def _container_memory() -> int | None:
     except OSError:
         return None
     return int(limit) - int(used) if limit.isdigit() and used.isdigit() else None
-
-
-def _free_pages() -> int | None:
-    """Return half of the memory there is, where nothing better is known."""
-    if Path("/proc/meminfo").exists() or not hasattr(os, "sysconf"):
-        return None
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (ValueError, OSError):
-        return None
 
 
 @contextlib.contextmanager

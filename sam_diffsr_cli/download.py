@@ -1,10 +1,8 @@
 """Fetching published files: once, resumed where they stopped, checked before they are used."""
 
-import contextlib
 import hashlib
 import os
 import shutil
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +17,7 @@ from typing import Any
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError, os_error
+from sam_diffsr_cli.locks import locked
 
 __all__ = [
     "Source",
@@ -27,7 +26,6 @@ __all__ = [
     "fetch",
     "find_size",
     "has_digest",
-    "one_at_a_time",
     "part_path",
 ]
 
@@ -108,7 +106,7 @@ def fetch(
     part = part_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(path.with_name(f".{path.name}.lock")):
+        with locked(path.with_name(f".{path.name}.lock"), waits=True, removes=True):
             if path.is_file():
                 return path
             if source.bytes is not None:
@@ -163,36 +161,6 @@ def check_space(folder: Path, needed: int) -> None:
             f"{folder}: {needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free",
             hint="free some disk space",
         )
-
-
-@contextlib.contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """Wait until no other process is in here with the same lock file; remove it afterwards.
-
-    On Windows, and on disks without locks, nobody waits.
-    """
-    while True:
-        with path.open("w") as file:
-            if sys.platform != "win32":
-                import fcntl  # noqa: PLC0415 - not on Windows
-
-                with contextlib.suppress(OSError):
-                    fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_file_at(path, file.fileno()):
-                # Whoever had it has removed it: without its name it keeps nobody out.
-                continue
-            try:
-                yield
-            finally:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-            return
-
-
-def _is_file_at(path: Path, handle: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(path.stat(), os.fstat(handle))
-    return False
 
 
 def _size(path: Path) -> int:

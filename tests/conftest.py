@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Networks this small are slow with more threads, many times so on a busy machine; sums are in one
 # order; children inherit it. Torch reads it where it is first imported.
@@ -11,6 +12,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 # Threads that spin while they wait slow down all others that share the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A busy machine takes longer for the same.
+settings.register_profile("without a clock", deadline=None)
+settings.load_profile("without a clock")
 
 OWN_VECTORS = Path(__file__).parent / "conformance" / "vectors"
 
@@ -23,3 +28,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder of conformance vectors (default: tests/conformance/vectors)",
     )
+
+
+MARKED = {"chromium": ("browser", "slow"), "together": ("cluster", "slow")}
+"""Fixtures, and the markers of each test that takes one."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    # First, so that -m sees them.
+    for item in items:
+        for fixture in MARKED.keys() & set(getattr(item, "fixturenames", ())):
+            for name in MARKED[fixture]:
+                item.add_marker(name)

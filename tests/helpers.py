@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from sam_diffsr_cli.checkpoints.store import save_weights
@@ -75,3 +77,48 @@ def write_weights(path: Path, config: ModelConfig = TINY, source: str = "test") 
     """Save an untrained model."""
     save_weights(path, build_model(config), source, torch.float32)
     return path
+
+
+def draw_photos(folder: Path, names: Sequence[str], size: tuple[int, int] = (6, 9)) -> Path:
+    """Save noise under each name, in the format of its suffix."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in names:
+        pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    return folder
+
+
+def touch(*names: str) -> None:
+    """Make empty files, and their folders."""
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+
+
+def loaded_by(*arguments: str) -> tuple[str, set[str]]:
+    """Run the command line in a fresh Python; what it prints, and what it has imported by then."""
+    code = (
+        "import sys\n"
+        "from sam_diffsr_cli.cli.app import app\n"
+        "try:\n"
+        f"    app({list(arguments)!r})\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code\n"
+        "print('LOADED', *sorted(name for name in sys.modules if '.' not in name))\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    printed, _, loaded = done.stdout.rpartition("LOADED")
+    return printed, set(loaded.split())
+
+
+class Clock:
+    """A clock that is moved by hand, in place of the module ``time``."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now

@@ -1,14 +1,13 @@
 """The layers of the package, read from its imports, and the budgets of the house."""
 
 import ast
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 import sam_diffsr_cli
+from tests.helpers import loaded_by
 
 PACKAGE = Path(sam_diffsr_cli.__file__).parent
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"strict", "mapped", "mirroring"}),
-    frozenset({"config", "atomic", "digests", "line_log"}),
+    frozenset({"config", "atomic", "digests", "line_log", "locks"}),
     frozenset({"sampling_config"}),
     frozenset(
         {
@@ -29,6 +28,8 @@ LAYERS: tuple[frozenset[str], ...] = (
             "download",
             "masks.position",
             "masks.rle",
+            "measures",
+            "pages",
             "pictures",
             "process",
             "recipes",
@@ -52,6 +53,11 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({""}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
+)
+ROOMS = sorted(
+    path.name
+    for path in PACKAGE.iterdir()
+    if not path.name.startswith("_") and (path.is_dir() or path.suffix == ".py")
 )
 HEAVY = {"torch", "numpy", "PIL", "safetensors", "tifffile", "imagecodecs"}
 
@@ -108,20 +114,8 @@ def test_a_module_keeps_within_its_budget(path: Path) -> None:
 
 
 def test_help_answers_without_heavy_imports() -> None:
-    code = (
-        "import sys\n"
-        "from sam_diffsr_cli.cli.app import app\n"
-        "try:\n"
-        "    app(['--help'])\n"
-        "except SystemExit:\n"
-        "    pass\n"
-        "print('LOADED', *sorted(name for name in sys.modules if '.' not in name))\n"
-    )
-    result = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    loaded = set(result.stdout.rpartition("LOADED")[2].split())
-    assert "upscale" in result.stdout
+    help_text, loaded = loaded_by("--help")
+    assert "upscale" in help_text
     assert "typer" in loaded
     assert not loaded & HEAVY
 
@@ -149,3 +143,8 @@ def test_all_lists_name_what_is_defined() -> None:
         for node in tree.body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
                 assert set(ast.literal_eval(node.value)) <= defined, path
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_the_readme_names_every_room(name: str) -> None:
+    assert f"`{name}" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -262,9 +263,14 @@ def test_peak_memory_of_mps_is_what_its_driver_took(
     assert peak_memory(torch.device("mps")) == 12345
 
 
-def test_peak_memory_is_not_known_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peak_memory_on_windows_is_that_of_the_working_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Process:
+        def memory_info(self) -> SimpleNamespace:
+            return SimpleNamespace(peak_wset=123)
+
     monkeypatch.setattr(sys, "platform", "win32")
-    assert peak_memory(CPU) is None
+    monkeypatch.setattr("psutil.Process", Process)
+    assert peak_memory(CPU) == 123
 
 
 @on_linux

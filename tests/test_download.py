@@ -3,13 +3,10 @@
 import hashlib
 import os
 import shutil
-import sys
-import threading
 import time
 from collections import namedtuple
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from email.utils import formatdate
 from pathlib import Path
 
@@ -24,7 +21,6 @@ from sam_diffsr_cli.download import (
     fetch,
     find_size,
     has_digest,
-    one_at_a_time,
 )
 from sam_diffsr_cli.errors import DiskFullError, InputError, WeightsError
 from tests.file_server import DROP, FileServer, serve
@@ -126,28 +122,6 @@ def test_the_lock_of_a_process_that_was_killed_keeps_nobody_out(
     path.parent.mkdir()
     path.with_name(".file.bin.lock").touch()
     assert get(server, path).read_bytes() == CONTENT
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX locks")
-def test_a_lock_that_was_removed_while_waited_for_keeps_nobody_out(tmp_path: Path) -> None:
-    import fcntl
-
-    lock, is_inside = tmp_path / "lock", threading.Event()
-
-    def enter() -> None:
-        with one_at_a_time(lock):
-            is_inside.set()
-
-    with ExitStack() as first, ExitStack() as second:
-        fcntl.flock(first.enter_context(lock.open("w")), fcntl.LOCK_EX)
-        waiting = threading.Thread(target=enter, daemon=True)
-        waiting.start()
-        assert not is_inside.wait(0.3)
-        lock.unlink()
-        fcntl.flock(second.enter_context(lock.open("w")), fcntl.LOCK_EX)
-        first.close()
-        assert not is_inside.wait(0.3)
-    assert is_inside.wait(10)
 
 
 def test_a_body_that_ends_early_is_gone_on_with(

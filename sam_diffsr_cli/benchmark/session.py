@@ -21,7 +21,7 @@ class Session:
 
     cases: Sequence[Case]
     effort: Effort
-    load: float | None = field(default_factory=load_now)
+    load: float | None = field(default_factory=lambda: load_now())  # noqa: PLW0108 - found late
     rows: list[Row | Failed] = field(default_factory=list)
     start: StartUp | None = None
     is_stopped: bool = False

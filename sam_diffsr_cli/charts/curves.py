@@ -1,178 +1,96 @@
 """Curves as SVG text for an HTML page: axes, legend, light and dark, and nothing from outside.
 
-The page puts ``CHART_STYLE`` into its style sheet once. Text is escaped here; no file is touched.
+The page puts ``CHART_STYLE`` into its style sheet once, and says its colours: ``--ink``,
+``--muted``, ``--grid``, ``--paper`` and ``--line-0`` to ``--line-5``. Text is escaped here; no file
+is touched.
 """
 
 import html
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from sam_diffsr_cli.charts.series import Chart, Point, Series, drawable
 from sam_diffsr_cli.charts.ticks import format_number, linear_ticks, log_ticks
 
-__all__ = [
-    "CHART_STYLE",
-    "Chart",
-    "Mark",
-    "Point",
-    "Series",
-    "draw_chart",
-    "running_mean",
-    "thin",
-]
+__all__ = ["CHART_STYLE", "KINDS", "draw_chart"]
 
-Point = tuple[float, float | None]
-"""Where a point is; None, or a number that is not finite, is a gap."""
-
-MOST_POINTS, RUN_POINTS = 1000, 8
 WIDTH, HEIGHT = 400.0, 250.0
 TOP, RIGHT, BOTTOM = 24.0, 14.0, 38.0
 CHAR, ROW = 6.4, 16.0
 """About how wide a character of the small text is, and how high a row of it."""
 
-SMALLEST, LARGEST = 1e-150, 1e150
-"""What is nearer to 0 is drawn as 0, what is further a gap, so that no difference overflows."""
+INSET = 8.0
+"""Room for a shape at the ends of the axis of x."""
 
 MOST_TICKS = 8
+DASHES = ("none", "7 4", "2 3", "9 3 2 3", "12 4", "4 2")
+SHAPES = (
+    "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
+    "m-4-4h8v8h-8z",
+    "m0-5l5 9h-10z",
+    "m0-5l5 5l-5 5l-5-5z",
+    "m0 5l5-9h-10z",
+    "m-5-2h3v-3h4v3h3v4h-3v3h-4v-3h-3z",
+)
+KINDS = len(SHAPES)
+"""Colours, dashes and shapes there are."""
 
 CHART_STYLE = """
-:root { --ink: #1d2733; --muted: #5b6875; --grid: #dfe4ea; --paper: #ffffff;
-  --line-0: #1f6fb2; --line-1: #c2570c; --line-2: #2b8a3e; --line-3: #8a3ea8; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6ebf0; --muted: #9aa7b4;
-  --grid: #313b46; --paper: #171c22;
-  --line-0: #6cb4ee; --line-1: #f0a35e; --line-2: #7bd389; --line-3: #cf9be6; } }
 .chart { display: block; width: 100%; height: auto; font: 11px system-ui, sans-serif; }
 .chart text { fill: var(--muted); }
 .chart .head { fill: var(--ink); font-size: 13px; font-weight: 600; }
 .chart .head tspan { fill: var(--muted); font-size: 11px; font-weight: 400; }
 .chart .grid { stroke: var(--grid); fill: none; }
-.chart .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.chart .line, .chart .bar { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.chart .line { stroke-linecap: round; }
 .chart .dots { fill: none; stroke-width: 2.5; stroke-linecap: round; opacity: .35; }
 .chart .knots { fill: none; stroke-width: 5; stroke-linecap: round; }
 .chart .mark { fill: var(--paper); stroke: var(--ink); stroke-width: 2; }
 .chart .note { fill: var(--ink); font-weight: 600; }
-""" + "".join(f".chart .s{i} {{ stroke: var(--line-{i}); }}\n" for i in range(4))
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Points by rising x, and how they are drawn.
-
-    ``dots`` are faint and unconnected, ``line`` connects, ``knots`` connects and shows each point.
-    ``colour`` is one of 0 to 3; ``name`` is for the legend.
-    """
-
-    name: str
-    points: Sequence[Point]
-    style: Literal["dots", "line", "knots"] = "line"
-    colour: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A point of a curve to point out with a ring, and a short text for the head of the chart."""
-
-    x: float
-    y: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """What is drawn over one pair of axes.
-
-    On a log scale what is not above 0 is a gap; ``from_zero`` is for the other scale.
-    """
-
-    title: str
-    series: Sequence[Series]
-    x_label: str = "step"
-    y_label: str = ""
-    is_log: bool = False
-    from_zero: bool = False
-    marks: Sequence[Mark] = ()
+""" + "".join(
+    f".chart .s{i} {{ stroke: var(--line-{i}); }}\n"
+    f".chart .dashed.s{i} {{ stroke-dasharray: {dashes}; }}\n"
+    f".chart .shape.s{i} {{ fill: var(--line-{i}); stroke: var(--paper); }}\n"
+    for i, dashes in enumerate(DASHES)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """An axis from ``low`` to ``high``, drawn from ``start`` to ``end``."""
+    """An axis from ``low`` to ``high``, both by its scale, drawn from ``start`` to ``end``."""
 
     low: float
     high: float
     start: float
     end: float
     ticks: Sequence[tuple[float, str]]
-    is_log: bool = False
+    scale: Callable[[float], float] = float
 
     def place(self, value: float) -> float:
-        low, high = self.low, self.high
-        if self.is_log:
-            low, high, value = math.log10(low), math.log10(high), math.log10(value)
-        return self.start + (self.end - self.start) * (value - low) / (high - low)
-
-
-def running_mean(points: Iterable[Point], window: int) -> Iterator[Point]:
-    """Yield at each point a mean that follows about the last ``window`` values; gaps stay gaps.
-
-    The plain mean at first, then an exponential one, which forgets a spike however high it was.
-    """
-    mean, count = 0.0, 0
-    for x, y in points:
-        value = _finite(y)
-        if value is not None:
-            count += 1
-            mean += (value - mean) / min(count, window)
-        yield x, None if value is None else mean
-
-
-def _finite(value: float | None) -> float | None:
-    """Give the number to draw, or None for a gap."""
-    if value is None or not abs(value) <= LARGEST:
-        return None
-    return value if abs(value) >= SMALLEST else 0.0
-
-
-def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
-    """Leave at most ``most`` points (10 or more), without losing an extreme.
-
-    The points are cut into runs of one length. Of each stay the lowest, the highest, and some at
-    even distances, which keep dots as dense as they were. The first and the last point stay too.
-    """
-    if len(points) <= most:
-        return list(points)
-    length = math.ceil((len(points) - 2) / ((most - 2) // RUN_POINTS))
-    stride = math.ceil(length / (RUN_POINTS - 2))
-    kept = {0, len(points) - 1}
-    for start in range(1, len(points) - 1, length):
-        run = range(start, min(start + length, len(points) - 1))
-        known = [(y, i) for i in run if (y := _finite(points[i][1])) is not None]
-        kept.update(run[::stride])
-        if known:
-            kept |= {min(known)[1], max(known)[1]}
-    return [points[i] for i in sorted(kept)]
+        share = (self.scale(value) - self.low) / (self.high - self.low)
+        return self.start + (self.end - self.start) * share
 
 
 def draw_chart(chart: Chart) -> str:
     """Draw a chart as an ``<svg>`` element, as wide as the page lets it be."""
-    series = [(one, _drawable(one.points, is_log=chart.is_log)) for one in chart.series]
-    values = [y for _, points in series for _, y in points if y is not None]
+    series = [(one, drawable(one.points, is_log=chart.is_log)) for one in chart.series]
     head = (
         f'<svg class="chart" role="img" viewBox="0 0 {WIDTH:g} {HEIGHT:g}">'
         f"<title>{html.escape(chart.title)}</title><desc>{html.escape(_describe(chart))}</desc>"
         f'<text class="head" x="2" y="14">{html.escape(chart.title)}'
         f' <tspan dx="6">{html.escape(chart.y_label)}</tspan></text>'
     )
-    if not values:
+    known = [(x, y, one.errors.get(x, 0.0)) for one, ps in series for x, y in ps if y is not None]
+    if not known:
         middle = f'x="{WIDTH / 2:g}" y="{HEIGHT / 2:g}" text-anchor="middle"'
         return f"{head}<text {middle}>no data</text></svg>"
     legend, top = _legend(chart.series)
-    y_axis = _vertical(chart, min(values), max(values), top)
+    y_axis = _vertical(chart, min(y - e for _, y, e in known), max(y + e for _, y, e in known), top)
     left = 10 + CHAR * max((len(label) for _, label in y_axis.ticks), default=0)
-    xs = [x for _, points in series for x, _ in points]
-    x_axis = _horizontal(min(xs), max(xs), left)
-    body = [_grid(x_axis, y_axis, chart.x_label), legend]
-    body += [_curve(one, points, x_axis, y_axis) for one, points in series]
+    x_axis = _horizontal(chart, sorted({x for _, points in series for x, _ in points}), left)
+    body = [_grid(x_axis, y_axis, chart.x_label, left), legend]
+    body += [_curve(chart, one, points, x_axis, y_axis) for one, points in series]
     body += [
         f'<circle class="mark" cx="{x_axis.place(m.x):.1f}" cy="{y_axis.place(m.y):.1f}" r="4.5"/>'
         for m in chart.marks
@@ -182,32 +100,39 @@ def draw_chart(chart: Chart) -> str:
     return head + "".join(body) + "</svg>"
 
 
-def _drawable(points: Sequence[Point], *, is_log: bool) -> list[Point]:
-    drawn = ((x, _finite(y)) for x, y in points)
-    if is_log:
-        drawn = ((x, y if y is not None and y > 0 else None) for x, y in drawn)
-    return thin(list(drawn))
-
-
 def _describe(chart: Chart) -> str:
     """Say in words what the curves show."""
     said = []
     for one in chart.series:
         known = [(x, y) for x, y in one.points if y is not None and math.isfinite(y)]
+        if chart.digits is not None:
+            said.append(_tell_points(one, known, chart.digits))
+            continue
         if not known:
             said.append(f"{one.name}: no data.")
             continue
-        low, high = min(known, key=lambda p: p[1]), max(known, key=lambda p: p[1])
         at = f" at {chart.x_label} "
-        said.append(
-            f"{one.name}: {format_number(known[0][1])}{at}{format_number(known[0][0])} to "
-            f"{format_number(known[-1][1])}{at}{format_number(known[-1][0])}, "
-            f"lowest {format_number(low[1])}{at}{format_number(low[0])}, "
-            f"highest {format_number(high[1])}{at}{format_number(high[0])}."
+        first, last, low, high = (
+            f"{format_number(y)}{at}{format_number(x)}"
+            for x, y in (
+                known[0],
+                known[-1],
+                min(known, key=lambda p: p[1]),
+                max(known, key=lambda p: p[1]),
+            )
         )
-    return " ".join(
-        said + [f"{m.text} at {chart.x_label} {format_number(m.x)}." for m in chart.marks]
+        said.append(f"{one.name}: {first} to {last}, lowest {low}, highest {high}.")
+    marks = [f"{m.text} at {chart.x_label} {format_number(m.x)}." for m in chart.marks]
+    return " ".join(said + marks)
+
+
+def _tell_points(series: Series, known: Sequence[tuple[float, float]], digits: int) -> str:
+    told = ", ".join(
+        f"{y:.{digits}f} at {x:g}"
+        + (f" (standard error {series.errors[x]:.{digits}f})" if x in series.errors else "")
+        for x, y in known
     )
+    return f"{series.name}: {told or 'no points'}."
 
 
 def _vertical(chart: Chart, low: float, high: float, top: float) -> _Axis:
@@ -215,7 +140,8 @@ def _vertical(chart: Chart, low: float, high: float, top: float) -> _Axis:
     if chart.is_log:
         margin = max((high / low) ** 0.05, 1.02)
         low, high = low / margin, high * margin
-        return _Axis(low, high, start, end, log_ticks(low, high, MOST_TICKS), is_log=True)
+        ticks = log_ticks(low, high, MOST_TICKS)
+        return _Axis(math.log10(low), math.log10(high), start, end, ticks, math.log10)
     if chart.from_zero:
         low, high = min(low, 0.0), max(high, 0.0)
         high += low == high
@@ -225,14 +151,22 @@ def _vertical(chart: Chart, low: float, high: float, top: float) -> _Axis:
     return _Axis(low, high, start, end, linear_ticks(low, high, MOST_TICKS))
 
 
-def _horizontal(low: float, high: float, left: float) -> _Axis:
-    low, high = _widen(min(low, 0.0), high)
+def _horizontal(chart: Chart, xs: Sequence[float], left: float) -> _Axis:
     end = WIDTH - RIGHT
+    if chart.digits is not None:
+        low, high = _widen(_by_doubling(xs[0]), _by_doubling(xs[-1]))
+        named = [(x, f"{x:g}") for x in xs]
+        return _Axis(low, high, left + INSET, end - INSET, named, _by_doubling)
+    low, high = _widen(min(xs[0], 0.0), xs[-1])
     fitting = int((end - left) / (CHAR * (1 + len(format_number(high)))))
     ticks = linear_ticks(low, high, max(2, min(fitting, MOST_TICKS)))
     # There is no half step in the first ones of a run.
     whole = [tick for tick in ticks if tick[0].is_integer()]
     return _Axis(low, high, left, end, whole if len(whole) > 1 else ticks)
+
+
+def _by_doubling(x: float) -> float:
+    return math.log2(1 + x)
 
 
 def _widen(low: float, high: float) -> tuple[float, float]:
@@ -244,17 +178,20 @@ def _widen(low: float, high: float) -> tuple[float, float]:
     return low - half, high + half
 
 
-def _grid(x_axis: _Axis, y_axis: _Axis, x_label: str) -> str:
-    bottom, drawn = y_axis.start, []
+def _grid(x_axis: _Axis, y_axis: _Axis, x_label: str, left: float) -> str:
+    bottom, right, drawn = y_axis.start, WIDTH - RIGHT, []
     for value, label in y_axis.ticks:
         y = y_axis.place(value)
-        drawn.append(f'<path class="grid" d="M{x_axis.start:.1f} {y:.1f}H{x_axis.end:.1f}"/>')
-        drawn.append(_text(x_axis.start - 5, y + 4, label, "end"))
+        drawn.append(f'<path class="grid" d="M{left:.1f} {y:.1f}H{right:.1f}"/>')
+        drawn.append(_text(left - 5, y + 4, label, "end"))
+    free_from = -math.inf
     for value, label in x_axis.ticks:
-        x = x_axis.place(value)
+        x, half = x_axis.place(value), CHAR * len(label) / 2
         drawn.append(f'<path class="grid" d="M{x:.1f} {bottom:.1f}v5"/>')
-        drawn.append(_text(min(x, WIDTH - CHAR * len(label) / 2), bottom + 17, label, "middle"))
-    drawn.append(_text(x_axis.end, HEIGHT - 4, x_label, "end"))
+        if x - half > free_from:
+            drawn.append(_text(min(x, WIDTH - half), bottom + 17, label, "middle"))
+            free_from = x + half + 4
+    drawn.append(_text(right, HEIGHT - 4, x_label, "end"))
     return "".join(drawn)
 
 
@@ -268,32 +205,63 @@ def _legend(series: Sequence[Series]) -> tuple[str, float]:
     """Draw the legend, if there is more than one series, and tell where the plot may begin."""
     drawn, x, y = [], 2.0, TOP + ROW / 2
     for one in series if len(series) > 1 else ():
-        width = 34 + CHAR * len(one.name)
+        length = 26 if one.style == "shapes" else 14
+        width = 20 + length + CHAR * len(one.name)
         if x > 2 and x + width > WIDTH:
             x, y = 2.0, y + ROW
-        stroke = "h0m6 0h0m6 0h0" if one.style == "dots" else "h14"
-        kind = "dots" if one.style == "dots" else "line"
-        drawn.append(f'<path class="{kind} s{one.colour}" d="M{x + 2:.1f} {y - 4:.1f}{stroke}"/>')
-        drawn.append(_text(x + 22, y, one.name, "start"))
+        stroke = "h0m6 0h0m6 0h0" if one.style == "dots" else f"h{length}"
+        drawn.append(f'<path class="{_kind(one)}" d="M{x + 2:.1f} {y - 4:.1f}{stroke}"/>')
+        if one.style == "shapes":
+            drawn.append(_shape(one, f"{x + 2 + length / 2:.1f} {y - 4:.1f}"))
+        drawn.append(_text(x + length + 8, y, one.name, "start"))
         x += width
     return "".join(drawn), y + ROW if drawn else TOP + 4
 
 
-def _curve(series: Series, points: Sequence[Point], x_axis: _Axis, y_axis: _Axis) -> str:
+def _kind(series: Series) -> str:
+    kind = {"dots": "dots", "shapes": "line dashed"}.get(series.style, "line")
+    return f"{kind} s{series.colour}"
+
+
+def _shape(series: Series, place: str, told: str = "") -> str:
+    path = f'<path class="shape s{series.colour}" d="M{place}{SHAPES[series.colour]}"'
+    return f"{path}><title>{html.escape(told)}</title></path>" if told else f"{path}/>"
+
+
+def _curve(
+    chart: Chart, series: Series, points: Sequence[Point], x_axis: _Axis, y_axis: _Axis
+) -> str:
     """Draw the points between gaps as lines, or as dots; a lone point of a line is a knot."""
-    places: list[list[str]] = [[]]
+    runs: list[list[str]] = [[]]
     for x, y in points:
         if y is None or series.style == "dots":
-            places.append([])
+            runs.append([])
         if y is not None:
-            places[-1].append(f"{x_axis.place(x):.1f} {y_axis.place(y):.1f}")
-    runs = [run for run in places if run]
-    kind = "dots" if series.style == "dots" else "line"
+            runs[-1].append(f"{x_axis.place(x):.1f} {y_axis.place(y):.1f}")
+    runs = [run for run in runs if run]
     lines = "".join(f"M{run[0]}h0" + "".join(f"L{place}" for place in run[1:]) for run in runs)
-    drawn = f'<path class="{kind} s{series.colour}" d="{lines}"/>'
+    drawn = f'<path class="{_kind(series)}" d="{lines}"/>'
+    if series.style == "shapes":
+        known = [(x, y) for x, y in points if y is not None]
+        return drawn + "".join(_point(chart, series, p, x_axis, y_axis) for p in known)
     are_shown = series.style == "knots"
     knots = [place for run in runs if are_shown or len(run) == 1 for place in run]
-    if knots and kind == "line":
+    if knots and series.style != "dots":
         path = "".join(f"M{place}h0" for place in knots)
         drawn += f'<path class="knots s{series.colour}" d="{path}"/>'
     return drawn
+
+
+def _point(
+    chart: Chart, series: Series, point: tuple[float, float], x_axis: _Axis, y_axis: _Axis
+) -> str:
+    """Draw a point as a shape, with its error as a bar and its numbers as a tip."""
+    x, y = x_axis.place(point[0]), y_axis.place(point[1])
+    told = _tell_points(series, [point], chart.digits or 0)
+    shape = _shape(series, f"{x:.1f} {y:.1f}", told)
+    error = series.errors.get(point[0])
+    if not error:
+        return shape
+    top, end = y_axis.place(point[1] + error), y_axis.place(point[1] - error)
+    bar = f"M{x - 4:.1f} {top:.1f}h8m-4 0V{end:.1f}m-4 0h8"
+    return f'<path class="bar s{series.colour}" d="{bar}"/>{shape}'

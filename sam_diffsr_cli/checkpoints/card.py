@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from sam_diffsr_cli.checkpoints.inspection import FileFacts
@@ -66,26 +67,29 @@ def with_front_matter(card: str, licence: str) -> str:
     return f"{front_matter(licence)}\n{card}"
 
 
-def make_card(facts: FileFacts, model: str, licence: str = "") -> str:
-    """Write a card.
+def make_card(
+    facts: FileFacts,
+    title: str,
+    options: str,
+    licence: str = "",
+    validations: Sequence[tuple[str, ...]] = (),
+) -> str:
+    """Write a card, without front matter.
 
     Args:
         facts: Of the weights file.
-        model: What ``--model`` is given to use it.
+        title: Of the card.
+        options: What ``samsr upscale`` is given to use it, such as ``--model org/name``.
         licence: An identifier, or empty: its maker fills it in.
-
-    Raises:
-        InputError: ``licence`` is not an identifier.
+        validations: Rows of stage, step, PSNR-Y and loss.
     """
     parameters = sum(facts.parameters.values())
     lines = [
-        f"# {_plain(model)}",
+        f"# {_plain(title)}",
         "",
         f"Enlarges photos {facts.config.scale} times:",
         "",
-        "```sh",
-        f"samsr upscale in/ out/ --model {model}",
-        "```",
+        *_fenced("sh", f"samsr upscale in/ out/ {options}"),
         "",
         *(f"- {line}" for line in describe(facts.config)),
         f"- {parameters / 1e6:.2f} million parameters, {' and '.join(sorted(facts.formats))}",
@@ -103,7 +107,16 @@ def make_card(facts: FileFacts, model: str, licence: str = "") -> str:
     ]
     if facts.recipe:
         lines += ["", "## Recipe", "", *_fenced("toml", facts.recipe.rstrip())]
-    return front_matter(licence) + "\n" + "\n".join(lines) + "\n"
+    if validations:
+        lines += [
+            "",
+            "## Validation",
+            "",
+            "| stage | step | PSNR-Y, dB | loss |",
+            "|---|---|---|---|",
+        ]
+        lines += [f"| {' | '.join(row)} |" for row in validations]
+    return "\n".join(lines) + "\n"
 
 
 def _plain(text: str) -> str:

@@ -41,7 +41,8 @@ def prepare(
     load_weights(path)
     place = card if card is not None else card_beside(path)
     if card is None and not place.is_file():
-        text = make_card(inspect_file(path), str(target), licence)
+        card_text = make_card(inspect_file(path), str(target), f"--model {target}", licence)
+        text = with_front_matter(card_text, licence)
     else:
         try:
             text = with_front_matter(place.read_text(encoding="utf-8"), licence)

@@ -18,7 +18,6 @@ from sam_diffsr_cli.cli.render import Result
 from sam_diffsr_cli.errors import InputError, PartialFailure
 from sam_diffsr_cli.evaluation.page import write_report
 from sam_diffsr_cli.evaluation.report import (
-    MEASURES,
     Summary,
     summarize,
     title_of,
@@ -29,6 +28,7 @@ from sam_diffsr_cli.evaluation.report import (
 )
 from sam_diffsr_cli.evaluation.request import EvaluateOptions, count_results, plan_evaluation
 from sam_diffsr_cli.evaluation.run import Failure, Measured, Plan, evaluate
+from sam_diffsr_cli.measures import METRICS
 
 __all__ = ["Outputs", "show_evaluation"]
 
@@ -125,9 +125,9 @@ def _print_tables(facts: Mapping[str, str], measured: Sequence[Measured]) -> Non
 def _table(rows: Sequence[Summary]) -> Table:
     table = Table(title=escape(title_of(rows)), box=box.SIMPLE, title_justify="left")
     table.add_column("method")
-    names = [name for name in MEASURES if any(name in row.means for row in rows)]
+    names = [name for name in METRICS if any(name in row.means for row in rows)]
     for name in names:
-        table.add_column(MEASURES[name].title, justify="right")
+        table.add_column(METRICS[name].name, justify="right")
     table.add_column("s/picture", justify="right")
     for row in rows:
         values = [write_value(row, name) for name in names]

@@ -7,11 +7,10 @@ no browser runs; the page's own script decodes those that come into view.
 import base64
 import contextlib
 import hashlib
-import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -20,12 +19,14 @@ from urllib.parse import quote
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.charts.curves import CHART_STYLE
 from sam_diffsr_cli.comparison.crops import pick_windows
 from sam_diffsr_cli.comparison.numbers import draw_numbers, draw_picture_numbers
 from sam_diffsr_cli.comparison.panels import Packed, load_panels, pack
 from sam_diffsr_cli.comparison.plot import draw_curves
 from sam_diffsr_cli.comparison.records import Page, Picture
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pages import render
 
 __all__ = ["folder_beside", "write_page"]
 
@@ -44,6 +45,9 @@ OWN_FILE = re.compile(r"\d{4}-\d{2}-[0-9a-f]{16}\.(webp|png)")
 """How files beside the page are called: picture, panel, digest."""
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src {images}; script-src {script}"
+
+PICTURES = "<!-- pictures -->"
+"""Where they go in the template."""
 
 Place = Callable[[str, Packed], str]
 """Makes the element that holds a packed panel, from the start of its name and the panel."""
@@ -141,51 +145,27 @@ def _frame(page: Page, images: str) -> tuple[str, str]:
     script = f'"use strict";\n(() => {{\n{inner}}})();\n'
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     labels = [{"label": label, "isTruth": label == page.truth} for label in page.labels]
-    # One who ends the element early would make the browser run what follows.
-    settings = json.dumps(labels).replace("<", "\\u003c")
-    fields = {
-        "title": html.escape(page.title),
-        "policy": POLICY.format(images=images, script=f"'sha256-{digest}'"),
-        "style": _asset("page.css"),
-        "script": script,
-        "labels": settings,
-        "facts": _facts(page.facts),
-        "numbers": _section("numbers", "Numbers", draw_numbers(page)),
-        "curves": _section("curves", "Quality against steps", _charts(page)),
-        "footer": f"Written by samsr {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
-    }
-    before, _, after = _asset("page.html").partition("{{pictures}}")
-    return _fill(before, fields), _fill(after, fields)
-
-
-def _fill(template: str, fields: Mapping[str, str]) -> str:
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
-
-
-def _section(name: str, title: str, body: str) -> str:
-    if not body:
-        return ""
-    return (
-        f'<section id="{name}" aria-labelledby="{name}-head">'
-        f'<h2 id="{name}-head">{title}</h2>\n{body}</section>\n'
-    )
-
-
-def _facts(facts: Sequence[tuple[str, str]]) -> str:
-    rows = "".join(
-        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>\n"
-        for name, value in facts
-    )
-    return f'<dl class="facts">{rows}</dl>\n' if rows else ""
-
-
-def _charts(page: Page) -> str:
-    drawn = (
+    charts = (
         draw_curves(metric, [curve for curve in page.curves if curve.metric == metric.name])
         for metric in page.metrics
     )
-    charts = "".join(f"<div>{chart}</div>\n" for chart in drawn if chart)
-    return f'<div class="plots">{charts}</div>\n' if charts else ""
+    # One who ends the element early would make the browser run what follows.
+    settings = json.dumps(labels).replace("<", "\\u003c")
+    filled = render(
+        "comparison/assets/page.html",
+        title=page.title,
+        policy=POLICY.format(images=images, script=f"'sha256-{digest}'"),
+        style=CHART_STYLE + _asset("page.css"),
+        script=script,
+        labels=settings,
+        facts=page.facts,
+        numbers=draw_numbers(page),
+        charts=list(filter(None, charts)),
+        footer=f"Written by samsr {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
+        pictures=PICTURES,
+    )
+    before, _, after = filled.partition(PICTURES)
+    return before, after
 
 
 def _article(page: Page, picture: Picture, number: int, place: Place) -> Iterator[str]:
@@ -196,12 +176,13 @@ def _article(page: Page, picture: Picture, number: int, place: Place) -> Iterato
     windows = pick_windows([panels[method] for method in page.methods], truth)
     rows = [row for row in page.rows if row.picture == picture.name]
     crops = json.dumps([[w.left, w.top, w.width, w.height] for w in windows])
-    name = html.escape(picture.name)
-    yield (
-        f'<article class="picture" id="picture-{number}" aria-labelledby="name-{number}" '
-        f'data-name="{name}" data-width="{width}" data-height="{height}" data-crops="{crops}">\n'
-        f'<h3 id="name-{number}">{name} <small>{width} &times; {height} pixels</small></h3>\n'
-        f'<div class="shown"></div>\n<div class="side">{draw_picture_numbers(page, rows)}</div>\n'
+    yield render(
+        "comparison/assets/picture.html",
+        number=number,
+        name=picture.name,
+        size=(width, height),
+        crops=crops,
+        numbers=draw_picture_numbers(page, rows),
     )
     for index, label in enumerate(page.labels):
         packed = pack(panels[label])

@@ -7,11 +7,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.measures import METRICS, Metric
 
 __all__ = [
     "PSNR_RGB",
@@ -19,7 +20,6 @@ __all__ = [
     "SSIM_Y",
     "Curve",
     "CurvePoint",
-    "Metric",
     "MetricRow",
     "Page",
     "Picture",
@@ -27,25 +27,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A measure: its name, which values are better (None: none is), its unit, and its decimals."""
-
-    name: str
-    better: Literal["higher", "lower", "nearer to 1"] | None
-    unit: str = ""
-    digits: int = 2
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What to say of it beside its name: the unit, and which values are better."""
-        better = f"{self.better} is better" if self.better else ""
-        return tuple(filter(None, (self.unit, better)))
-
-
-PSNR_Y = Metric("PSNR-Y", "higher", "dB")
-PSNR_RGB = Metric("PSNR-RGB", "higher", "dB")
-SSIM_Y = Metric("SSIM-Y", "higher", digits=4)
+PSNR_Y, PSNR_RGB, SSIM_Y = (METRICS[name] for name in ("psnr_y", "psnr_rgb", "ssim_y"))
 
 
 @dataclass(frozen=True, slots=True)

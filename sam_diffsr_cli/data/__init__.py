@@ -1,1 +1,1 @@
-"""Photos: reading and writing them, and cutting training crops from them."""
+"""Training data: public sets fetched by name, and crops of photos, cached and made ahead."""

@@ -24,10 +24,10 @@ from sam_diffsr_cli.download import (
     check_space,
     fetch,
     has_digest,
-    one_at_a_time,
     part_path,
 )
 from sam_diffsr_cli.errors import InputError, os_errors
+from sam_diffsr_cli.locks import locked
 
 __all__ = ["ORIGIN_VARIABLE", "Report", "fetch_set", "set_folder", "source_of"]
 
@@ -83,7 +83,7 @@ def fetch_set(known: KnownSet, root: Path, report: Report) -> Path:
     target = set_folder(known, root)
     with os_errors(target, "cannot be written"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(target.with_name(f".{known.folder}.lock")):
+        with locked(target.with_name(f".{known.folder}.lock"), waits=True, removes=True):
             if holds_pictures(target):
                 return target
             own = root / _archive_name(known)

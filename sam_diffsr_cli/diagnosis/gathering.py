@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import psutil
+
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.checkpoints.registry import DEFAULT_MODEL, DIGESTS, bundled_weights
 from sam_diffsr_cli.diagnosis.records import Device, Facts, Library, Machine, Model, TorchBuild
@@ -140,7 +142,7 @@ def _device(device: "torch.device") -> Device:
         "mps": lambda: "Apple's GPU",
     }
     totals: dict[str, Callable[[], int]] = {
-        "cpu": lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "cpu": lambda: int(psutil.virtual_memory().total),
         "cuda": lambda: torch.cuda.mem_get_info(device)[1],
         "mps": torch.mps.recommended_max_memory,
     }

@@ -8,14 +8,14 @@ from sam_diffsr_cli.comparison.page import write_page
 from sam_diffsr_cli.comparison.records import (
     Curve,
     CurvePoint,
-    Metric,
     MetricRow,
     Page,
     Picture,
 )
-from sam_diffsr_cli.evaluation.report import MEASURES, summarize
+from sam_diffsr_cli.evaluation.report import summarize
 from sam_diffsr_cli.evaluation.run import Measured, Plan, result_path
 from sam_diffsr_cli.evaluation.sets import read_truth
+from sam_diffsr_cli.measures import METRICS
 
 __all__ = ["write_report"]
 
@@ -36,26 +36,11 @@ def write_report(plan: Plan, measured: Sequence[Measured], path: Path) -> None:
         pictures=_pictures(plan, measured),
         truth=TRUTH,
         facts=tuple(plan.identity.items()),
-        metrics=_metrics(measured),
+        metrics=[m for name, m in METRICS.items() if any(name in one.values for one in measured)],
         rows=tuple(_rows(plan, measured)),
         curves=tuple(_curves(plan, measured)),
     )
     write_page(page, path)
-
-
-def _metrics(measured: Sequence[Measured]) -> list[Metric]:
-
-    better = {True: "higher", False: "lower", None: "nearer to 1"}
-    return [
-        Metric(
-            one.title,
-            better[one.is_more_better],  # type: ignore[arg-type]  # one of the three
-            "dB" if "PSNR" in one.title else "",
-            one.digits,
-        )
-        for name, one in MEASURES.items()
-        if any(name in record.values for record in measured)
-    ]
 
 
 def _label(plan: Plan, set_name: str, picture: str) -> str:
@@ -82,12 +67,12 @@ def _rows(plan: Plan, measured: Sequence[Measured]) -> Iterator[MetricRow]:
     """Yield the numbers of each picture, and the means where there is one set."""
     for one in measured:
         if one.seed == 0:
-            values = {MEASURES[name].title: value for name, value in one.values.items()}
+            values = {METRICS[name].name: value for name, value in one.values.items()}
             yield MetricRow(one.method, _label(plan, one.set_name, one.picture), values)
     if len(plan.sets) == 1:
         for mean in summarize(measured):
-            values = {MEASURES[name].title: value for name, value in mean.means.items()}
-            errors = {MEASURES[name].title: value for name, value in mean.errors.items()}
+            values = {METRICS[name].name: value for name, value in mean.means.items()}
+            errors = {METRICS[name].name: value for name, value in mean.errors.items()}
             yield MetricRow(mean.method, None, values, errors)
 
 
@@ -108,4 +93,4 @@ def _curves(plan: Plan, measured: Sequence[Measured]) -> Iterator[Curve]:
         for name, found in points.items():
             if len(found) > 1:
                 rising = [found[steps] for steps in sorted(found)]
-                yield Curve(MEASURES[name].title, rising, one.name)
+                yield Curve(METRICS[name].name, rising, one.name)

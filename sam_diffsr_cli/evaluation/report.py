@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sam_diffsr_cli.evaluation.run import Measured
+from sam_diffsr_cli.measures import METRICS
 
 __all__ = [
-    "MEASURES",
-    "Measure",
     "Summary",
     "summarize",
     "title_of",
@@ -21,27 +20,6 @@ __all__ = [
     "to_markdown",
     "write_value",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """How a measure is written, and whether more of it is better; None where neither is."""
-
-    title: str
-    digits: int
-    is_more_better: bool | None
-
-
-MEASURES: Mapping[str, Measure] = {
-    "psnr_y": Measure("PSNR-Y", 2, is_more_better=True),
-    "ssim_y": Measure("SSIM-Y", 4, is_more_better=True),
-    "lpips": Measure("LPIPS", 3, is_more_better=False),
-    "lr_psnr": Measure("LR-PSNR", 2, is_more_better=True),
-    "detail": Measure("detail", 2, is_more_better=None),
-    "psnr_rgb": Measure("PSNR-RGB", 2, is_more_better=True),
-    "ssim_rgb": Measure("SSIM-RGB", 4, is_more_better=True),
-}
-"""In the order in which they are shown. Of ``detail``, 1 is best: less is smooth, more is grain."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +71,7 @@ def _whole_pictures(group: Sequence[Measured]) -> set[str]:
 def _summary(set_name: str, method: str, group: Sequence[Measured]) -> Summary:
     seeds = sorted({one.seed for one in group})
     means, errors = {}, {}
-    for name in MEASURES:
+    for name in METRICS:
         by_seed = [
             statistics.fmean(values)
             for seed in seeds
@@ -164,9 +142,9 @@ def to_csv(facts: Mapping[str, str], measured: Sequence[Measured]) -> str:
     for name, value in facts.items():
         buffer.write(f"# {name}: {value}\n")
     rows = csv.writer(buffer, lineterminator="\n")
-    rows.writerow(["set", "picture", "method", "seed", *MEASURES, "seconds"])
+    rows.writerow(["set", "picture", "method", "seed", *METRICS, "seconds"])
     for one in measured:
-        values: list[Any] = [one.values.get(name, "") for name in MEASURES]
+        values: list[Any] = [one.values.get(name, "") for name in METRICS]
         rows.writerow([one.set_name, one.picture, one.method, one.seed, *values, one.seconds])
     return buffer.getvalue()
 
@@ -177,8 +155,8 @@ def to_markdown(facts: Mapping[str, str], measured: Sequence[Measured]) -> str:
     parts = []
     for set_name in dict.fromkeys(one.set_name for one in summaries):
         rows = [one for one in summaries if one.set_name == set_name]
-        names = [name for name in MEASURES if any(name in one.means for one in rows)]
-        titles = " | ".join(MEASURES[name].title for name in names)
+        names = [name for name in METRICS if any(name in one.means for one in rows)]
+        titles = " | ".join(METRICS[name].name for name in names)
         lines = [f"| {title_of(rows)} | {titles} |", "|---|" + "---|" * len(names)]
         for one in rows:
             values = " | ".join(write_value(one, name) for name in names)
@@ -192,7 +170,7 @@ def write_value(summary: Summary, name: str) -> str:
     """Write a mean, and its standard error when there is one."""
     if name not in summary.means:
         return ""
-    digits = MEASURES[name].digits
+    digits = METRICS[name].digits
     text = f"{summary.means[name]:.{digits}f}"
     error = summary.errors.get(name)
     return text if error is None else f"{text} ± {error:.{digits}f}"

@@ -1,7 +1,7 @@
 """Colour management: from the space of a photo's ICC profile to the network's sRGB, and back.
 
 Transforms work on 16-bit levels through LittleCMS. sRGB cannot hold every colour of a wider space;
-``upscale`` adds back what was clipped, so nothing is lost on the way.
+``upscaling.frames`` adds back what was clipped, so nothing is lost on the way.
 """
 
 from dataclasses import dataclass

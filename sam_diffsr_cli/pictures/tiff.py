@@ -25,7 +25,7 @@ from sam_diffsr_cli.pictures.tiff_pages import (
     XMP_TAG,
 )
 
-__all__ = ["write_tiff"]
+__all__ = ["tiff_notes", "write_tiff"]
 
 STRIP_BYTES = 1 << 20
 INCH, FRACTION = 2, 5
@@ -45,8 +45,7 @@ def write_tiff(file: BinaryIO, frames: Sequence[Frame], metadata: Metadata) -> N
         metadata: EXIF is written as TIFF's own tags, in its own byte order; in files above 4 GiB
             the first directory only.
     """
-    total = sum(frame.pixels.nbytes for frame in frames)
-    is_big = total > CLASSIC_LIMIT
+    is_big = _is_big(frames)
     pages = [metadata.of_page(index) for index in range(len(frames))]
     described = [_parse(page.exif) for page in pages]
     order = _order_of(metadata, described[0])
@@ -55,6 +54,20 @@ def write_tiff(file: BinaryIO, frames: Sequence[Frame], metadata: Metadata) -> N
             _write_page(writer, frame.pixels, page, _tags(page, exif))
     if not is_big:
         _append_directories(file, [exif.children for exif in described])
+
+
+def tiff_notes(frames: Sequence[Frame], metadata: Metadata) -> list[str]:
+    """Say what ``write_tiff`` leaves out of a file above 4 GiB."""
+    if not _is_big(frames):
+        return []
+    pages = (metadata.of_page(index) for index in range(len(frames)))
+    if not any(_parse(page.exif).children for page in pages):
+        return []
+    return ["a TIFF above 4 GiB is written without the directories of EXIF and GPS"]
+
+
+def _is_big(frames: Sequence[Frame]) -> bool:
+    return sum(frame.pixels.nbytes for frame in frames) > CLASSIC_LIMIT
 
 
 def _order_of(metadata: Metadata, exif: Directory) -> Order:

@@ -23,7 +23,7 @@ from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
 from sam_diffsr_cli.pictures.jxl import write_jxl
 from sam_diffsr_cli.pictures.ledger import ledger_note, settle
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
-from sam_diffsr_cli.pictures.tiff import write_tiff
+from sam_diffsr_cli.pictures.tiff import tiff_notes, write_tiff
 from sam_diffsr_cli.pictures.tiff_units import follow_pages
 from sam_diffsr_cli.pictures.updating import update_metadata
 from sam_diffsr_cli.pictures.views import without_views
@@ -132,6 +132,7 @@ def prepare_metadata(
     if picture.is_deep and bits > most:
         notes.append(f"{bits} bits a channel became {most}, all that {target.name} holds")
     notes += animation_notes(picture, target)
+    notes += tiff_notes(picture.frames, new) if target.name == "TIFF" else []
     left_out = ledger_note(settle(picture.parts, target.name))
     notes += [left_out] if left_out else []
     return new, tuple(notes)

@@ -204,9 +204,9 @@ RECIPES: Mapping[str, Recipe] = {
         diffusion=dataclasses.replace(_PAPER_ENCODER, stage="diffusion", steps=400_000),
     ),
 }
-"""``lite`` made the bundled model. ``paper`` is what the authors published: DF2K, crops of 160, 64
-a step, Adam at 2e-4 halved at 200,000, no flips, and a gradient that is never clipped, whatever
-their configuration says."""
+"""``lite`` began the bundled model; the model card has what followed. ``paper`` is what the authors
+published: DF2K, crops of 160, 64 a step, Adam at 2e-4 halved at 200,000, no flips, and a gradient
+that is never clipped, whatever their configuration says."""
 
 
 def recipe_for(model: ModelConfig, preset: str) -> Recipe:

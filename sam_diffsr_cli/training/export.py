@@ -1,5 +1,6 @@
 """From a training state to a weights file that others can use, with a stub of its model card."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ import torch
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.checkpoints.card import card_beside, make_card
+from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.errors import InputError, SamsrError
 from sam_diffsr_cli.models.model import SuperResolver
@@ -58,7 +61,7 @@ def export_run(
         if best.is_file():
             loaded = load_weights(best)
             save_weights(path, loaded.model, loaded.source, dtype, _without_places(recipe))
-            _write_card(folder, recipe, path, loaded.source)
+            _write_card(folder, path)
             return stage
     what = "no state yet" if which == "last" else "no validation yet"
     raise InputError(f"{folder.path}: {what}", hint="train some steps first")
@@ -81,10 +84,10 @@ def export(
         WeightsError: A parameter does not fit ``dtype``.
     """
     recipe = folder.read_recipe()
-    model, source = _usable(trained_model(state), state), _source(recipe, state)
-    save_weights(path, model, source, dtype, _without_places(recipe))
-    if not (keep_card and path.with_suffix(".md").exists()):
-        _write_card(folder, recipe, path, source)
+    model = _usable(trained_model(state), state)
+    save_weights(path, model, _source(recipe, state), dtype, _without_places(recipe))
+    if not (keep_card and card_beside(path).exists()):
+        _write_card(folder, path)
 
 
 def write_best(folder: RunFolder, state: TrainState, model: SuperResolver) -> None:
@@ -133,27 +136,13 @@ def run_facts(recipe: Recipe, state: TrainState) -> Sequence[tuple[str, str]]:
     )
 
 
-def _write_card(folder: RunFolder, recipe: Recipe, path: Path, source: str) -> None:
+def _write_card(folder: RunFolder, path: Path) -> None:
     """Write what is known of the model; what only its maker knows is left to fill in."""
-    lines = [
-        f"# Model card: {path.stem}",
-        "",
-        f"`{path.name}` enlarges photos {recipe.model.scale} times:",
-        f"`samsr upscale in/ out/ --weights {path.name}`. Made by {source}.",
-        "",
-        "- Licence: (fill in)",
-        "- Terms of the photos: (fill in)",
-        "- Limits: (fill in)",
-        "",
-        "## Recipe",
-        "",
-        "```toml",
-        _without_places(recipe).rstrip(),
-        "```",
-        *_validations(folder),
-    ]
-    with atomic_path(path.with_suffix(".md")) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = f"--weights {shlex.quote(path.name)}"
+    title = f"Model card: {path.stem}"
+    card = make_card(inspect_file(path), title, options, validations=_validations(folder))
+    with atomic_path(card_beside(path)) as temporary:
+        temporary.write_text(card, encoding="utf-8", errors="backslashreplace")
 
 
 def _without_places(recipe: Recipe) -> str:
@@ -170,20 +159,16 @@ def _without_places(recipe: Recipe) -> str:
     return to_toml(replace(recipe, data=bare))
 
 
-def _validations(folder: RunFolder) -> list[str]:
+def _validations(folder: RunFolder) -> list[tuple[str, ...]]:
     try:
         entries = read_journal(folder.path / JOURNAL_NAME)
     except SamsrError:
         return []
-    rows = [
-        f"| {entry.stage} | {entry.step} | {_number(entry.psnr_y, 2)} | {_number(entry.loss, 5)} |"
+    return [
+        (entry.stage, str(entry.step), _number(entry.psnr_y, 2), _number(entry.loss, 5))
         for entry in entries
         if isinstance(entry, ValidationEntry)
     ]
-    if not rows:
-        return []
-    head = ["", "## Validation", "", "| stage | step | PSNR-Y, dB | loss |", "|---|---|---|---|"]
-    return head + rows
 
 
 def _number(value: float | None, digits: int) -> str:

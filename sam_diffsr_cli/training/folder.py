@@ -9,7 +9,6 @@ model.safetensors, model.md
 """
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from pathlib import Path
 import torch
 
 from sam_diffsr_cli.atomic import atomic_path, make_folder, remove_leftovers
-from sam_diffsr_cli.errors import ConfigError, InputError, WeightsError
+from sam_diffsr_cli.errors import ConfigError, InputError, WeightsError, os_errors
+from sam_diffsr_cli.locks import LockedError, locked
 from sam_diffsr_cli.recipes.records import Recipe, Stage, TrainConfig
 from sam_diffsr_cli.recipes.text import differences, from_toml, read_toml, to_toml
 from sam_diffsr_cli.training.state import TrainState, load_state, save_state
@@ -124,21 +124,13 @@ class RunFolder:
         Raises:
             InputError: Another one is, or the folder cannot be written.
         """
-        try:
-            opened = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from error
-        with opened as file:
-            if sys.platform != "win32":
-                import fcntl  # noqa: PLC0415 - not on Windows
-
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise InputError(f"{self.path}: another process is training here") from error
-                except OSError:
-                    # Some network disks have no locks.
-                    pass
+        with os_errors(self.path, "cannot be written"), contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.path / ".lock", waits=False))
+            except LockedError as error:
+                raise InputError(f"{self.path}: another process is training here") from error
+            held = stack.pop_all()
+        with held:
             yield
 
     def save(self, state: TrainState, keep: int) -> Path:

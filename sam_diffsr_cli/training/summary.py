@@ -3,7 +3,6 @@
 It holds everything it shows, loads nothing, and runs no script.
 """
 
-import html
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,16 +11,10 @@ from pathlib import Path
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path
-from sam_diffsr_cli.charts.curves import (
-    CHART_STYLE,
-    Chart,
-    Mark,
-    Point,
-    Series,
-    draw_chart,
-    running_mean,
-)
+from sam_diffsr_cli.charts.curves import CHART_STYLE, draw_chart
+from sam_diffsr_cli.charts.series import Chart, Mark, Point, Series, running_mean
 from sam_diffsr_cli.charts.ticks import format_number
+from sam_diffsr_cli.pages import render
 from sam_diffsr_cli.recipes.records import STAGES, Stage
 from sam_diffsr_cli.training.journal import (
     JOURNAL_NAME,
@@ -31,7 +24,7 @@ from sam_diffsr_cli.training.journal import (
     ValidationEntry,
     read_journal,
 )
-from sam_diffsr_cli.training.slides import SLIDE_STYLE, draw_slides, find_samples
+from sam_diffsr_cli.training.slides import draw_slides, find_samples
 
 __all__ = ["SUMMARY_NAME", "write_summary"]
 
@@ -47,30 +40,6 @@ MEANS = 100
 
 MOST_NAMED = 50
 """Steps that are named one by one."""
-
-STYLE = """
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 96rem; margin: 0 auto; padding: 1rem clamp(.75rem, 3vw, 2.5rem) 3rem; }
-h1 { font-size: 1.6rem; line-height: 1.2; overflow-wrap: anywhere; }
-h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--grid); }
-h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
-footer { color: var(--muted); margin-top: 2.5rem; }
-.wide { overflow-x: auto; }
-.wide td, .wide th { white-space: nowrap; }
-.wide td:last-child { white-space: normal; min-width: 4rem; }
-.facts td { white-space: pre-line; overflow-wrap: anywhere; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; vertical-align: top; padding: .25rem .7rem .25rem 0;
-  border-bottom: 1px solid var(--grid); }
-th { color: var(--muted); font-weight: 600; }
-.charts { display: grid; gap: 1.5rem 2rem; margin: 1.5rem 0;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
-details { margin: 1.5rem 0; }
-summary { cursor: pointer; font-weight: 600; font-size: 1.05rem; }
-"""
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def write_summary(folder: Path, title: str, facts: Sequence[tuple[str, str]]) -> Path:
@@ -89,17 +58,14 @@ def write_summary(folder: Path, title: str, facts: Sequence[tuple[str, str]]) ->
         DiskFullError: The disk is full; a page that was there is as it was.
     """
     entries = read_journal(folder / JOURNAL_NAME)
-    text = html.escape(title)
-    page = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{text}</title>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<style>{CHART_STYLE}{SLIDE_STYLE}{STYLE}</style></head>\n<body><main><h1>{text}</h1>\n"
-        + _fact_table(facts)
-        + _body(entries, folder)
-        + f"<footer><p>Written by samsr {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
-        "</p></footer></main></body></html>\n"
+    page = render(
+        "training/assets/summary.html",
+        title=title,
+        chart_style=CHART_STYLE,
+        facts=list(facts),
+        stages=_stages(entries, folder),
+        most_rows=MOST_ROWS,
+        footer=f"Written by samsr {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
     )
     path = folder / SUMMARY_NAME
     with atomic_path(path) as temporary:
@@ -136,36 +102,26 @@ def _record(stage: Stage, entries: Iterable[Entry]) -> _Record:
     return record
 
 
-def _body(entries: Sequence[Entry], folder: Path) -> str:
+def _stages(entries: Sequence[Entry], folder: Path) -> list[dict[str, object]]:
+    """Tell each stage that has entries, as the template takes it."""
     present = {entry.stage for entry in entries}
     records = [_record(stage, entries) for stage in STAGES if stage in present]
     samples = [find_samples(record.validations, folder) for record in records]
-    count = sum(map(len, samples))
-    sections = (
-        _section(record, draw_slides(chosen, folder, record.stage, PICTURE_BYTES // max(1, count)))
-        for record, chosen in zip(records, samples, strict=True)
-    )
-    return "".join(sections) or "<p>Nothing is written in the journal yet.</p>\n"
-
-
-def _section(record: _Record, slides: str) -> str:
-    charts = "".join(f"<div>{draw_chart(chart)}</div>\n" for chart in _charts(record))
-    return (
-        f'<section aria-labelledby="{record.stage}"><h2 id="{record.stage}">'
-        f"{record.stage.capitalize()} stage</h2>\n{_fact_table(_facts(record))}"
-        + (f'<div class="charts">{charts}</div>\n' if charts else "")
-        + (f"<h3>Samples</h3>\n{slides}" if slides else "")
-        + _validation_table(record)
-        + _table(
-            "Events",
-            ("Time (UTC)", "Step", "Event"),
-            [
+    most_bytes = PICTURE_BYTES // max(1, sum(map(len, samples)))
+    return [
+        {
+            "stage": record.stage,
+            "facts": list(_facts(record)),
+            "charts": [draw_chart(chart) for chart in _charts(record)],
+            "slides": draw_slides(chosen, folder, record.stage, most_bytes),
+            "validations": _validations(record),
+            "events": [
                 (_clock(entry.time), format_number(entry.step), entry.text)
                 for entry in record.events
             ],
-        )
-        + "</section>\n"
-    )
+        }
+        for record, chosen in zip(records, samples, strict=True)
+    ]
 
 
 def _facts(record: _Record) -> Iterable[tuple[str, str]]:
@@ -261,8 +217,8 @@ def _with_mean(name: str, points: Sequence[Point]) -> list[Series]:
     return [Series(name, points, "dots", 1), Series("running mean", mean, "line", 1)]
 
 
-def _validation_table(record: _Record) -> str:
-    rows = [
+def _validations(record: _Record) -> list[tuple[str, ...]]:
+    return [
         (
             format_number(entry.step),
             "-" if entry.psnr_y is None else f"{entry.psnr_y:.3f}",
@@ -272,27 +228,3 @@ def _validation_table(record: _Record) -> str:
         )
         for entry in record.validations
     ]
-    return _table("Validations", ("Step", "PSNR-Y (dB)", "Loss", "Seconds", ""), rows)
-
-
-def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table under its caption, folded when it is long; nothing without rows."""
-    if not rows:
-        return ""
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>\n"
-        for row in rows
-    )
-    table = f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n{body}</table></div>'
-    if len(rows) > MOST_ROWS:
-        return f"<details><summary>{caption} ({len(rows):,})</summary>\n{table}</details>\n"
-    return f"<h3>{caption}</h3>\n{table}\n"
-
-
-def _fact_table(facts: Iterable[tuple[str, str]]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>\n'
-        for name, value in facts
-    )
-    return f'<table class="facts">{rows}</table>\n' if rows else ""

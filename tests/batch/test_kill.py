@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.halting import go_on
+from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
 
 if TYPE_CHECKING:
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 
 PICTURES = 12
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +39,11 @@ def whole(place: Any) -> dict[str, bytes | None]:
     return found
 
 
-@pytest.mark.parametrize(("count", "delay_s"), [(2, 0.0), (7, 0.01)])
+@pytest.mark.parametrize(("count", "event"), [(2, "os.rename"), (7, "open")])
 def test_a_killed_run_is_finished_to_the_same_bytes(
-    count: int, delay_s: float, place: Any, whole: dict[str, bytes | None], tmp_path: Path
+    count: int, event: tool.Event, place: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
-    assert tool.kill_at(place, tmp_path, count, delay_s), "the run was over before the kill"
+    assert tool.kill_at(place, tmp_path, count, event=event)
     left = {name: data for name, data in tool.content(tmp_path).items() if data is not None}
     ours = {name: data for name, data in left.items() if not Path(name).name.startswith(".")}
     assert count <= len(ours) < PICTURES
@@ -61,15 +66,17 @@ class Interrupted:
 @pytest.fixture(scope="module")
 def interrupted(place: Any) -> Interrupted:
     out = place.root / "interrupted"
+    halt = tool.halt_at(place, out, 3)
     # A shell's background job ignores Ctrl-C, and so would what it starts.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        process: subprocess.Popen[str] = place.start(out, "--json")
+        process: subprocess.Popen[str] = place.start(out, "--json", halt=halt)
     finally:
         signal.signal(signal.SIGINT, before)
-    tool.wait_for(out, 3, process)
+    halted = halt.wait(process)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=tool.PATIENCE_S)
+    go_on(halted)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
     return Interrupted(process.returncode, json.loads(stdout), stderr, out, tool.content(out))
 
 

@@ -3,6 +3,7 @@
 import _thread
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +17,8 @@ from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.errors import DiskFullError, InputError, ResourceError, SamsrError
 from sam_diffsr_cli.pictures.records import Frame, Picture
-
-PATIENCE_S = 10.0
-"""For what must happen in another thread; reached only when a test fails."""
+from tests.halting import shutdown_begun
+from tests.helpers import PATIENCE_S
 
 
 def job(name: str, *, is_done: bool = False) -> Job:
@@ -274,16 +274,17 @@ def test_a_full_disk_while_enlarging_ends_the_batch_too() -> None:
     assert "c" not in fake.names("enlarge")
 
 
-def test_closing_early_waits_for_the_file_being_written() -> None:
-    writing, go_on = threading.Event(), threading.Event()
+def test_closing_early_waits_for_the_file_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    writing, closing = threading.Event(), shutdown_begun(monkeypatch, "samsr-write")
 
     def at(stage: str, name: str) -> None:
         if (stage, name) == ("write", "b"):
             writing.set()
-            assert go_on.wait(PATIENCE_S)
+            assert closing.wait(PATIENCE_S)
+            # Time for a pipeline that would not wait to come to its end.
+            threading.Event().wait(0.05)
         if (stage, name) == ("enlarge", "c"):
             assert writing.wait(PATIENCE_S)
-            threading.Timer(0.05, go_on.set).start()
             raise KeyboardInterrupt
 
     fake, late = Fake(at=at), list[Outcome]()
@@ -303,13 +304,14 @@ def test_what_was_written_after_the_stop_is_told() -> None:
 
 def test_closing_early_does_not_begin_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "WRITERS", 1)
-    hold = threading.Event()
+    writing, closing = threading.Event(), shutdown_begun(monkeypatch, "samsr-write")
 
     def at(stage: str, name: str) -> None:
         if (stage, name) == ("write", "a"):
-            assert hold.wait(PATIENCE_S)
+            writing.set()
+            assert closing.wait(PATIENCE_S)
         if (stage, name) == ("enlarge", "c"):
-            threading.Timer(0.05, hold.set).start()
+            assert writing.wait(PATIENCE_S)
             raise KeyboardInterrupt
 
     fake, late = Fake(at=at), list[Outcome]()
@@ -320,13 +322,20 @@ def test_closing_early_does_not_begin_what_waits(monkeypatch: pytest.MonkeyPatch
     assert "d" not in fake.names("enlarge")
 
 
-def test_what_is_written_when_the_interrupt_comes_is_told() -> None:
+def test_what_is_written_when_the_interrupt_comes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, result = threading.Semaphore(0), Future.result
+
+    def watched(future: "Future[object]", timeout: float | None = None) -> object:
+        waits.release()
+        return result(future, timeout)
+
+    monkeypatch.setattr(Future, "result", watched)
+
     def at(stage: str, _name: str) -> None:
         if stage == "write":
-            # The caller is waiting for this very file by then.
-            threading.Event().wait(0.05)
+            # Once for what was read; then the caller is waiting for this very file.
+            assert all(waits.acquire(timeout=PATIENCE_S) for _ in range(2))
             _thread.interrupt_main()
-            threading.Event().wait(0.05)
 
     fake, late = Fake(at=at), list[Outcome]()
     with pytest.raises(KeyboardInterrupt):

@@ -13,21 +13,11 @@ from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.formats import format_named
 from sam_diffsr_cli.pictures.records import Limits
+from tests.helpers import touch
+
+pytestmark = pytest.mark.usefixtures("place")
 
 PNG = format_named("png")
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def touch(*names: str) -> None:
-    for name in names:
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).touch()
 
 
 def sources(*names: str) -> list[Source]:

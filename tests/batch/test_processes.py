@@ -25,7 +25,11 @@ from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.model import load_upscaler
 from sam_diffsr_cli.workers.messages import Done, Idle, Lost, Refused, Task
 from sam_diffsr_cli.workers.processes import LocalPool
+from tests.halting import go_on
+from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
+
+pytestmark = pytest.mark.slow
 
 PICTURES = 10
 NEEDS_SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
@@ -174,12 +178,14 @@ def test_a_worker_that_dies_is_told_and_can_be_replaced(one: LocalPool[Outcome])
 
 @NEEDS_SIGNALS
 def test_workers_end_when_the_batch_is_killed(place: Any, tmp_path: Path) -> None:
-    process = replace(place, more=("--workers", "2")).start(tmp_path / "out")
-    tool.wait_for(tmp_path / "out", 1, process)
+    halt = tool.halt_at(place, tmp_path / "out", 1)
+    process = replace(place, more=("--workers", "2")).start(tmp_path / "out", halt=halt)
+    halted = halt.wait(process)
     workers = tool.workers_of(process)
     process.kill()
+    go_on(halted)
     assert len(workers) == 2
-    gone, alive = psutil.wait_procs(workers, timeout=20)
+    gone, alive = psutil.wait_procs(workers, timeout=PATIENCE_S)
     assert (len(gone), alive) == (2, [])
     process.communicate()
 
@@ -190,21 +196,23 @@ def test_a_killed_batch_with_workers_is_finished_to_the_same_bytes(
 ) -> None:
     assert tool.finish(place, tmp_path / "whole") == 0
     two = replace(place, more=("--workers", "2"))
-    assert tool.kill_at(two, tmp_path / "out", 2, 0.0), "the run was over before the kill"
+    assert tool.kill_at(two, tmp_path / "out", 2)
     assert tool.finish(two, tmp_path / "out", "--on-exists", "skip") == 0
     assert tool.content(tmp_path / "out") == tool.content(tmp_path / "whole")
 
 
 @NEEDS_SIGNALS
 def test_ctrl_c_ends_workers_and_leaves_whole_files(place: Any, tmp_path: Path) -> None:
+    halt = tool.halt_at(place, tmp_path / "out", 2)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        process = replace(place, more=("--workers", "2")).start(tmp_path / "out")
+        process = replace(place, more=("--workers", "2")).start(tmp_path / "out", halt=halt)
     finally:
         signal.signal(signal.SIGINT, before)
-    tool.wait_for(tmp_path / "out", 2, process)
+    halted = halt.wait(process)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=tool.PATIENCE_S)
+    go_on(halted)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     done = len(tool.outputs(tmp_path / "out"))
     assert f"interrupted; {done} of {PICTURES} pictures done" in " ".join(stderr.split())

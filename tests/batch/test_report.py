@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import sam_diffsr_cli
 from sam_diffsr_cli.cli.render import error_document, to_text
+from sam_diffsr_cli.device import resolve_precision
 from sam_diffsr_cli.errors import InputError
-from tests.helpers import samsr
+from tests.helpers import draw_photos, samsr
 
 RUN_KEYS = {
     "samsr", "version", "status", "exit_code", "error", "made_by", "plan", "left_out", "files"
@@ -60,12 +62,7 @@ ERROR_KEYS = {"message", "hint", "exit_code"}
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for name in ("a.png", "b.jpg", "c.webp"):
-        Image.fromarray(rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)).save(folder / name)
-    return folder
+    return draw_photos(tmp_path / "photos", ("a.png", "b.jpg", "c.webp"))
 
 
 def upscale(*arguments: object) -> tuple[dict[str, Any], str]:
@@ -123,7 +120,8 @@ def test_the_document_says_how_pictures_were_made(
     made = upscale(photos / "a.png", tmp_path / "big.png", *options)[0]["made_by"]
     assert set(made) == MADE_KEYS
     assert (made["model"], made["scale"], made["seed"], made["steps"]) == ("tiny", 2.5, 7, 1)
-    assert (made["device"], made["precision"]) == ("cpu", "fp32")
+    precision = resolve_precision("auto", torch.device("cpu"))
+    assert (made["device"], made["precision"]) == ("cpu", precision)
 
 
 def test_the_plan_counts_pictures_and_pixels(photos: Path, weights: Path, tmp_path: Path) -> None:

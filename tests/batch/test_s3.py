@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers import Ran, samsr_process
+from tests.helpers import PATIENCE_S, Ran, samsr_process
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
 NAMES = ("a.png", "b.jpg", "sub/c.webp")
 
 

@@ -8,19 +8,9 @@ import pytest
 
 from sam_diffsr_cli.batch.sources import Source, gather_sources
 from sam_diffsr_cli.errors import InputError
+from tests.helpers import touch
 
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def touch(*names: str) -> None:
-    for name in names:
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).touch()
+pytestmark = pytest.mark.usefixtures("place")
 
 
 def gather(*names: str, recursive: bool = False, leave_out: str = "out") -> dict[str, str]:

@@ -9,6 +9,8 @@ import torch
 from sam_diffsr_cli.benchmark import memory
 from sam_diffsr_cli.benchmark.memory import process_peak
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 TAKEN = 300 * MIB
 CODE = (

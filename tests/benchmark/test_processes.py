@@ -17,6 +17,8 @@ from sam_diffsr_cli.errors import ResourceError, SamsrError, WeightsError
 from sam_diffsr_cli.strict import to_json
 from tests.benchmark.samples import case, write_tiny
 
+pytestmark = pytest.mark.slow
+
 PEAKS_JSON = to_json(
     Peaks(device="cpu", precision="fp32", matmul=3.0, convolution=2.0, bandwidth=1.0)
 )

@@ -6,26 +6,28 @@ import random
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam_diffsr_cli.charts.curves import (
-    CHART_STYLE,
+import sam_diffsr_cli
+from sam_diffsr_cli.charts.curves import CHART_STYLE, draw_chart
+from sam_diffsr_cli.charts.series import (
     LARGEST,
     SMALLEST,
     Chart,
     Mark,
     Point,
     Series,
-    draw_chart,
     running_mean,
     thin,
 )
 
 NUMBERS = st.none() | st.floats()
+VARIABLES = ["--ink", "--muted", "--grid", "--paper", *(f"--line-{i}" for i in range(6))]
 RISING = [(10.0, 3.0), (20.0, 1.0), (40.0, 2.0)]
 
 
@@ -218,13 +220,23 @@ def test_nothing_comes_from_outside() -> None:
         assert word not in everything + CHART_STYLE
 
 
-def test_every_colour_is_a_variable_that_light_and_dark_define() -> None:
+def test_every_colour_is_a_variable() -> None:
     svg = draw_chart(Chart("L", [Series("a", RISING, "dots")], marks=[Mark(10, 3.0, "m")]))
     assert not re.search(r"#|rgb|fill=|stroke=", svg)
-    light, dark = CHART_STYLE.split("@media (prefers-color-scheme: dark)")
-    defined = set(re.findall(r"(--[\w-]+):", light))
-    assert defined == set(re.findall(r"(--[\w-]+):", dark))
-    assert set(re.findall(r"var\((--[\w-]+)\)", CHART_STYLE)) <= defined
+    assert set(re.findall(r"(?:fill|stroke): ([^;]*)", CHART_STYLE)) - {"none"} <= {
+        f"var({name})" for name in VARIABLES
+    }
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_pages_with_charts_define_each_variable_for_light_and_dark(name: str) -> None:
+    assets = Path(sam_diffsr_cli.__file__).parent
+    summary = (assets / "training/assets/summary.html").read_text()
+    light, dark = summary.split("@media (prefers-color-scheme: dark)")
+    page = (assets / "comparison/assets/page.css").read_text()
+    assert f"{name}: " in light
+    assert f"{name}: " in dark.split("{{ chart_style")[0]
+    assert f"{name}: light-dark(" in page
 
 
 @settings(deadline=None)

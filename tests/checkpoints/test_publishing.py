@@ -9,9 +9,8 @@ import torch
 import yaml
 from huggingface_hub import constants
 
-from sam_diffsr_cli.checkpoints.card import make_card, with_front_matter
+from sam_diffsr_cli.checkpoints.card import with_front_matter
 from sam_diffsr_cli.checkpoints.finding import find_model
-from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.publishing import prepare, push
 from sam_diffsr_cli.checkpoints.references import HubReference, parse_hub_reference
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
@@ -157,7 +156,7 @@ def parts(card: str) -> tuple[dict[str, object], str]:
 
 
 def test_a_card_says_what_is_known_and_what_is_to_be_filled_in(weights: Path) -> None:
-    front, body = parts(make_card(inspect_file(weights), "org/name", "Apache-2.0"))
+    front, body = parts(prepare(weights, TARGET, licence="Apache-2.0").card)
     assert front["license"] == "apache-2.0"
     assert front["library_name"] == "samsr"
     assert "samsr upscale in/ out/ --model org/name" in body
@@ -172,7 +171,7 @@ def test_texts_of_a_file_stay_texts_in_its_card(tmp_path: Path) -> None:
     path = tmp_path / "evil.safetensors"
     evil = "a\n---\nlicense: mine\n---\n<script>alert(1)</script> [x](http://y) # head"
     save_weights(path, build_model(TINIER), evil, torch.float32, "x = 1\n```\n<b>out</b>\n````\n")
-    front, body = parts(make_card(inspect_file(path), "org/name"))
+    front, body = parts(prepare(path, TARGET).card)
     assert front["license"] == "other"
     assert "<script>" not in body.replace("\\<script", "")
     assert "\\[x\\]" in body

@@ -25,6 +25,7 @@ from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.recipes.records import RECIPES
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.training.recorder import Habits
+from tests.helpers import loaded_by
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -145,19 +146,6 @@ def test_the_defaults_of_the_commands_are_those_of_the_records_they_fill() -> No
 
 @pytest.mark.parametrize("arguments", [["train"], ["train", "export"], ["masks"], ["upscale"]])
 def test_help_answers_without_heavy_imports(arguments: list[str]) -> None:
-    code = (
-        "import sys\n"
-        "from sam_diffsr_cli.cli.app import app\n"
-        "try:\n"
-        f"    app({[*arguments, '--help']!r})\n"
-        "except SystemExit:\n"
-        "    pass\n"
-        "print('LOADED', *sorted(name for name in sys.modules if '.' not in name))\n"
-    )
-    result = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    help_text, _, loaded = result.stdout.partition("LOADED")
+    help_text, loaded = loaded_by(*arguments, "--help")
     assert "Example" in help_text or "COMMAND" in help_text
-    heavy = {"torch", "numpy", "PIL", "safetensors", "accelerate", "huggingface_hub"}
-    assert not set(loaded.split()) & heavy
+    assert not loaded & {"torch", "numpy", "PIL", "safetensors", "accelerate", "huggingface_hub"}

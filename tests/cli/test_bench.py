@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sam_diffsr_cli import __version__
-from sam_diffsr_cli.benchmark import processes, run
+from sam_diffsr_cli.benchmark import run, session
 from sam_diffsr_cli.benchmark.records import Effort, Failed, Row, StartUp
 from sam_diffsr_cli.benchmark.report import make_table
 from sam_diffsr_cli.checkpoints.registry import bundled_weights
@@ -65,10 +65,10 @@ class Made:
 def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     """Let nothing be measured."""
     made = Made()
-    monkeypatch.setattr(run, "run_cases", made.run_cases)
-    monkeypatch.setattr(run, "settle_peaks", list)
-    monkeypatch.setattr(processes, "time_start", made.time_start)
-    monkeypatch.setattr(processes, "load_now", lambda: made.load)
+    monkeypatch.setattr(session, "run_cases", made.run_cases)
+    monkeypatch.setattr(session, "settle_peaks", list)
+    monkeypatch.setattr(session, "time_start", made.time_start)
+    monkeypatch.setattr(session, "load_now", lambda: made.load)
     return made
 
 
@@ -82,12 +82,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads(stdout)
 
 
+@pytest.mark.slow
 def test_a_real_run_is_one_document_of_version_1(told: Any) -> None:
     assert (told["samsr"], told["version"], told["status"]) == (1, __version__, "ok")
     assert (told["exit_code"], told["error"]) == (0, None)
     assert {"machine", "torch", "devices"} <= told.keys()
 
 
+@pytest.mark.slow
 def test_a_real_run_measures_every_row(told: Any) -> None:
     assert [(entry["steps"], entry["is_own_steps"]) for entry in told["rows"]] == [
         (2, True),
@@ -100,6 +102,7 @@ def test_a_real_run_measures_every_row(told: Any) -> None:
         assert entry["peak_memory_bytes"] > 2**26
 
 
+@pytest.mark.slow
 def test_a_real_run_measures_peaks_and_start(told: Any) -> None:
     (peaks,) = told["peaks"]
     assert min(peaks["matmul"], peaks["convolution"], peaks["bandwidth"]) > 1e6

@@ -1,10 +1,9 @@
 """``samsr masks``: what each subcommand writes, prints and exits with."""
 
 import json
+import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,14 @@ from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.cli.masks import masks_app
 from sam_diffsr_cli.masks.encoding import read_encoding
 from sam_diffsr_cli.masks.position import MaskNorm
-from sam_diffsr_cli.masks.rle import encode_mask
-from sam_diffsr_cli.masks.store import write_records
-from tests.helpers import Ran
+from tests.halting import Halt
+from tests.helpers import PATIENCE_S, Ran
 from tests.helpers import samsr as run_samsr
+from tests.masks.samples import rectangle, save_masks
 
 samsr = partial(run_samsr, "masks")
 SUBCOMMANDS = ("build", "import", "show", "stats", "verify")
 SIZE = (48, 64)
-PATIENCE_S = 120.0
 LIGHT = ("--segmenter", "felzenszwalb", "--region-scale", "50", "--least-area", "20")
 
 Content = dict[str, bytes | None]
@@ -38,13 +36,16 @@ def build(folder: Path, *more: str, out: str = "masks") -> Ran:
     return samsr("build", "--data", folder / "photos", "--out", folder / out, *LIGHT, *more)
 
 
-def start(folder: Path, *more: str, out: str = "masks") -> "subprocess.Popen[str]":
+def start(
+    folder: Path, *more: str, out: str = "masks", halt: Halt | None = None
+) -> "subprocess.Popen[str]":
     """Start ``masks build`` as a process of its own."""
     named = ["--data", str(folder / "photos"), "--out", str(folder / out)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "sam_diffsr_cli", "masks", "build", *named, *LIGHT, *more],
         text=True,
+        env=os.environ | (halt.environment() if halt else {}),
         **pipes,
     )
 
@@ -98,18 +99,6 @@ def coco_mask(record: dict[str, Any]) -> np.ndarray:
     segmentation = record["segmentation"]
     found = coco.decode({**segmentation, "counts": segmentation["counts"].encode()})
     return np.asarray(found, dtype=bool)
-
-
-def rectangle(rows: slice, columns: slice, size: tuple[int, int] = SIZE) -> np.ndarray:
-    mask = np.zeros(size, dtype=bool)
-    mask[rows, columns] = True
-    return mask
-
-
-def save_masks(path: Path, *masks: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_records(path, [{"segmentation": encode_mask(mask)} for mask in masks])
-    return path
 
 
 # --------------------------------------------------------------------------------------- help
@@ -179,7 +168,7 @@ def test_other_options_are_refused_and_change_nothing(folder: Path) -> None:
 
 
 def test_masks_of_unknown_origin_are_refused(folder: Path) -> None:
-    save_masks(folder / "masks/b.json", rectangle(slice(3), slice(3)))
+    save_masks(folder / "masks/b.json", rectangle(slice(3), slice(3), SIZE))
     result = build(folder)
     assert result.exit_code == 4
     assert "choose an empty --out" in result.stderr
@@ -227,23 +216,17 @@ def test_a_run_killed_before_its_manifest_was_whole_does_not_block_the_next(fold
     assert mask_names(folder / "masks") == MASK_NAMES
 
 
-def wait_for(done: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not done() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
+@pytest.mark.slow
 def test_a_run_killed_twice_and_resumed_equals_an_unbroken_one(tmp_path: Path) -> None:
     for seed in range(8):
         save(tmp_path / f"photos/{'sub/' * (seed % 2)}{seed}.png", blocks(seed, (300, 400)))
     assert build(tmp_path, out="whole").exit_code == 0
     for count in (2, 4):
-        process = start(tmp_path)
-        wait_for(lambda c=count: len(mask_names(tmp_path / "masks")) >= c, process)  # type: ignore[misc]
+        halt = Halt(tmp_path / "halt", tmp_path / "masks", count, pattern="*.json")
+        process = start(tmp_path, halt=halt)
+        halt.wait(process)
         process.kill()
         process.communicate()
-        assert process.returncode < 0, "it was at its end before it was killed"
     there = stamps(tmp_path / "masks")
     assert build(tmp_path).exit_code == 0
     assert content(tmp_path / "masks") == content(tmp_path / "whole")
@@ -276,6 +259,7 @@ def test_a_bad_shard_is_an_input_error(folder: Path, text: str) -> None:
     assert not (folder / "masks").exists()
 
 
+@pytest.mark.slow
 def test_two_workers_equal_one_process(folder: Path) -> None:
     build(folder, out="whole")
     process = start(folder, "--workers", "2")
@@ -285,6 +269,7 @@ def test_two_workers_equal_one_process(folder: Path) -> None:
     assert "6 photos done" in told
 
 
+@pytest.mark.slow
 def test_workers_tell_together_what_failed(folder: Path) -> None:
     (folder / "photos/b.png").write_bytes(b"no picture")
     result = build(folder, "--workers=2", "--json")
@@ -296,6 +281,7 @@ def test_workers_tell_together_what_failed(folder: Path) -> None:
     assert mask_names(folder / "masks") == [name for name in MASK_NAMES if name != "b.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [(), ("sub/a.json",)], ids=["all there", "one missing"])
 def test_workers_refuse_other_options(folder: Path, missing: tuple[str, ...]) -> None:
     build(folder)
@@ -383,7 +369,7 @@ def label_map() -> np.ndarray:
 def save_foreign(folder: Path) -> Path:
     """One file of each kind that is read."""
     folder.mkdir(exist_ok=True)
-    save_masks(folder / "records.json", rectangle(slice(9), slice(9)))
+    save_masks(folder / "records.json", rectangle(slice(9), slice(9), SIZE))
     np.save(folder / "encoding.npy", np.linspace(-1, 1, SIZE[0] * SIZE[1]).reshape(SIZE))
     save(folder / "labels.png", label_map())
     person = np.empty((1, 1), dtype=[("Segmentation", object), ("Boundaries", object)])
@@ -451,7 +437,7 @@ def test_a_folder_with_nothing_to_import_is_an_input_error(tmp_path: Path) -> No
 def shown(tmp_path: Path) -> Path:
     """Holds a dark photo with one region and its masks."""
     save(tmp_path / "photos/sub/a.png", np.full((*SIZE, 3), 40, dtype=np.uint8))
-    save_masks(tmp_path / "masks/sub/a.json", rectangle(slice(10, 30), slice(20, 50)))
+    save_masks(tmp_path / "masks/sub/a.json", rectangle(slice(10, 30), slice(20, 50), SIZE))
     return tmp_path
 
 
@@ -468,10 +454,10 @@ def test_show_draws_regions_at_the_left_and_the_encoding_at_the_right(shown: Pat
     with Image.open(shown / "a-masks.png") as image:
         pixels = np.asarray(image.convert("RGB"))
     assert pixels.shape == (height, 2 * width + 8, 3)
-    mask = rectangle(slice(10, 30), slice(20, 50))
+    mask = rectangle(slice(10, 30), slice(20, 50), SIZE)
     is_drawn = (pixels[:, :width] != 40).any(axis=2)
     assert is_drawn[mask].all()
-    assert not is_drawn[~rectangle(slice(10, 31), slice(20, 51))].any()
+    assert not is_drawn[~rectangle(slice(10, 31), slice(20, 51), SIZE)].any()
     is_encoded = (pixels[:, -width:] != 128).any(axis=2)
     assert np.array_equal(is_encoded, mask)
 
@@ -480,7 +466,9 @@ def test_show_draws_regions_at_the_left_and_the_encoding_at_the_right(shown: Pat
 def test_show_draws_the_norm_asked_for(shown: Path, norm: MaskNorm) -> None:
     # Two regions of different shares: the ratio of their values tells the norm.
     path = save_masks(
-        shown / "masks/sub/a.json", rectangle(slice(40), slice(60)), rectangle(slice(4), slice(4))
+        shown / "masks/sub/a.json",
+        rectangle(slice(40), slice(60), SIZE),
+        rectangle(slice(4), slice(4), SIZE),
     )
     show(shown, "--mask-norm", norm, "--out", shown / "a-masks.png")
     encoding = read_encoding(path, shown / "masks", SIZE, norm).numpy()
@@ -501,7 +489,7 @@ def test_show_without_out_prints_blocks_without_escape_codes(shown: Path) -> Non
 
 def test_show_takes_the_folder_of_the_photo_when_none_is_named(shown: Path) -> None:
     save(shown / "photos/a.png", blocks(0))
-    save_masks(shown / "masks/a.json", rectangle(slice(3), slice(3)))
+    save_masks(shown / "masks/a.json", rectangle(slice(3), slice(3), SIZE))
     result = samsr(
         "show", shown / "photos/a.png", "--masks", shown / "masks", "--out", shown / "x.png"
     )

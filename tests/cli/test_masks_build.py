@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,9 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.build import Shard
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.work import MaskOptions, choose_devices
-from tests.cli.test_masks import blocks, content, mask_names, samsr, save, wait_for
+from tests.cli.test_masks import blocks, content, mask_names, samsr, save
+from tests.halting import Halt, go_on
+from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
 
 PHOTOS = 8
@@ -172,18 +175,19 @@ class Place:
 
     root: Path
 
-    def start(self, out: Path, *more: str) -> "subprocess.Popen[str]":
+    def start(self, out: Path, *more: str, halt: Halt | None = None) -> "subprocess.Popen[str]":
         """Start ``masks build`` as the leader of a group, as a terminal does."""
         named = ["masks", "build", "--data", str(self.root / "photos"), "--out", str(out)]
         light = ["--segmenter", "felzenszwalb", *more]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        root = str(self.root)
         # A shell's background job ignores Ctrl-C, and so would what it starts.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "sam_diffsr_cli", *named, *light],
                 text=True,
-                env=os.environ | {"PYTHONPATH": str(self.root)},
+                env=os.environ | {"PYTHONPATH": root} | (halt.environment(root) if halt else {}),
                 start_new_session=True,
                 **pipes,
             )
@@ -193,7 +197,7 @@ class Place:
     def finish(self, out: Path, *more: str) -> tuple[int, str, str]:
         """Run to the end; return the exit code and what was printed."""
         process = self.start(out, *more)
-        printed, told = process.communicate(timeout=tool.PATIENCE_S)
+        printed, told = process.communicate(timeout=PATIENCE_S)
         return process.returncode, printed, " ".join(told.split())
 
     def paint(self, name: str, colour: tuple[int, int, int]) -> Path:
@@ -243,6 +247,7 @@ def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
     return Survived(code, json.loads(printed), told, photo, content(place.root / "masks"))
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 def test_a_photo_that_kills_workers_is_told_as_failed(survived: Survived) -> None:
     assert survived.code == 6
@@ -253,6 +258,7 @@ def test_a_photo_that_kills_workers_is_told_as_failed(survived: Survived) -> Non
     assert f"1 of {PHOTOS + 1} photos failed" in survived.told
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 def test_all_but_a_photo_that_kills_workers_is_done_to_the_same_bytes(
     survived: Survived, whole: dict[str, bytes | None]
@@ -263,21 +269,23 @@ def test_all_but_a_photo_that_kills_workers_is_done_to_the_same_bytes(
     assert survived.left == whole
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 def test_a_worker_that_is_killed_is_replaced_and_its_photo_done(
     place: Place, whole: dict[str, bytes | None]
 ) -> None:
     masks = place.root / "masks"
-    process = place.start(masks, "--workers", "2")
-    wait_for(lambda: len(tool.outputs(masks)) > 2, process)
-    tool.workers_of(process)[0].kill()
-    _, told = process.communicate(timeout=tool.PATIENCE_S)
+    halt = Halt(place.root / "halt", masks, 3)
+    process = place.start(masks, "--workers", "2", halt=halt)
+    os.kill(halt.wait(process), signal.SIGKILL)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, told
     assert "died (killed by signal 9); another takes its place" in told
     assert f"{PHOTOS} photos done" in told
     assert content(masks) == whole
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 def test_a_full_disk_ends_workers_and_is_no_photos_failure(place: Place) -> None:
     place.paint("0a.png", FILLING)
@@ -291,6 +299,7 @@ def test_a_full_disk_ends_workers_and_is_no_photos_failure(place: Place) -> None
 # ----------------------------------------------------------------------------------- being stopped
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 @pytest.mark.parametrize(
     ("number", "send"),
@@ -304,11 +313,13 @@ def test_a_run_that_is_stopped_ends_its_workers_and_leaves_whole_files(
     whole: dict[str, bytes | None],
 ) -> None:
     masks = place.root / "masks"
-    process = place.start(masks, "--workers", "2")
-    wait_for(lambda: len(tool.outputs(masks)) > 2, process)
+    halt = Halt(place.root / "halt", masks, 3)
+    process = place.start(masks, "--workers", "2", halt=halt)
+    halted = halt.wait(process)
     workers = tool.workers_of(process)
     send(process.pid, number)
-    _, told = process.communicate(timeout=tool.PATIENCE_S)
+    go_on(halted)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, told
     assert len(workers) == 2
     assert psutil.wait_procs(workers, timeout=0)[1] == []
@@ -327,12 +338,15 @@ def count_workers(process: "subprocess.Popen[str]") -> int:
         return 0
 
 
+@pytest.mark.slow
 @NEEDS_SIGNALS
 def test_ctrl_c_while_workers_start_is_told_in_one_line(place: Place) -> None:
     process = place.start(place.root / "masks", "--workers", "2")
-    wait_for(lambda: count_workers(process) == 2, process)
+    while count_workers(process) < 2:
+        assert process.poll() is None
+        time.sleep(0.001)
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=tool.PATIENCE_S)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert told.splitlines() == [
         f"{PHOTOS} photos to segment, 0 are there already",
@@ -343,6 +357,7 @@ def test_ctrl_c_while_workers_start_is_told_in_one_line(place: Place) -> None:
 # ------------------------------------------------------------------------------------------ SAM
 
 
+@pytest.mark.slow
 def test_two_workers_with_sam_write_what_one_process_does(tmp_path: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)

@@ -24,6 +24,8 @@ from sam_diffsr_cli.pictures.xmp import record_of
 from tests.helpers import TINY, Ran, samsr_process
 from tests.hub_server import HubServer, Repository, serve_hub
 
+pytestmark = pytest.mark.slow
+
 CPU = ("--device", "cpu")
 AT_ONCE = 2
 Environment = Mapping[str, str]

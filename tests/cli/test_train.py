@@ -25,9 +25,12 @@ from sam_diffsr_cli.masks.store import write_records
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.training import engine, folder, start
 from sam_diffsr_cli.training.state import TrainState, save_state
+from tests.halting import Halt, go_on
 from tests.helpers import samsr
 from tests.workshop.tools import kill_train
 from tests.workshop.tools.kill_train import OFTEN, TINY, Deadly, draw_photos
+
+pytestmark = pytest.mark.slow
 
 VECTORS = Path(__file__).resolve().parents[1] / "conformance" / "vectors"
 OTHER = ModelConfig(
@@ -406,9 +409,11 @@ def long_whole(photos: Path) -> Path:
 def stopped(request: pytest.FixtureRequest, photos: Path, long_whole: Path) -> Stopped:
     out = photos.with_name(f"stopped-{request.param}")
     arguments = kill_train.train_arguments(photos, out, *LONG)
-    process = kill_train.start(arguments, out.with_suffix(".log"))
-    assert process.wait_for("encoder stage")
+    halt = Halt(out.with_suffix(".halt"), out, 1, pattern="encoder-*.safetensors")
+    process = kill_train.start(arguments, out.with_suffix(".log"), halt=halt)
+    halted = halt.wait(process)
     process.send(getattr(signal, request.param))
+    go_on(halted)
     code, states = process.end(), sorted(path.stem for path in (out / "states").iterdir())
     return Stopped(code, process.text(), out, long_whole, states)
 

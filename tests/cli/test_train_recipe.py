@@ -1,7 +1,5 @@
 """From the options of ``samsr train`` to its recipe, and what it tells without training."""
 
-import subprocess
-import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -13,27 +11,20 @@ from typer.testing import CliRunner
 
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.recipes.records import RECIPES, DataConfig
 from sam_diffsr_cli.recipes.text import from_toml, to_toml
 from sam_diffsr_cli.training.resolve import default_out, is_main_process, settle
+from tests import helpers
+from tests.helpers import loaded_by
 from tests.workshop.tools.kill_train import TINY, draw_photos
 
 CPU = torch.device("cpu")
 LITE, PAPER = RECIPES["lite"], RECIPES["paper"]
-SMALL = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        num_timesteps=10,
-        base="encoder",
-        residual_scale=4.0,
-        sigma_data=0.33,
-        sampling_steps=2,
-        sampling_spacing="quadratic",
-        sampling_sigma=0.01,
-    ),
+SMALL = replace(
+    helpers.TINY,
+    diffusion=replace(helpers.TINY.diffusion, sampling_spacing="quadratic", sampling_sigma=0.01),
 )
 FULL = ModelConfig(
     encoder=EncoderConfig(kind="rrdb", num_feat=4, num_block=2),
@@ -339,18 +330,6 @@ def test_the_first_process_talks(
 
 
 def test_printing_the_recipe_needs_no_torch() -> None:
-    code = (
-        "import sys\n"
-        "from sam_diffsr_cli.cli.app import app\n"
-        "try:\n"
-        "    app(['train', '--data', 'DIV2K', '--batch', '8', '--print-config'])\n"
-        "except SystemExit as end:\n"
-        "    assert end.code == 0\n"
-        "print('LOADED', *sorted(name for name in sys.modules if '.' not in name))\n"
-    )
-    result = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    text, _, loaded = result.stdout.partition("LOADED")
+    text, loaded = loaded_by("train", "--data", "DIV2K", "--batch", "8", "--print-config")
     assert value(text, "encoder.batch") == 8
-    assert not set(loaded.split()) & {"torch", "numpy", "PIL", "safetensors", "accelerate"}
+    assert not loaded & {"torch", "numpy", "PIL", "safetensors", "accelerate"}

@@ -23,6 +23,7 @@ from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep
 from sam_diffsr_cli.training.recorder import Habits
 from sam_diffsr_cli.training.run import Happening, Run, StageBegun
+from tests.helpers import Clock
 from tests.workshop.tools.kill_train import TINY, draw_photos
 
 LITE = RECIPES["lite"]
@@ -47,16 +48,6 @@ def step(number: int, *, wait_s: float = 0.0, was_skipped: bool = False) -> Trai
 
 def validation(number: int, *, is_best: bool = True) -> ValidationEntry:
     return ValidationEntry("encoder", number, 28.765, 0.1, 2.0, is_best, "")
-
-
-class Clock:
-    """A clock that is set by hand, in place of ``time``."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -20,7 +19,7 @@ from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.models.model import build_model
 from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.xmp import record_of
-from tests.helpers import TINY, samsr, write_weights
+from tests.helpers import TINY, draw_photos, samsr, write_weights
 
 
 @pytest.fixture
@@ -30,13 +29,7 @@ def weights(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for name in ("a.png", "b.jpg", "c.webp"):
-        pixels = rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / name)
-    return folder
+    return draw_photos(tmp_path / "photos", ("a.png", "b.jpg", "c.webp"))
 
 
 def test_a_folder_is_done_under_the_same_names(photos: Path, weights: Path, tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from sam_diffsr_cli.comparison.records import (
     PSNR_Y,
     Curve,
     CurvePoint,
-    Metric,
     MetricRow,
     Page,
     Picture,
 )
+from sam_diffsr_cli.measures import Metric
 
 METHODS = ("bicubic", "steps 0", "default")
 TRUTH = "truth"

@@ -168,7 +168,7 @@ def test_places_lie_inside_their_picture_and_the_first_where_it_differs(page: Pa
 
 
 def test_there_is_a_chart_for_each_metric_with_curves(page: Parsed) -> None:
-    assert len(page.all("svg", "class", "plot")) == 2
+    assert len(page.all("svg", "class", "chart")) == 2
 
 
 def test_without_numbers_and_curves_there_are_no_sections_for_them(tmp_path: Path) -> None:

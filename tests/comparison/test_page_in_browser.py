@@ -35,6 +35,8 @@ from tests.comparison.viewing import (
     wait_for,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -24,7 +24,7 @@ def of_class(svg: ET.Element, name: str) -> list[ET.Element]:
 
 
 def knots(svg: ET.Element) -> list[tuple[float, float]]:
-    starts = (re.match(r"M([\d.]+) ([\d.]+)", knot.get("d", "")) for knot in of_class(svg, "knot"))
+    starts = (re.match(r"M([\d.]+) ([\d.]+)", knot.get("d", "")) for knot in of_class(svg, "shape"))
     return [(float(m[1]), float(m[2])) for m in starts if m]
 
 
@@ -53,7 +53,7 @@ def test_an_error_bar_is_drawn_where_there_is_an_error() -> None:
 def test_several_curves_have_a_legend_and_differ_beyond_colour() -> None:
     svg = draw(Curve(PSNR_Y.name, POINTS[:2], "lite"), Curve(PSNR_Y.name, POINTS[2:], "full"))
     texts = [each.text for each in svg.iter(f"{SVG}text")]
-    shapes = {re.sub(r"^M[\d.]+ [\d.]+", "", knot.get("d", "")) for knot in of_class(svg, "knot")}
+    shapes = {re.sub(r"^M[\d.]+ [\d.]+", "", knot.get("d", "")) for knot in of_class(svg, "shape")}
     assert {"lite", "full"} <= set(texts)
     assert len(shapes) == 2
 

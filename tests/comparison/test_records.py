@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from sam_diffsr_cli.comparison.records import Curve, CurvePoint, Metric, MetricRow, best_of
+from sam_diffsr_cli.comparison.records import Curve, CurvePoint, MetricRow, best_of
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.measures import Metric
 from tests.comparison.samples import LPIPS, make_page
 
 HIGHER = Metric("PSNR-Y", "higher", "dB")

@@ -16,6 +16,8 @@ from tests.workshop.corpus.profiles import p3_profile
 from tests.workshop.corpus.running import look, problems, run_case
 from tests.workshop.corpus.situations import SITUATIONS, NotHereError, Situation
 
+pytestmark = pytest.mark.slow
+
 FAST: tuple[object, ...] = ("--steps", 0)
 BUNDLED = {"no-steps": FAST, "default": ()}
 """With the bundled model."""

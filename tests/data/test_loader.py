@@ -8,9 +8,10 @@ from itertools import islice
 import pytest
 
 from sam_diffsr_cli.data.loader import AHEAD, prefetch
+from tests.halting import shutdown_begun
+from tests.helpers import PATIENCE_S
 
 NAME = "samsr-loader"
-PATIENCE_S = 20.0
 by_workers = pytest.mark.parametrize("workers", [0, 1, 2, 5], ids="workers={}".format)
 
 
@@ -177,8 +178,8 @@ def test_closing_early_stops_the_threads_and_what_is_not_begun(workers: int) -> 
     assert len(maker.made) == made
 
 
-def test_closing_early_leaves_out_what_is_not_begun() -> None:
-    workers, gate = 3, threading.Event()
+def test_closing_early_leaves_out_what_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers, gate = 3, shutdown_begun(monkeypatch, NAME)
     made: list[int] = []
 
     def make(step: int) -> int:
@@ -189,10 +190,7 @@ def test_closing_early_leaves_out_what_is_not_begun() -> None:
     items = prefetch(make, range(1000), workers)
     next(items)
     # Its thread is free for one more; the other two are at the gate, and two items wait for them.
-    opener = threading.Timer(0.3, gate.set)
-    opener.start()
     close(items)
-    opener.join()
     assert sorted(made) == list(range(len(made)))
     assert len(made) <= workers + 1 < AHEAD * workers
 

@@ -8,7 +8,6 @@ import statistics
 import pytest
 
 from sam_diffsr_cli.evaluation.report import (
-    MEASURES,
     summarize,
     to_csv,
     to_document,
@@ -16,6 +15,7 @@ from sam_diffsr_cli.evaluation.report import (
     write_value,
 )
 from sam_diffsr_cli.evaluation.run import Measured
+from sam_diffsr_cli.measures import METRICS
 
 FACTS = {"protocol": "standard", "model": "m, sha256 ab"}
 
@@ -83,7 +83,7 @@ def test_csv_has_a_row_a_picture_below_its_facts() -> None:
     rows = list(csv.DictReader(lines[len(comments) :]))
     assert [row["picture"] for row in rows] == [one.picture for one in MANY]
     assert [float(row["psnr_y"]) for row in rows] == [one.values["psnr_y"] for one in MANY]
-    assert list(rows[0])[4:-1] == list(MEASURES)
+    assert list(rows[0])[4:-1] == list(METRICS)
 
 
 def test_markdown_has_a_table_a_set_and_the_facts() -> None:

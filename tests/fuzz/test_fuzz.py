@@ -44,7 +44,10 @@ TOLD = {
     8: "MemoryError",
 }
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures processes as on Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="measures processes as on Linux"),
+]
 
 
 def fuzz(*arguments: object) -> "subprocess.CompletedProcess[str]":

@@ -9,20 +9,10 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco
 
 from sam_diffsr_cli.masks.rle import decode_counts, decode_mask, encode_counts, encode_mask
+from tests.masks.samples import runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def runs_of(mask: np.ndarray) -> list[int]:
-    """Run lengths down the columns, background first."""
-    runs, value = [0], False
-    for pixel in mask.T.ravel().tolist():
-        if pixel != value:
-            runs.append(0)
-            value = pixel
-        runs[-1] += 1
-    return runs
 
 
 def coco_text(mask: np.ndarray) -> str:

@@ -18,17 +18,7 @@ from sam_diffsr_cli.masks.store import (
     read_records,
     write_records,
 )
-
-
-def runs_of(mask: np.ndarray) -> list[int]:
-    """Run lengths down the columns, background first."""
-    runs, value = [0], False
-    for pixel in mask.T.ravel().tolist():
-        if pixel != value:
-            runs.append(0)
-            value = pixel
-        runs[-1] += 1
-    return runs
+from tests.masks.samples import runs_of
 
 
 def record(mask: np.ndarray, *, is_text: bool) -> dict[str, Any]:

@@ -9,23 +9,10 @@ from PIL import Image
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.packing import pack_encoding
-from sam_diffsr_cli.masks.rle import encode_mask
-from sam_diffsr_cli.masks.store import write_records
 from sam_diffsr_cli.masks.survey import FileSurvey, summarise, survey_file, verify_photos
+from tests.masks.samples import rectangle, save_masks
 
 SIZE = (10, 20)
-
-
-def rectangle(rows: slice, columns: slice, size: tuple[int, int] = SIZE) -> np.ndarray:
-    mask = np.zeros(size, dtype=bool)
-    mask[rows, columns] = True
-    return mask
-
-
-def save_masks(path: Path, *masks: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_records(path, [{"segmentation": encode_mask(mask)} for mask in masks])
-    return path
 
 
 def save_photo(path: Path, size: tuple[int, int] = SIZE) -> Path:
@@ -44,8 +31,8 @@ def problems(folder: Path) -> dict[str, str]:
 
 def test_a_file_is_surveyed(tmp_path: Path) -> None:
     left, right = (
-        rectangle(slice(None), slice(0, 10)),
-        rectangle(slice(0, 5), slice(8, 18)),
+        rectangle(slice(None), slice(0, 10), SIZE),
+        rectangle(slice(0, 5), slice(8, 18), SIZE),
     )
     found = survey_file(save_masks(tmp_path / "a.json", left, right))
     assert found.shares == (0.5, 0.25)
@@ -81,7 +68,9 @@ def test_numbers_of_a_file_without_regions_are_zero() -> None:
 @pytest.mark.parametrize("other", [(20, 10), (1, 20), (10, 1)], ids=str)
 def test_masks_of_several_sizes_are_an_input_error(tmp_path: Path, other: tuple[int, int]) -> None:
     every = slice(None)
-    path = save_masks(tmp_path / "a.json", rectangle(every, every), rectangle(every, every, other))
+    path = save_masks(
+        tmp_path / "a.json", rectangle(every, every, SIZE), rectangle(every, every, other)
+    )
     with pytest.raises(InputError, match=r"a\.json: damaged \(masks of several sizes"):
         survey_file(path)
 
@@ -106,7 +95,7 @@ def test_damaged_runs_are_an_input_error(tmp_path: Path) -> None:
 def test_photos_with_masks_of_their_size_have_no_problem(tmp_path: Path) -> None:
     for name in ("b", "sub/a"):
         save_photo(tmp_path / f"photos/{name}.png")
-        save_masks(tmp_path / f"masks/{name}.json", rectangle(slice(3), slice(4)))
+        save_masks(tmp_path / f"masks/{name}.json", rectangle(slice(3), slice(4), SIZE))
     assert problems(tmp_path) == {"b.png": "", "sub/a.png": ""}
 
 
@@ -123,7 +112,7 @@ def test_a_photo_that_lies_on_its_side_is_measured_upright(tmp_path: Path) -> No
 def test_each_problem_is_told(tmp_path: Path) -> None:
     for name in ("missing", "size", "corrupt", "runs", "none", "good"):
         save_photo(tmp_path / f"photos/{name}.png")
-    region = rectangle(slice(3), slice(4))
+    region = rectangle(slice(3), slice(4), SIZE)
     save_masks(tmp_path / "masks/good.json", region)
     save_masks(tmp_path / "masks/size.json", region.T)
     save_masks(tmp_path / "masks/none.json")
@@ -143,7 +132,7 @@ def test_each_problem_is_told(tmp_path: Path) -> None:
 def test_a_photo_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.png").write_text("no picture")
-    save_masks(tmp_path / "masks/a.json", rectangle(slice(3), slice(4)))
+    save_masks(tmp_path / "masks/a.json", rectangle(slice(3), slice(4), SIZE))
     assert "a.png" in problems(tmp_path)["a.png"]
 
 

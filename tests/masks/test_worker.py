@@ -21,6 +21,7 @@ from sam_diffsr_cli.masks.worker import MaskConfig
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.workers.messages import Refused, Task
 from sam_diffsr_cli.workers.processes import LocalPool
+from tests.helpers import PATIENCE_S
 
 CPU = torch.device("cpu")
 LIGHT = Felzenszwalb(region_scale=50, sigma=0, least_area=20)
@@ -139,5 +140,5 @@ pool = LocalPool(config, ["cpu"])
 print(pool.wait())
 """
     command = [sys.executable, "-c", code]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S)  # noqa: S603
     assert result.stdout == "Idle(worker=0)\n"

@@ -138,6 +138,15 @@ def test_a_file_too_large_for_tiff_is_bigtiff(monkeypatch: pytest.MonkeyPatch) -
         assert page.tags[700].value == samples.xmp()
 
 
+def test_what_a_file_too_large_for_tiff_has_no_room_for_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture = samples.still(samples.levels(5, 6, 3), exif=samples.exif(1))
+    assert not [note for note in samples.written(picture, "TIFF")[1] if "4 GiB" in note]
+    monkeypatch.setattr(tiff, "CLASSIC_LIMIT", 10)
+    assert [note for note in samples.written(picture, "TIFF")[1] if "EXIF and GPS" in note]
+
+
 def test_damaged_exif_does_not_cost_the_picture() -> None:
     pixels = samples.levels(5, 6, 3)
     back = tifffile.imread(io.BytesIO(encoded(pixels, exif=b"II*\0\xff\xff\xff\xff")))

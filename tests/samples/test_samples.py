@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers import PATIENCE_S
+
 FOLDER = Path(__file__).parent
 SCRIPT = FOLDER.parent / "workshop" / "samples" / "draw_samples.py"
 PNGS = ("leaves.png", "page.png", "still_life.png")
@@ -19,7 +21,7 @@ MOST_LEVELS = 2
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
     subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, str(SCRIPT), str(folder)], check=True, timeout=120
+        [sys.executable, str(SCRIPT), str(folder)], check=True, timeout=PATIENCE_S
     )
     return folder
 

@@ -20,6 +20,7 @@ from sam_diffsr_cli.training.journal import JOURNAL_NAME, EventEntry, read_journ
 from sam_diffsr_cli.training.loop import train
 from sam_diffsr_cli.training.run import run_stages
 from sam_diffsr_cli.training.state import TrainState, load_state
+from tests.helpers import PATIENCE_S
 from tests.training import tiny
 from tests.training.two_processes import SETTLED, STOPPED_AFTER
 
@@ -102,7 +103,6 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, *launcher, "-m", "tests.training.two_processes", str(out)],
         env={
             **os.environ,
-            "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(ROOT),
             "ACCELERATE_MIXED_PRECISION": "fp16",
         },
@@ -111,7 +111,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
     ) as process:
         try:
-            _, told = process.communicate(timeout=200)
+            _, told = process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             # At which it ends its processes; killed, it would leave them.
             process.terminate()

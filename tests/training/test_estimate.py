@@ -165,6 +165,7 @@ MEDIUM = replace(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads /proc of Linux")
 @pytest.mark.parametrize(
     ("model", "config"),
@@ -431,6 +432,7 @@ def test_memory_is_measured_on_a_gpu(config: TrainConfig) -> None:
 # ----------------------------------------------------------- the tool that measures real training
 
 
+@pytest.mark.slow
 def test_the_tool_measures_both_stages_and_the_unused_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

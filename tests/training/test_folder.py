@@ -244,6 +244,7 @@ def test_a_folder_that_is_claimed_is_refused(folder: RunFolder) -> None:
         pytest.fail("both may write")
 
 
+@pytest.mark.slow
 @needs_locks
 def test_a_folder_that_another_process_claimed_is_refused_until_it_ends(folder: RunFolder) -> None:
     code = (

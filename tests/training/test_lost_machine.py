@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,10 @@ from typer.testing import CliRunner
 import sam_diffsr_cli
 from sam_diffsr_cli.checkpoints.store import read_tensors
 from sam_diffsr_cli.cli.app import app
+from tests.halting import Halt, go_on
+from tests.helpers import PATIENCE_S
 
 ROOT = Path(sam_diffsr_cli.__file__).parents[1]
-PATIENCE_S = 120.0
 OPTIONS = (
     *("--set", "model.encoder.num_feat=8", "--set", "model.encoder.num_block=2"),
     *("--set", "model.unet.widths=[8,8]", "--set", "model.diffusion.num_timesteps=10"),
@@ -29,7 +29,11 @@ OPTIONS = (
     *("--save-every", "2", "--save-minutes", "0", "--hold-out", "0"),
 )
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.cluster,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +60,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def launch(photos: Path, out: Path, machine: int, port: int) -> "subprocess.Popen[str]":
+def launch(photos: Path, out: Path, machine: int, port: int, halt: Halt) -> "subprocess.Popen[str]":
     """Start what one of two machines runs, as the README says."""
     return subprocess.Popen(  # noqa: S603 - our own
         [
@@ -66,7 +70,7 @@ def launch(photos: Path, out: Path, machine: int, port: int) -> "subprocess.Pope
             *("-m", "sam_diffsr_cli", "train", "--data", str(photos), "--out", str(out)),
             *OPTIONS,
         ],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        env=os.environ | halt.environment(str(ROOT)),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -80,26 +84,20 @@ def kill(process: "subprocess.Popen[str]") -> None:
         each.kill()
 
 
-def wait_for(name: str, folder: Path, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not list(folder.rglob(name)):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_what_is_left_of_a_run_that_lost_a_machine_is_finished(
     photos: Path, tmp_path: Path
 ) -> None:
     train(photos, tmp_path / "whole")
     out, port = tmp_path / "run", free_port()
-    machines = [launch(photos, out, machine, port) for machine in (0, 1)]
+    halt = Halt(tmp_path / "halt", out, 1, pattern="encoder-00000004.safetensors")
+    machines = [launch(photos, out, machine, port, halt) for machine in (0, 1)]
     try:
-        wait_for("encoder-00000004.safetensors", out, machines[0])
+        halted = halt.wait(machines[0])
         kill(machines[1])
+        go_on(halted)
         _, told = machines[0].communicate(timeout=PATIENCE_S)
         assert machines[0].returncode != 0, told
-        assert not (out / "model.safetensors").exists(), "the run was over before the kill"
+        assert not (out / "model.safetensors").exists()
     finally:
         for machine in machines:
             if machine.poll() is None:

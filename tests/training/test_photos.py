@@ -1,6 +1,7 @@
 """Photos are decoded once, with their masks; what cannot be used is left out with a reason."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 from torch import Tensor
 from typer.testing import CliRunner
 
@@ -39,6 +40,7 @@ from sam_diffsr_cli.training.photos import (
     prepare,
     split,
 )
+from tests.pictures import samples
 
 ROOT = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH = 20, 24
@@ -118,6 +120,20 @@ def only(prepared: list[Prepared]) -> TrainingPhoto:
 def encoding_of(photo: TrainingPhoto) -> Tensor:
     assert photo.regions is not None
     return photo.regions.values[photo.regions.labels.long()]
+
+
+def test_colours_of_a_photo_are_those_that_upscale_gives_the_network(place: Place) -> None:
+    icc, pixels = samples.p3_profile(), samples.smooth(HEIGHT, WIDTH) // 2 + 60
+    (place.photos / "a.png").write_bytes(samples.saved(pixels, "PNG", icc_profile=icc))
+    cached = only(place.prepare()).pixels.permute(1, 2, 0).numpy()
+    shown = ImageCms.profileToProfile(
+        Image.fromarray(pixels),
+        ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+        ImageCms.createProfile("sRGB"),
+        flags=ImageCms.Flags.NOOPTIMIZE,
+    )
+    assert shown is not None
+    assert np.abs(cached.astype(int) - np.asarray(shown)).max() <= 1
 
 
 # ------------------------------------------------------------------------------------ finding
@@ -223,6 +239,7 @@ def test_an_unreadable_file_is_left_out_with_the_reason(place: Place) -> None:
     assert good.reason == ""
 
 
+@pytest.mark.slow
 def test_one_damaged_picture_in_a_thousand_is_left_out_and_the_others_are_kept(
     place: Place,
 ) -> None:
@@ -486,6 +503,7 @@ def test_stopping_early_leaves_no_thread(place: Place) -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_killed_run_is_gone_on_with(place: Place) -> None:
     for number in range(60):

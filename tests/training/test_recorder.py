@@ -28,21 +28,12 @@ from sam_diffsr_cli.training.recorder import Habits, Recorder
 from sam_diffsr_cli.training.state import TrainState, load_state
 from sam_diffsr_cli.training.summary import SUMMARY_NAME
 from sam_diffsr_cli.training.validation import Validation
+from tests.helpers import Clock
 from tests.training import tiny
 from tests.training.tiny import CPU
 
 NEVER = Habits(save_every=0, save_minutes=0, validate_every=0, write_every=10**9)
 """At the end of a stage alone."""
-
-
-@dataclass
-class Clock:
-    """A clock that is moved by hand."""
-
-    now: float = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,6 +22,8 @@ from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.journal import JOURNAL_NAME, EventEntry, read_journal
 from sam_diffsr_cli.training.run import run_stages
 from sam_diffsr_cli.training.state import load_state
+from tests.halting import Halt, go_on
+from tests.helpers import PATIENCE_S
 from tests.training import tiny
 from tests.training.tiny import CPU, STEPS_ONLY, different, values
 
@@ -174,28 +175,16 @@ def arguments(data: Path, out: Path) -> list[str]:
     return [*tiny.command(data, out, STEPS), *saving]
 
 
-def start_training(args: Sequence[str]) -> subprocess.Popen[bytes]:
+def start_training(args: Sequence[str], halt: Halt) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "sam_diffsr_cli", *args],
-        env={
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(Path(sam_diffsr_cli.__file__).parents[1]),
-        },
+        env=os.environ | halt.environment(str(Path(sam_diffsr_cli.__file__).parents[1])),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
 
 
-def await_state(process: subprocess.Popen[bytes], folder: RunFolder, stage: Any) -> None:
-    """Let it run until it has written a state of this stage."""
-    deadline = time.monotonic() + 100
-    while not folder.states(stage):
-        assert process.poll() is None, "training ended before it was killed"
-        assert time.monotonic() < deadline, f"no state of the {stage} stage"
-        time.sleep(0.002)
-
-
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_killed_in_one_stage_and_stopped_in_the_other_a_run_ends_as_an_unbroken_one(
     data: Path, tmp_path: Path
@@ -205,10 +194,12 @@ def test_killed_in_one_stage_and_stopped_in_the_other_a_run_ends_as_an_unbroken_
     args, again = arguments(data, broken.path), ["train", "--resume", "--out", str(broken.path)]
     ends = {"encoder": (signal.SIGKILL, -signal.SIGKILL), "diffusion": (signal.SIGTERM, 130)}
     for stage, (number, expected) in ends.items():
-        process = start_training(args)
-        await_state(process, broken, stage)
+        halt = Halt(tmp_path / "halt", broken.path, 1, pattern=f"{stage}-*.safetensors")
+        process = start_training(args, halt)
+        halted = halt.wait(process)
         process.send_signal(number)
-        assert process.wait(timeout=60) == expected
+        go_on(halted)
+        assert process.wait(timeout=PATIENCE_S) == expected
         assert not broken.weights_path.exists()
         args = [*again, "--data", str(data), "--save-every", str(SAVE_EVERY)]
     assert CliRunner().invoke(app, args).exit_code == 0

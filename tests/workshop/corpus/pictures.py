@@ -383,9 +383,9 @@ def corrupt_png() -> Make:
     return make
 
 
-def float_tiff() -> Make:
+def complex_tiff() -> Make:
     def make(path: Path) -> Content:
-        tifffile.imwrite(path, np.zeros((HEIGHT, WIDTH, 3), np.float32), photometric="rgb")
+        tifffile.imwrite(path, np.zeros((HEIGHT, WIDTH), np.complex64), photometric="minisblack")
         return ()
 
     return make

@@ -10,7 +10,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import tifffile
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from sam_diffsr_cli.pictures.xmp import record_of
 from tests.helpers import Ran, samsr
@@ -90,8 +90,15 @@ def run_case(case: Case, folder: Path, weights: Path) -> tuple[Ran, p.Content]:
     return samsr("upscale", folder / "in" / case.file, f"{target}/", *fast), content
 
 
+def _know_deep_gray_with_alpha() -> None:
+    """Let Pillow open gray of 16 bits with a second channel, to see what stands beside it."""
+    for order in (b"II", b"MM"):
+        TiffImagePlugin.OPEN_INFO.setdefault((order, 1, (1,), 1, (16, 16), (2,)), ("LA", "LA"))
+
+
 def look(path: Path) -> Found:
     """Read a picture file."""
+    _know_deep_gray_with_alpha()
     with Image.open(path) as image:
         count = getattr(image, "n_frames", 1)
         frames, durations = [], []

@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import random
+import runpy
 import signal
 import sys
 import tempfile
@@ -26,6 +27,8 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli.checkpoints.store import read_tensors
+from tests.halting import HOOK, Halt
+from tests.helpers import PATIENCE_S
 
 TINY = (
     *("--set", "model.encoder.num_feat=8", "--set", "model.encoder.num_block=2"),
@@ -41,7 +44,6 @@ BEGUN = "run: "
 """What is told once a run has its folder."""
 
 POLL_S = 0.002
-PATIENCE_S = 120.0
 
 # Starts processes that have imported everything, so that the time is spent where kills are wanted.
 CONTEXT = multiprocessing.get_context("forkserver") if sys.platform != "win32" else None
@@ -75,6 +77,10 @@ class Process:
         """Return what it has told so far."""
         return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
+    def poll(self) -> int | None:
+        """Return the exit code, None before the end."""
+        return self.running.exitcode
+
     def wait_for(self, words: str) -> bool:
         """Wait until it tells these words; False when it ended without."""
         deadline = time.monotonic() + PATIENCE_S
@@ -101,12 +107,14 @@ class Process:
         return code
 
 
-def start(arguments: Sequence[str], log: Path, deadly: "Deadly | None" = None) -> Process:
-    """Start ``samsr`` as a process of its own."""
+def start(
+    arguments: Sequence[str], log: Path, deadly: "Deadly | None" = None, halt: Halt | None = None
+) -> Process:
+    """Start ``samsr`` as a process of its own, that dies or halts somewhere."""
     assert CONTEXT is not None, "needs POSIX"
     CONTEXT.set_forkserver_preload(PRELOADED)
     log.unlink(missing_ok=True)
-    running = CONTEXT.Process(target=_run, args=(list(arguments), log, deadly))
+    running = CONTEXT.Process(target=_run, args=(list(arguments), log, deadly, halt))
     running.start()
     return Process(running, log)
 
@@ -135,7 +143,7 @@ class Deadly:
         setattr(module, self.name, deadly)
 
 
-def _run(arguments: list[str], log: Path, deadly: Deadly | None) -> None:
+def _run(arguments: list[str], log: Path, deadly: Deadly | None, halt: Halt | None) -> None:
     """Be ``samsr``, in a process of its own."""
     from sam_diffsr_cli.cli.app import app
 
@@ -148,6 +156,9 @@ def _run(arguments: list[str], log: Path, deadly: Deadly | None) -> None:
     torch.set_num_threads(1)
     if deadly is not None:
         deadly.arm()
+    if halt is not None:
+        os.environ |= halt.environment()
+        runpy.run_path(str(HOOK / "sitecustomize.py"))
     app(arguments)
 
 
