@@ -178,6 +178,10 @@ class LevelEstimator(nn.Module):
         missing = [max(0, LEAST_SIDE - int(length)) for length in lr.shape[-2:]]
         with torch.autocast(lr.device.type, enabled=False):
             padded = resize.mirror_pad(lr.float(), (0, missing[0]), (0, missing[1]))
-            x = relu(self.linear1(dirt_features(padded)))
-            out: Tensor = self.linear3(relu(self.linear2(x)))
+            return self.answer(dirt_features(padded))
+
+    def answer(self, features: Tensor) -> Tensor:
+        """Map ``dirt_features`` ``(B, NUM_FEATURES)`` to levels ``(B, num_levels)``."""
+        x = relu(self.linear2(relu(self.linear1(features))))
+        out: Tensor = self.linear3(x)
         return out

@@ -1,0 +1,99 @@
+"""Train the estimator of levels of a model by itself, and write the model with it.
+
+    python -m tests.workshop.tools.train_estimator MODEL PHOTOS OUT [--crops 10000]
+
+``samsr train`` trains it beside the encoder, a few crops a step. It is so small that many more can
+be looked at by itself: crops are degraded once, described once, and its layers see them often.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sam_diffsr_cli.checkpoints.store import load_weights, read_metadata, save_weights
+from sam_diffsr_cli.data.crops import orient
+from sam_diffsr_cli.degradation.photo import clean_twin, degrade_photo
+from sam_diffsr_cli.models.dirt_features import dirt_features
+from sam_diffsr_cli.models.encoders import LevelEstimator
+from sam_diffsr_cli.pictures.finding import find_pictures
+from sam_diffsr_cli.pictures.reading import read_levels
+
+SCALE, SIDE, MARGIN = 4, 72, 8
+VIEWS = (72, 64, 48, 40)
+"""Sides of what is described of each crop, in low-resolution pixels."""
+CLEAN_SHARE, HELD_OUT, BATCH, RATE = 0.3, 0.1, 256, 2e-3
+
+
+def draw(photos: Sequence[Path], count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Degrade crops of the photos; return them, ``(N, 3, SIDE, SIDE)`` uint8, and their levels."""
+    side = SCALE * (SIDE + 2 * MARGIN)
+    crops, levels = [], []
+    while len(crops) < count:
+        pixels = torch.from_numpy(read_levels(photos[rng.integers(len(photos))]))
+        pixels = pixels.permute(2, 0, 1)
+        if min(pixels.shape[1:]) < side:
+            continue
+        for _ in range(8):
+            top, left = (int(rng.integers(length - side + 1)) for length in pixels.shape[1:])
+            crop = pixels[:, top : top + side, left : left + side]
+            crop = orient(crop, int(rng.integers(8))).contiguous()
+            is_clean = rng.random() < CLEAN_SHARE
+            found = clean_twin(crop, SCALE) if is_clean else degrade_photo(crop, SCALE, rng)
+            core = found.lr[:, MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
+            crops.append(core.to(torch.uint8))
+            levels.append(found.levels)
+    return torch.stack(crops[:count]), torch.tensor(levels[:count])
+
+
+def describe(crops: Tensor, side: int) -> Tensor:
+    """Return the numbers of the crops' corners of this side."""
+    parts = crops[:, :, :side, :side].split(250)
+    return torch.cat([dirt_features(part.float() / 127.5 - 1) for part in parts])
+
+
+def fit(estimator: LevelEstimator, numbers: Tensor, levels: Tensor, steps: int) -> None:
+    """Train its layers by the mean squared error, with a rate that falls as a cosine."""
+    optimizer = torch.optim.AdamW(estimator.parameters(), lr=RATE, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        rows = torch.randint(len(numbers), (BATCH,), generator=generator)
+        loss = (estimator.answer(numbers[rows]) - levels[rows]).square().mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
+        optimizer.step()
+        schedule.step()
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--crops", type=int, default=10_000)
+    parser.add_argument("--steps", type=int, default=6_000)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    loaded = load_weights(given.model)
+    estimator = loaded.model.rrdb.estimator
+    if not isinstance(estimator, LevelEstimator):
+        parser.error(f"{given.model}: its encoder is told no levels")
+    photos = list(find_pictures(given.photos, recursive=True))
+    crops, levels = draw(photos, given.crops, np.random.default_rng(given.seed))
+    held = int(HELD_OUT * len(crops))
+    numbers = torch.cat([describe(crops[held:], side) for side in VIEWS])
+    fit(estimator, numbers, levels[held:].repeat(len(VIEWS), 1), given.steps)
+    with torch.no_grad():
+        error = (estimator.answer(describe(crops[:held], SIDE)) - levels[:held]).abs().mean(dim=0)
+    print("mean error of compression, noise, blur:", *(f"{value:.3f}" for value in error.tolist()))
+    recipe = read_metadata(given.model).get("samsr.recipe", "")
+    save_weights(given.out, loaded.model, loaded.source, torch.float16, recipe)
+
+
+if __name__ == "__main__":
+    main()
