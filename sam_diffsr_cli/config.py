@@ -183,8 +183,10 @@ class DiffusionConfig:
 class ModelConfig:
     """Everything needed to build the networks and to run them; stored inside the weights.
 
-    ``lr_divisor`` is what the uint8 photo is divided by before it is resized to ``lr_up``: 255,
-    or 256 for the authors' checkpoints, whose network has learnt a skip image 0.39 % darker.
+    With ``clean_expert`` there is a second pair of networks, for photos that are taken for clean;
+    its encoder is told no levels. ``lr_divisor`` is what the uint8 photo is divided by before it is
+    resized to ``lr_up``: 255, or 256 for the authors' checkpoints, whose network has learnt a skip
+    image 0.39 % darker.
     """
 
     scale: int = 4
@@ -192,11 +194,16 @@ class ModelConfig:
     unet: UNetConfig
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     lr_divisor: Literal[255, 256] = 255
+    clean_expert: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.scale in (2, 3, 4, 8), "scale", self.scale, "2, 3, 4 or 8")
         if self.encoder.kind == "rrdb":
             require(self.scale in (4, 8), "scale", self.scale, "4 or 8 with the rrdb encoder")
+        good = not self.clean_expert or self.encoder.num_levels > 0
+        require(
+            good, "clean_expert", self.clean_expert, "false for an encoder that is told nothing"
+        )
         if self.unet.kind == "full":
             require(self.scale % 2 == 0, "scale", self.scale, "2, 4 or 8 with the full U-Net")
 

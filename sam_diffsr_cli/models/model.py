@@ -25,12 +25,14 @@ class Condition(NamedTuple):
     """What the chain knows of the photo.
 
     ``features`` ``(B, C, h, w)``; ``base`` ``(B, 3, H, W)`` in [-1, 1], what the residual is taken
-    against; ``sr`` ``(B, 3, H, W)`` in [-1, 1], the encoder's own answer.
+    against; ``sr`` ``(B, 3, H, W)`` in [-1, 1], the encoder's own answer. ``is_clean`` says that
+    the experts for clean photos made it and go on with it.
     """
 
     features: Tensor
     base: Tensor
     sr: Tensor
+    is_clean: bool = False
 
 
 class SuperResolver(nn.Module):
@@ -41,12 +43,13 @@ class SuperResolver(nn.Module):
         super().__init__()
         self.config = config
         self.rrdb = build_encoder(config)
-        network = FullUNet if config.unet.kind == "full" else FoldedUNet
-        self.denoise_fn = network(
-            widths=config.unet.widths,
-            condition_features=config.encoder.num_condition_features,
-            scale=config.scale,
-        )
+        self.denoise_fn = _build_denoiser(config)
+        if config.clean_expert:
+            untold = dataclasses.replace(config.encoder, num_levels=0)
+            self.clean_rrdb = build_encoder(
+                dataclasses.replace(config, encoder=untold, clean_expert=False)
+            )
+            self.clean_denoise_fn = _build_denoiser(config)
 
     def upsampled(self, lr: Tensor) -> Tensor:
         """Return ``lr_up``: ``lr`` resized by MATLAB bicubic, with the model's divisor.
@@ -60,18 +63,32 @@ class SuperResolver(nn.Module):
         unit = (lr + 1) / 2 * (255 / self.config.lr_divisor)
         return resize.upscale(unit, self.config.scale) * 2 - 1
 
-    def encode(self, lr: Tensor, levels: Tensor | None = None, stride: int = 1) -> EncoderOutput:
+    def encode(
+        self,
+        lr: Tensor,
+        levels: Tensor | None = None,
+        stride: int = 1,
+        *,
+        expert: bool = True,
+    ) -> EncoderOutput:
         """Run the encoder on ``lr``, ``(B, 3, h, w)`` in [-1, 1].
 
         ``levels`` ``(B, 3)`` is ignored by an encoder that is told none; without it, one that is
-        takes the photos for clean. Of the features, every ``stride``-th is kept.
+        takes the photos for clean. Of the features, every ``stride``-th is kept. Photos that are
+        all clean go to the expert for them, if there is one and ``expert`` allows it.
         """
         output: EncoderOutput
-        if self.config.encoder.num_levels:
+        if expert and self._is_for_expert(levels):
+            output = self.clean_rrdb(lr, stride=stride)
+        elif self.config.encoder.num_levels:
             output = self.rrdb(lr, levels, stride=stride)
         else:
             output = self.rrdb(lr, stride=stride)
         return output
+
+    def _is_for_expert(self, levels: Tensor | None) -> bool:
+        """Whether photos of these levels are for the experts for clean ones."""
+        return self.config.clean_expert and (levels is None or not bool(levels.any()))
 
     def estimate_levels(self, lr: Tensor) -> Tensor:
         """Estimate how dirty ``lr``, ``(B, 3, h, w)`` in [-1, 1], is: ``(B, 3)``, about [0, 1].
@@ -81,15 +98,18 @@ class SuperResolver(nn.Module):
         levels: Tensor = self.rrdb.estimator(lr)  # type: ignore[operator]  # a module
         return levels
 
-    def condition(self, lr: Tensor, levels: Tensor | None = None) -> Condition:
+    def condition(
+        self, lr: Tensor, levels: Tensor | None = None, *, expert: bool = True
+    ) -> Condition:
         """Encode ``lr``, ``(B, 3, h, w)`` in [-1, 1], told ``levels`` as in ``encode``.
 
         ``h`` and ``w`` must be multiples of ``config.size_multiple``.
         """
-        output = self.encode(lr, levels, FEATURE_STRIDE)
+        output = self.encode(lr, levels, FEATURE_STRIDE, expert=expert)
         sr = output.sr.float().clamp(-1, 1)
         base = sr if self.config.diffusion.base == "encoder" else self.upsampled(lr)
-        return Condition(torch.cat(output.features, dim=1), base, sr)
+        features = torch.cat(output.features, dim=1)
+        return Condition(features, base, sr, expert and self._is_for_expert(levels))
 
     def predict_eps(
         self, x_t: Tensor, t: Tensor, condition: Condition, schedule: Schedule
@@ -107,14 +127,15 @@ class SuperResolver(nn.Module):
         """
         steps = schedule.timesteps[t].to(x_t.device)
         sigma_data = self.config.diffusion.sigma_data
+        network = self.clean_denoise_fn if condition.is_clean else self.denoise_fn
         eps: Tensor
         if sigma_data is None:
-            eps = self.denoise_fn(x_t, steps, condition.features, condition.base)
+            eps = network(x_t, steps, condition.features, condition.base)
             return eps.float()
         skip, out, scale_in = (
             extract(factor, t, x_t) for factor in precondition(schedule.alphas_cumprod, sigma_data)
         )
-        inner = self.denoise_fn(scale_in * x_t, steps, condition.features, condition.base)
+        inner = network(scale_in * x_t, steps, condition.features, condition.base)
         eps = skip * x_t + out * inner.float()
         return eps
 
@@ -130,6 +151,15 @@ def build_encoder(config: ModelConfig) -> nn.Module:
         num_block=num_block,
         scale=config.scale,
         num_levels=encoder.num_levels,
+    )
+
+
+def _build_denoiser(config: ModelConfig) -> nn.Module:
+    network = FullUNet if config.unet.kind == "full" else FoldedUNet
+    return network(
+        widths=config.unet.widths,
+        condition_features=config.encoder.num_condition_features,
+        scale=config.scale,
     )
 
 

@@ -101,13 +101,14 @@ class Objective(nn.Module):
         model, kind, hr = self.model, self.config.loss, batch.hr
         with number_format(self.precision, hr.device):
             if self.config.stage == "encoder":
-                loss = distance(model.encode(batch.lr, batch.told).sr.float() - hr, kind)
+                encoded = model.encode(batch.lr, batch.told, expert=False)
+                loss = distance(encoded.sr.float() - hr, kind)
                 if model.config.encoder.num_levels:
                     error = model.estimate_levels(batch.lr).float() - batch.levels
                     loss = loss + ESTIMATOR_WEIGHT * error.square().mean()
                 return loss
             with torch.no_grad():
-                condition = model.condition(batch.lr, batch.told)
+                condition = model.condition(batch.lr, batch.told, expert=False)
             scale = model.config.diffusion.residual_scale
             x_start = image_to_residual(hr, condition.base, scale)
             t = torch.tensor(steps, dtype=torch.int64)
