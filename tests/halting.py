@@ -28,12 +28,6 @@ class Process(Protocol):
         """Return the exit code, None before the end."""
 
 
-def environment_for(folder: Path, path: str = "") -> dict[str, str]:
-    """Return what a process needs to be halted whenever that is ordered in ``folder``."""
-    search = os.pathsep.join(filter(None, (str(HOOK), path)))
-    return {"SAMSR_TEST_HALT": str(folder), "PYTHONPATH": search}
-
-
 class Halt:
     """One halt of whatever process comes first to its place.
 
@@ -61,7 +55,8 @@ class Halt:
 
     def environment(self, path: str = "") -> dict[str, str]:
         """Return what a process needs to be halted; ``path`` is its own PYTHONPATH."""
-        return environment_for(self.folder, path)
+        search = os.pathsep.join(filter(None, (str(HOOK), path)))
+        return {"SAMSR_TEST_HALT": str(self.folder), "PYTHONPATH": search}
 
     def wait(self, process: Process) -> int:
         """Wait until a process has halted; return its id. It stays so until it is let go on."""

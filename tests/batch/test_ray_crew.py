@@ -1,8 +1,6 @@
 """Workers as actors of a real Ray cluster on this machine, with a small model."""
 
-import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +12,6 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.halting import environment_for
 from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
 
@@ -29,7 +26,7 @@ PICTURES = 16
 
 
 @pytest.fixture(scope="module")
-def address(place: Any) -> Iterator[str]:
+def address() -> Iterator[str]:
     """Start a cluster of one machine, and return its address."""
     ray = Path(sys.executable).with_name("ray")
     options = ["--port=0", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
@@ -41,8 +38,6 @@ def address(place: Any) -> Iterator[str]:
     ):
         # For all that is started from here on.
         patch.setenv("RAY_AUTH_MODE", "disabled")
-        for name, value in environment_for(place.halts).items():
-            patch.setenv(name, value)
         process = subprocess.Popen(  # noqa: S603 - an installed tool
             [ray, "start", "--head", "--block", f"--temp-dir={folder}", *options],
             stdout=subprocess.PIPE,
@@ -100,9 +95,11 @@ def test_two_actors_write_what_one_process_does(
 def test_what_a_killed_actor_had_is_done_by_another(
     with_ray: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
-    halt = tool.halt_at(with_ray, tmp_path / "out", 1)
     process = with_ray.start(tmp_path / "out")
-    os.kill(halt.wait(process), signal.SIGKILL)
+    tool.wait_for(tmp_path / "out", 1, process)
+    found = actors()
+    assert found
+    found[0].kill()
     _, stderr = process.communicate()
     assert process.returncode == 0, stderr
     assert re.search(r"worker \d died \(.*\); another takes its place", stderr)
@@ -112,7 +109,11 @@ def test_what_a_killed_actor_had_is_done_by_another(
 def test_a_killed_driver_is_finished_to_the_same_bytes(
     with_ray: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
-    assert tool.kill_at(with_ray, tmp_path / "out", 2)
+    process = with_ray.start(tmp_path / "out")
+    tool.wait_for(tmp_path / "out", 2, process)
+    process.kill()
+    process.communicate()
+    assert process.returncode < 0, "the run was over before the kill"
     assert not psutil.wait_procs(actors(), timeout=PATIENCE_S)[1]
     assert tool.finish(with_ray, tmp_path / "out", "--on-exists", "skip") == 0
     assert tool.content(tmp_path / "out") == whole

@@ -125,6 +125,7 @@ def kill_at(
     """
     halt = halt_at(place, out, count, event)
     process = place.start(out, halt=halt)
+    halted = process.pid
     try:
         halted = halt.wait(process)
         if delay_s:
