@@ -24,13 +24,17 @@ def describe(config: ModelConfig) -> list[str]:
     unet = {"full": "at the resolution of the result", "folded": "at that of the input"}
     widths = ", ".join(map(str, config.unet.widths))
     base = {"bicubic": "bicubic", "encoder": "the encoder's image"}[diffusion.base]
+    start = f" from row {diffusion.sampling_start}" if diffusion.sampling_start else ""
     steps = (
-        f"{diffusion.sampling_steps} {diffusion.sampling_sampler} steps by default"
+        f"{diffusion.sampling_steps} {diffusion.sampling_sampler} steps{start} by default"
         if diffusion.sampling_steps
         else "none by default: the encoder's own answer"
     )
+    expert = "; photos taken for clean have networks of their own" if config.clean_expert else ""
+    told = "compression, noise and blur" if config.encoder.num_levels else "nothing"
     return [
         f"scale: {config.scale}",
+        f"levels: told {told}{expert}",
         f"encoder: {encoder}, {config.encoder.num_block} blocks of {config.encoder.num_feat}",
         f"noise predictor: U-Net {unet[config.unet.kind]}, widths {widths}",
         f"residual: against {base}, times {diffusion.residual_scale:g}",

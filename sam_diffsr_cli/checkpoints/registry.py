@@ -42,11 +42,11 @@ BUNDLED = (
         name="samsr-lite-x4",
         preset="lite",
         scale=4,
-        bytes=10_494_544,
-        sha256="1b5d4e0cba68e9f4e3d4383e45d8649b5dc091de985554354306f8349a07c3dd",
+        bytes=21_025_550,
+        sha256="01180a1ad126e91dde333e5916b470a70ae3b5938c169bde28525fdbf8d35681",
         licence="Apache-2.0",
         source=(
-            "trained by samsr on 333 freely licensed photographs and 12 drawn pages; "
+            "trained by samsr on 333 freely licensed photographs and drawn pages; "
             "see weights/README.md"
         ),
         measured=(
