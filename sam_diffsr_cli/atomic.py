@@ -45,8 +45,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 # An open file cannot be renamed there. Elsewhere it stays locked until it is.
                 os.close(handle)
                 handle = -1
-            with os_errors(path, "cannot be written"):
-                temporary.replace(path)
+            _replace(temporary, path)
     finally:
         if handle >= 0:
             os.close(handle)
@@ -62,6 +61,11 @@ def make_folder(folder: Path) -> None:
     """
     with os_errors(folder, "cannot be a folder"):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    with os_errors(path, "cannot be written"):
+        temporary.replace(path)
 
 
 def remove_leftovers(folder: Path) -> int:

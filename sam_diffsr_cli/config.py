@@ -260,11 +260,8 @@ LITE = ModelConfig(
         sampling_spacing="quadratic",
         sampling_sigma=0.04,
         sampling_sampler="dpmpp_2m",
-        sampling_start=50,
-        highest_start=80,
         best_steps=10,
         best_sampler="dpmpp_2m",
-        best_start=80,
     ),
 )
 """The default: folded U-Net, residual against the encoder, preconditioned, few steps."""

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
+from sam_diffsr_cli.device import resolve_precision
 from sam_diffsr_cli.models.model import build_model
 from tests.helpers import TINY
 
@@ -66,7 +67,8 @@ def test_json_is_the_only_thing_on_stdout(evaluate: Command) -> None:
     assert "standard_errors" in document["means"][1]
     assert set(document["means"][1]["standard_errors"]) >= {"psnr_y", "lr_psnr"}
     assert document["facts"]["model"].startswith("tiny, sha256 ")
-    assert document["facts"]["device"] == "cpu, fp32"
+    precision = resolve_precision("auto", torch.device("cpu"))
+    assert document["facts"]["device"] == f"cpu, {precision}"
 
 
 def test_csv_markdown_and_page_are_written(evaluate: Command) -> None:

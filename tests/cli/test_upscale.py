@@ -278,6 +278,8 @@ def test_the_output_says_how_it_can_be_made_again(
         "steps": 1,
         "sampler": "ancestral",
         "seed": 7,
+        "clean": "auto",
+        "detail": 100,
         "precision": "fp32",
         "device": "cpu",
     }
@@ -386,7 +388,7 @@ def test_no_space_on_standard_output_is_exit_code_5(photos: Path, weights: Path)
             [*command, "--weights", str(weights)], stdout=full, stderr=subprocess.PIPE, check=False
         )
     assert done.returncode == 5
-    assert b"standard output: cannot be written" in done.stderr
+    assert b"standard output: no space left" in done.stderr
 
 
 def test_outputs_beside_their_inputs_are_not_taken_for_input(photos: Path, weights: Path) -> None:

@@ -267,7 +267,7 @@ def test_inner_network_sees_scaled_input_and_its_answer_is_scaled() -> None:
     level = float(make_schedule(SMALL_FOLDED.diffusion).alphas_cumprod[70])
     variance = level * 0.33**2 + 1 - level
     with torch.inference_mode():
-        features, base, _ = model.condition(lr)
+        features, base, *_ = model.condition(lr)
         inner = model.denoise_fn(x_t / variance**0.5, t, features, base)
     expected = ((1 - level) ** 0.5 * x_t) / variance + (level / variance) ** 0.5 * 0.33 * inner
     torch.testing.assert_close(predict(model, lr, x_t, t), expected, rtol=0, atol=ATOL)

@@ -210,7 +210,7 @@ def test_a_loop_that_is_left_and_entered_again_goes_on_where_it_was(steps_of: Tr
 def test_memory_that_runs_out_is_told_with_the_way_out(
     steps_of: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> Tensor:
+    def fail(*_: object, **__: object) -> Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     state = start(ENCODER)

@@ -142,7 +142,14 @@ def test_the_result_is_what_upscale_makes_of_the_photo(
     save_weights(tmp_path / "w.safetensors", model, "a test", torch.float32)
     Image.fromarray(pair(photo, 4)[1]).save(tmp_path / "in.png")
     files = [str(tmp_path / "in.png"), str(tmp_path / "out.png")]
-    weights = ["--weights", str(tmp_path / "w.safetensors"), "--device", "cpu"]
+    weights = [
+        "--weights",
+        str(tmp_path / "w.safetensors"),
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+    ]
     result = CliRunner().invoke(app, ["upscale", *files, *weights, *options])
     assert result.exit_code == 0, result.stderr
     with Image.open(tmp_path / "out.png") as image:

@@ -131,9 +131,9 @@ def test_the_second_pass_takes_what_the_first_made_for_clean(
     seen = []
     plain = told.model.encode
 
-    def encode(lr: torch.Tensor, levels: torch.Tensor, stride: int = 1) -> object:
+    def encode(lr: torch.Tensor, levels: torch.Tensor, *rest: int, expert: bool) -> object:
         seen.append(tuple(round(level, 3) for level in levels[0].tolist()))
-        return plain(lr, levels, stride)
+        return plain(lr, levels, *rest, expert=expert)
 
     monkeypatch.setattr(told.model, "encode", encode)
     sampling = SamplingConfig(steps=0, tile=0, clean=50)
