@@ -2,12 +2,20 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
 from sam_diffsr_cli.pictures.ledger import Part, credentials
-from sam_diffsr_cli.pictures.records import Metadata
+from sam_diffsr_cli.pictures.records import Frame, Metadata
 
-__all__ = ["list_gif_parts", "read_comment", "read_loop", "read_packet", "with_disposals"]
+__all__ = [
+    "list_gif_parts",
+    "read_comment",
+    "read_loop",
+    "read_packet",
+    "with_disposals",
+    "within_screen",
+]
 
 IMAGE, EXTENSION, END = 0x2C, 0x21, 0x3B
 PLAIN_TEXT, CONTROL, COMMENT, APPLICATION = 0x01, 0xF9, 0xFE, 0xFF
@@ -125,6 +133,20 @@ def with_disposals(file: BinaryIO) -> BinaryIO:
         data[block.place + flags_at] |= STAYS
     file.seek(0)
     return io.BytesIO(data)
+
+
+def within_screen(frames: list[Frame], screen: tuple[int, int]) -> tuple[list[Frame], list[str]]:
+    """Leave of frames what viewers show: what lies on a screen of this height and width.
+
+    Pillow 13 lets the screen grow with a later frame that does not fit it, from that frame on.
+    """
+    if all(frame.pixels.shape[:2] == screen for frame in frames):
+        return frames, []
+    height, width = screen
+    shown = [replace(frame, pixels=frame.pixels[:height, :width]) for frame in frames]
+    return shown, [
+        f"what frames hold beyond {width}x{height} pixels is never seen: it was left out"
+    ]
 
 
 def read_comment(file: BinaryIO) -> bytes | None:

@@ -27,7 +27,7 @@ from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.channels import gray_again, same_channels
 from sam_diffsr_cli.pictures.colour import srgb_levels
 from sam_diffsr_cli.pictures.embedded import forget_texts, read_metadata
-from sam_diffsr_cli.pictures.gif import read_loop, with_disposals
+from sam_diffsr_cli.pictures.gif import read_loop, with_disposals, within_screen
 from sam_diffsr_cli.pictures.jpeg_quality import jpeg_quality
 from sam_diffsr_cli.pictures.jxl import JXL_NAME, jpeg_inside
 from sam_diffsr_cli.pictures.listers import list_parts
@@ -212,6 +212,7 @@ def _read_frames(
     frames: list[Frame] = []
     notes: list[str] = []
     profile = None
+    screen = image.height, image.width
     for index in range(count):
         if count > 1:
             image.seek(index)
@@ -226,7 +227,11 @@ def _read_frames(
             notes += [note] if note else []
         duration = image.info.get("duration")
         frames.append(Frame(pixels, float(duration) if isinstance(duration, (int, float)) else 0.0))
-    frames = same_channels(gray_again(frames) if image.format == "GIF" else frames)
+    if image.format == "GIF":
+        frames, further = within_screen(frames, screen)
+        frames = gray_again(frames)
+        notes += further
+    frames = same_channels(frames)
     return frames, tuple(dict.fromkeys(notes)), profile
 
 

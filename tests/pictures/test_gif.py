@@ -66,3 +66,15 @@ def test_frames_are_composed_as_the_standard_says(first: int, second: int) -> No
         alpha = pixels[..., 3] if pixels.shape[2] == 4 else np.full(is_seen.shape, 255)
         assert np.array_equal(alpha > 0, is_seen)
         assert np.array_equal(pixels[is_seen][:, :3], colours[expected[is_seen]])
+
+
+@pytest.mark.parametrize("disposal", range(4))
+def test_what_no_viewer_shows_of_a_frame_is_left_out(disposal: int) -> None:
+    first, large = np.zeros((SIZE, SIZE), int), np.ones((SIZE, SIZE + 3), int)
+    picture = read(drawn([(first, 0, 0, 1), (large, 2, 3, disposal), (first[:2, :2], 0, 0, 1)]))
+    assert {frame.pixels.shape[:2] for frame in picture.frames} == {(SIZE, SIZE)}
+    red, green = PALETTE[:3], PALETTE[3:6]
+    assert (picture.frames[1].pixels[3:, 2:, :3] == tuple(green)).all()
+    assert (picture.frames[1].pixels[:3, :, :3] == tuple(red)).all()
+    (note,) = picture.notes
+    assert "beyond 8x8 pixels" in note

@@ -206,6 +206,9 @@ def problems(case: Case, folder: Path, weights: Path, content: p.Content) -> lis
     if not case.kept:
         checks["traces"] = (traces(path.read_bytes()), [])
     wrong = [f"{name} is {a}, not {b}" for name, (a, b) in checks.items() if a != b]
+    if found.icc is None and profile is not None:
+        # Nothing tells the colours of the source any more: they must have become sRGB.
+        content = tuple(in_srgb(frame, profile) for frame in content)
     return wrong + _distances(found.pixels, content, case.near)
 
 
@@ -218,6 +221,20 @@ def source_profile(path: Path) -> bytes | None:
     with Image.open(path) as image:
         profile = image.info.get("icc_profile")
     return None if profile is None else bytes(profile)
+
+
+def in_srgb(unit: p.Shown, profile: bytes) -> p.Shown:
+    """Convert colours by another way than the package's; what is not of RGB is left."""
+    if unit.shape[2] < 3 or profile[16:20] != b"RGB ":
+        return unit
+    there = ImageCms.profileToProfile(
+        Image.fromarray((unit[..., :3] * 255).round().astype(np.uint8)),
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+    )
+    assert there is not None
+    return np.concatenate([p.shown(np.asarray(there)), unit[..., 3:]], axis=2)
 
 
 def _distances(pixels: p.Content, content: p.Content, near: float) -> list[str]:
