@@ -71,7 +71,7 @@ class EncoderConfig:
         least = FEATURE_STRIDE - 1
         good = least <= self.num_block <= MOST_BLOCKS
         require(good, "num_block", self.num_block, f"{least}..{MOST_BLOCKS}")
-        good = self.num_levels == 0 or (self.num_levels == NUM_LEVELS and self.kind == "residual")
+        good = self.num_levels == 0 or self.kind == "residual"
         require(good, "num_levels", self.num_levels, f"0, or {NUM_LEVELS} if residual")
 
     @property

@@ -75,8 +75,8 @@ def _grid(differences: Tensor, axis: int) -> list[Tensor]:
     size = differences.abs()
     other = -2 if axis == -1 else -1
     along = size.sqrt().mean(dim=other)
-    length = along.shape[-1] - along.shape[-1] % GRID
-    by_place = along[..., :length].unflatten(-1, (-1, GRID)).mean(dim=-2)
+    whole = along.shape[-1] // GRID
+    by_place = along[..., : whole * GRID].reshape(*along.shape[:-1], whole, GRID).mean(dim=-2)
     ordered = (by_place + LEAST).log().sort(dim=-1, descending=True).values
     middle = ordered[..., GRID // 2 : GRID // 2 + 1]
     found = [(ordered - middle)[..., place] * 4 for place in (0, 1, 2, GRID - 1)]

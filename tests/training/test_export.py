@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from sam_diffsr_cli.checkpoints.store import RECIPE_KEY, SOURCE_KEY, load_weights, read_tensors
+from sam_diffsr_cli.checkpoints.heads import RECIPE_KEY, SOURCE_KEY
+from sam_diffsr_cli.checkpoints.store import load_weights, read_tensors
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.errors import InputError, WeightsError
 from sam_diffsr_cli.recipes.records import DataConfig, Recipe, Stage

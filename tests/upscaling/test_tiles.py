@@ -175,7 +175,7 @@ def overflowing(upscaler: Upscaler, *, always: bool) -> Upscaler:
     from copy import deepcopy
 
     model = deepcopy(upscaler.model)
-    model.denoise_fn = _Overflow(model.denoise_fn, always=always)  # type: ignore[assignment]
+    model.denoise_fn = _Overflow(model.denoise_fn, always=always)
     return Upscaler(model=model, device=upscaler.device, precision="bf16")
 
 

@@ -9,12 +9,14 @@ be looked at by itself: crops are degraded once, described once, and its layers 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.checkpoints.store import load_weights, read_metadata, save_weights
+from sam_diffsr_cli.checkpoints.heads import read_metadata
+from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.data.crops import orient
 from sam_diffsr_cli.degradation.photo import clean_twin, degrade_photo
 from sam_diffsr_cli.models.dirt_features import dirt_features
@@ -22,18 +24,22 @@ from sam_diffsr_cli.models.encoders import LevelEstimator
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_levels
 
+if TYPE_CHECKING:
+    from sam_diffsr_cli.degradation.levels import Levels
+
 SCALE, SIDE, MARGIN = 4, 72, 8
 VIEWS = (72, 64, 48, 40)
 """Sides of what is described of each crop, in low-resolution pixels."""
-CLEAN_SHARE, HELD_OUT, BATCH, RATE = 0.3, 0.1, 256, 2e-3
+CLEAN_SHARE, HELD_OUT, BATCH, RATE, AT_ONCE = 0.3, 0.1, 256, 2e-3, 250
 
 
 def draw(photos: Sequence[Path], count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Degrade crops of the photos; return them, ``(N, 3, SIDE, SIDE)`` uint8, and their levels."""
     side = SCALE * (SIDE + 2 * MARGIN)
-    crops, levels = [], []
+    crops: list[Tensor] = []
+    levels: list[Levels] = []
     while len(crops) < count:
-        pixels = torch.from_numpy(read_levels(photos[rng.integers(len(photos))]))
+        pixels = torch.from_numpy(read_levels(photos[int(rng.integers(len(photos)))]))
         pixels = pixels.permute(2, 0, 1)
         if min(pixels.shape[1:]) < side:
             continue
@@ -51,8 +57,10 @@ def draw(photos: Sequence[Path], count: int, rng: np.random.Generator) -> tuple[
 
 def describe(crops: Tensor, side: int) -> Tensor:
     """Return the numbers of the crops' corners of this side."""
-    parts = crops[:, :, :side, :side].split(250)
-    return torch.cat([dirt_features(part.float() / 127.5 - 1) for part in parts])
+    corners = crops[:, :, :side, :side]
+    firsts = range(0, len(corners), AT_ONCE)
+    parts = [corners[first : first + AT_ONCE].float() / 127.5 - 1 for first in firsts]
+    return torch.cat([dirt_features(part) for part in parts])
 
 
 def fit(estimator: LevelEstimator, numbers: Tensor, levels: Tensor, steps: int) -> None:
