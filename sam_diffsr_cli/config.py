@@ -115,7 +115,9 @@ class DiffusionConfig:
     the balance of quality and time, begun at row ``sampling_start`` of the chain from noise of that
     row's strength (0 for the last row, the published chain); ``fast`` has less of both, and
     ``best`` more, or the same where its steps are 0. ``highest_start`` is the row up to which the
-    noise predictor was trained, 0 for all.
+    noise predictor was trained, 0 for all. ``sampling_flat`` is how far neighbours in the photo
+    must differ, in 8-bit levels, for all of the detail that is drawn there; 0 for all of it
+    everywhere.
     """
 
     num_timesteps: int = 100
@@ -131,6 +133,7 @@ class DiffusionConfig:
     sampling_sampler: Sampler = field(default="ancestral", metadata=LATER)
     sampling_start: int = field(default=0, metadata=LATER)
     highest_start: int = field(default=0, metadata=LATER)
+    sampling_flat: float = field(default=0.0, metadata=LATER)
     fast_steps: int = field(default=0, metadata=LATER)
     fast_sampler: Sampler = field(default="ancestral", metadata=LATER)
     best_steps: int = field(default=0, metadata=LATER)
@@ -147,6 +150,8 @@ class DiffusionConfig:
         require(good, "sigma_data", self.sigma_data, "null or > 0")
         sigma = self.sampling_sigma
         require(0 <= sigma < math.inf, "sampling_sigma", sigma, ">= 0")
+        flat = self.sampling_flat
+        require(0 <= flat < math.inf, "sampling_flat", flat, ">= 0")
         last = self.num_timesteps - 1
         for name in ("sampling_start", "highest_start", "best_start"):
             require(0 <= getattr(self, name) <= last, name, getattr(self, name), f"0..{last}")

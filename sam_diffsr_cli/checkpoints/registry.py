@@ -42,8 +42,8 @@ BUNDLED = (
         name="samsr-lite-x4",
         preset="lite",
         scale=4,
-        bytes=21_025_550,
-        sha256="01180a1ad126e91dde333e5916b470a70ae3b5938c169bde28525fdbf8d35681",
+        bytes=21_025_574,
+        sha256="ac19c41619020c4a6612983ca4725a318de0bb36ed11876132ab70be314b3b97",
         licence="Apache-2.0",
         source=(
             "trained by samsr on 333 freely licensed photographs and drawn pages; "

@@ -1,8 +1,12 @@
 """Between images and the scaled residual that the chain works on (SRDiff, Li et al. 2022)."""
 
 from torch import Tensor
+from torch.nn.functional import interpolate, max_pool2d
 
-__all__ = ["image_to_residual", "residual_to_image"]
+__all__ = ["detail_weights", "image_to_residual", "residual_to_image"]
+
+NEIGHBOURHOOD = 5
+"""Side of the squares whose levels are compared, in input pixels."""
 
 
 def image_to_residual(hr: Tensor, base: Tensor, residual_scale: float) -> Tensor:
@@ -31,3 +35,25 @@ def residual_to_image(residual: Tensor, base: Tensor, residual_scale: float) -> 
         ``sr``, same shape.
     """
     return residual.clamp(-1, 1) / residual_scale + base
+
+
+def detail_weights(lr: Tensor, levels: float, scale: int) -> Tensor:
+    """Say where a photo has anything to draw detail from.
+
+    weight = clip(2 (range / levels) - 1, 0, 1), where range is how far the values in the square
+    around a pixel differ, in the channel where they differ most. In a part of a drawing or of a
+    clear sky that is flat, a residual is noise and nothing else.
+
+    Args:
+        lr: ``(B, 3, h, w)`` in [-1, 1].
+        levels: Range for the whole residual, in 8-bit levels, > 0; half of it is for none.
+        scale: Of the result to the photo.
+
+    Returns:
+        ``(B, 1, H, W)`` in [0, 1], float32, H = scale * h.
+    """
+    reach = NEIGHBOURHOOD // 2
+    highest, lowest = (max_pool2d(part, NEIGHBOURHOOD, 1, reach) for part in (lr, -lr))
+    spread = (highest + lowest).amax(dim=1, keepdim=True).float() * 127.5
+    weights = (2 * spread / levels - 1).clamp(0, 1)
+    return interpolate(weights, scale_factor=scale, mode="bilinear", align_corners=False)

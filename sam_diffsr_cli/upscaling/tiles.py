@@ -13,7 +13,7 @@ from torch import Tensor
 from sam_diffsr_cli.config import ModelConfig, Sampler
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import Precision, free_memory, memory_errors, number_format
-from sam_diffsr_cli.diffusion.residual import residual_to_image
+from sam_diffsr_cli.diffusion.residual import detail_weights, residual_to_image
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
     make_schedule,
@@ -252,7 +252,12 @@ def _tile_image(
         if chain.schedule is None:
             progress(1.0)
             return condition.sr
-        return _run_chain(upscaler, condition, tile, (chain.schedule, chain), progress)
+        residual = _run_chain(upscaler, condition, tile, (chain.schedule, chain), progress)
+        diffusion = upscaler.config.diffusion
+        if diffusion.sampling_flat:
+            scale = upscaler.config.scale
+            residual = residual * detail_weights(lr, diffusion.sampling_flat, scale)
+        return residual_to_image(residual, condition.base, diffusion.residual_scale)
 
 
 def _check_finite(values: Tensor) -> None:
@@ -267,7 +272,7 @@ def _run_chain(
     run: tuple[Schedule, _Chain],
     progress: Progress,
 ) -> Tensor:
-    """Run the reverse process on one tile and return its image, ``(1, 3, H, W)``."""
+    """Run the reverse process on one tile and return its residual, ``(1, 3, H, W)``."""
     (schedule, chain), model = run, upscaler.model
     scale = model.config.scale
     rows, columns = ((scale * span.first, scale * span.last) for span in tile)
@@ -288,4 +293,4 @@ def _run_chain(
     for step in reverse_process(denoise, residual, schedule, draw_noise, chain.sampler):
         residual = step.x
         progress(1 - step.t / len(schedule))
-    return residual_to_image(residual, condition.base, model.config.diffusion.residual_scale)
+    return residual

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.diffusion.residual import image_to_residual, residual_to_image
+from sam_diffsr_cli.diffusion.residual import detail_weights, image_to_residual, residual_to_image
 
 
 def image(*values: float) -> Tensor:
@@ -40,3 +40,20 @@ def test_arguments_are_not_modified() -> None:
     residual_to_image(hr, base, 2.0)
     assert torch.equal(hr, image(1, -1))
     assert torch.equal(base, image(-1, 0.5))
+
+
+def test_detail_is_drawn_where_the_photo_has_any() -> None:
+    lr = torch.zeros(1, 3, 24, 24)
+    lr[..., 12:, :] = 0.5
+    weights = detail_weights(lr, 2.0, 4)
+    assert weights.shape == (1, 1, 96, 96)
+    # The square reaches two pixels, and the enlarging one more.
+    assert float(weights[..., 44:52, :].min()) == 1
+    assert float(weights[..., :36, :].max()) == float(weights[..., 60:, :].max()) == 0
+
+
+@pytest.mark.parametrize(("levels", "weight"), [(0.9, 0.0), (1.5, 0.5), (2.0, 1.0), (9.0, 1.0)])
+def test_detail_fades_in_from_half_of_the_levels_to_all(levels: float, weight: float) -> None:
+    lr = torch.zeros(1, 3, 9, 9)
+    lr[:, 1, ::2, ::2] = levels / 127.5
+    assert float(detail_weights(lr, 2.0, 2)[0, 0, 9, 9]) == pytest.approx(weight, abs=1e-5)

@@ -16,7 +16,7 @@ from sam_diffsr_cli.models.model import build_model, with_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions, parse_clean
 from sam_diffsr_cli.upscaling import cleaning
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
-from sam_diffsr_cli.upscaling.model import Upscaler
+from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
 from sam_diffsr_cli.upscaling.tiles import check_steps
 from tests.helpers import TINY
@@ -276,3 +276,12 @@ def test_detail_and_start_are_each_others_inverse() -> None:
     diffusion = DiffusionConfig(highest_start=60)
     for detail in (10, 25, 50, 83, 100):
         assert abs(diffusion.detail_of(diffusion.start_of(detail)) - detail) <= 1
+
+
+def test_a_flat_picture_gets_no_noise_from_the_bundled_model() -> None:
+    upscaler = load_upscaler(None, torch.device("cpu"))
+    level = upscaler.config.diffusion.level("balanced")
+    sampling = SamplingConfig(**level._asdict(), tile=0)
+    flat = np.full((24, 24, 3), 128, np.uint8)
+    result = enlarge_frame(Run(upscaler=upscaler, sampling=sampling, scale=4), flat)
+    assert float((result.astype(float) - 128).std()) <= 0.5
