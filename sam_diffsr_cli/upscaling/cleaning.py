@@ -14,6 +14,9 @@ from sam_diffsr_cli.upscaling.transparency import unit_tensor
 
 __all__ = ["CLEAN_BELOW", "estimate_levels", "find_levels"]
 
+LEAST_CERTAIN = 0.03
+"""A JPEG of quality 98 or more may pass for clean; below, its tables say that it is not."""
+
 WINDOW, MOST_WINDOWS = 128, 4
 """Side of the windows that are looked at, in pixels, and how many at most along each axis."""
 
@@ -50,9 +53,10 @@ def find_levels(
     if clean is not None:
         level = clean / MOST_CLEAN
         return Levels(level, level, estimate.blur)
-    raised = estimate._replace(compression=max(estimate.compression, compression))
-    pairs = zip(raised, CLEAN_BELOW, strict=True)
-    return Levels(*(0.0 if value < least else value for value, least in pairs))
+    pairs = zip(estimate, CLEAN_BELOW, strict=True)
+    found = Levels(*(0.0 if value < least else value for value, least in pairs))
+    certain = compression if compression >= LEAST_CERTAIN else 0.0
+    return found._replace(compression=max(found.compression, certain))
 
 
 @torch.inference_mode()

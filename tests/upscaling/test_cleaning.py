@@ -80,6 +80,9 @@ def test_what_a_jpeg_says_for_certain_raises_the_estimate_and_never_lowers_it(
 ) -> None:
     estimate(Levels(0.1, 0.0, 0.0))
     assert cleaning.find_levels(told, None, photo(), None, 0.6).compression == 0.6
+    estimate(Levels(0.0, 0.0, 0.0))
+    assert cleaning.find_levels(told, None, photo(), None, 0.05) == Levels(0.05, 0.0, 0.0)
+    assert cleaning.find_levels(told, None, photo(), None, 0.02) == CLEAN
     estimate(Levels(0.7, 0.0, 0.0))
     assert cleaning.find_levels(told, None, photo(), None, 0.1).compression == 0.7
 
