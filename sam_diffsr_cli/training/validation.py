@@ -1,5 +1,6 @@
 """Validation: the averaged parameters on whole photos, and a picture of what they make of them."""
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -89,7 +90,10 @@ def validate(
     began = time.perf_counter()
     precision: Precision = "fp32" if config.precision == "auto" else config.precision
     model = model.to(device).to(memory_format=torch.channels_last).eval()
-    upscaler = Upscaler(model=model, device=device, precision=precision)
+    # Clean photos must not go to experts that are not trained.
+    judged = copy.copy(model)
+    judged.config = replace(model.config, clean_expert=False)
+    upscaler = Upscaler(model=judged, device=device, precision=precision)
     level = model.config.diffusion.level("balanced")
     if config.stage == "encoder":
         level = level._replace(steps=0)

@@ -271,3 +271,14 @@ def test_rows_of_a_sample_that_are_narrower_are_filled_with_black() -> None:
     assert (grid[:8, :24] == 9).all()
     assert (grid[:8, 24:] == 0).all()
     assert (grid[8:] == 9).all()
+
+
+def test_experts_for_clean_photos_do_not_stand_in_for_what_is_trained() -> None:
+    told = replace(TINY, encoder=replace(TINY.encoder, num_levels=3))
+    plain = build_model(told, seed=1)
+    expert = build_model(replace(told, clean_expert=True), seed=1)
+    expert.load_state_dict(expert.state_dict() | plain.state_dict())
+    with torch.no_grad():
+        expert.get_parameter("clean_rrdb.head.bias").fill_(0.5)
+    assert measure(ENCODER, expert).psnr_y == measure(ENCODER, plain).psnr_y
+    assert expert.config.clean_expert
