@@ -13,7 +13,13 @@ from sam_diffsr_cli.training.engine import Engine, start_engine
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.gathering import GatherEvent, gather_photos
 from sam_diffsr_cli.training.recorder import Habits
-from sam_diffsr_cli.training.resolve import TrainOptions, default_out, resolve_recipe, settle
+from sam_diffsr_cli.training.resolve import (
+    TrainOptions,
+    default_out,
+    is_main_process,
+    resolve_recipe,
+    settle,
+)
 from sam_diffsr_cli.training.run import Happening, Run, run_stages, start_from
 
 __all__ = [
@@ -103,7 +109,8 @@ def start_training(
     if not recipe.data.photos:
         raise InputError("there is nothing to train on", hint="give photos with --data")
     folder = RunFolder(options.out or default_out(recipe))
-    if not options.resume:
+    if not options.resume and is_main_process():
+        # The others may come here when this one has begun the run.
         folder.refuse_existing()
     photos = resolve_data(recipe.data.photos, options.data_root, hooks.fetch)
     recipe = replace(recipe, data=_absolute(recipe.data, photos))

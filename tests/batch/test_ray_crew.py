@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from sam_diffsr_cli.workers.ray_pool import RayWorker
 from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
 
@@ -23,6 +24,8 @@ pytestmark = [
 ]
 
 PICTURES = 16
+MOST_NAME = 15
+"""Letters of a process's name that Linux keeps."""
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,8 @@ def with_ray(place: Any, address: str) -> Any:
 
 
 def actors() -> list[psutil.Process]:
-    return [p for p in psutil.process_iter(["name"]) if p.info["name"].startswith("ray::RayHand")]
+    name = f"ray::{RayWorker.__name__}"[:MOST_NAME]
+    return [p for p in psutil.process_iter(["name"]) if p.info["name"].startswith(name)]
 
 
 def test_two_actors_write_what_one_process_does(
