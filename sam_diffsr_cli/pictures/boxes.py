@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import BinaryIO, NamedTuple
 
-from sam_diffsr_cli.pictures.colour_numbers import Codes
+from sam_diffsr_cli.pictures.colour_numbers import Codes, named_codes
 
 __all__ = [
     "Box",
@@ -168,7 +168,7 @@ def _describe(own: list[Box], every: list[Box]) -> ItemProperties:
         if box.kind == b"colr" and box.body[:4] == b"nclx" and len(box.body) >= 11:
             primaries, transfer, _ = struct.unpack_from(">HHH", box.body, 4)
             # The decoder brings a narrow range to the whole one.
-            codes = Codes(primaries, transfer)
+            codes = named_codes(primaries, transfer)
         else:
             others.setdefault(box.kind, box.body)
     turn, mirror = others.get(b"irot", b""), others.get(b"imir", b"")

@@ -23,6 +23,7 @@ __all__ = [
     "Codes",
     "Colour",
     "colour_of_codes",
+    "named_codes",
     "profile_of",
     "transfer_name",
 ]
@@ -50,7 +51,7 @@ PRIMARIES: dict[int, Chromaticities] = {
 """H.273, table 2: BT.709, BT.470 M and BG, SMPTE 170M and 240M, film, BT.2020, XYZ, DCI P3,
 Display P3, EBU 3213."""
 
-UNSPECIFIED = 2
+UNSPECIFIED, MOST_CODE = 2, 255
 PQ, HLG = 16, 18
 
 CURVES: dict[int, Curve] = {
@@ -118,6 +119,15 @@ ADOBE_RGB = Colour(
     source="EXIF",
 )
 """Adobe RGB (1998), 4.3.1: the power is 2 and 51/256."""
+
+
+def named_codes(primaries: int, transfer: int) -> Codes:
+    """Return code points that a box of two bytes each tells; what H.273 cannot name is unspecified.
+
+    Its code points are of one byte, as in the other containers.
+    """
+    one, other = (code if code <= MOST_CODE else UNSPECIFIED for code in (primaries, transfer))
+    return Codes(one, other)
 
 
 def colour_of_codes(codes: Codes, source: str) -> Colour:

@@ -11,7 +11,7 @@ import numpy as np
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.avif import light_chunks, properties_of
 from sam_diffsr_cli.pictures.boxes import ItemProperties, check_texts
-from sam_diffsr_cli.pictures.colour_numbers import Codes, colour_of_codes
+from sam_diffsr_cli.pictures.colour_numbers import colour_of_codes, named_codes
 from sam_diffsr_cli.pictures.embedded import with_colour
 from sam_diffsr_cli.pictures.exif import without_orientation
 from sam_diffsr_cli.pictures.kinds import HEIF_EXTRA, can_read_heif
@@ -103,5 +103,5 @@ def _metadata(image: Any, boxes: ItemProperties, *, gray: bool) -> Metadata:  # 
     numbers = image.info.get("nclx_profile")
     if found.icc is not None or not numbers:
         return found
-    codes = Codes(int(numbers["color_primaries"]), int(numbers["transfer_characteristics"]))
+    codes = named_codes(int(numbers["color_primaries"]), int(numbers["transfer_characteristics"]))
     return with_colour(replace(found, icc=None), colour_of_codes(codes, "nclx"), gray=gray)

@@ -19,6 +19,7 @@ from sam_diffsr_cli.pictures.colour_numbers import (
     Codes,
     Colour,
     colour_of_codes,
+    named_codes,
     profile_of,
 )
 from sam_diffsr_cli.pictures.formats import FORMATS, format_named
@@ -307,3 +308,12 @@ def test_an_animated_avif_keeps_its_code_points() -> None:
 
 def test_unspecified_code_points_are_srgb() -> None:
     assert colour_of_codes(Codes(2, 2), "nclx").is_srgb
+
+
+@pytest.mark.parametrize("target", ["PNG", "AVIF"])
+def test_code_points_that_name_nothing_are_taken_for_unspecified(target: str) -> None:
+    plain = saved(Image.fromarray(colours()), "AVIF")
+    data = plain.replace(b"colrnclx\0\1\0\x0d", b"colrnclx\x01\x0c\0\x0d")
+    assert data != plain
+    assert b"cICP\x01\x0c" not in rewritten(data, target)
+    assert named_codes(268, 13) == Codes(2, 13)
