@@ -117,8 +117,8 @@ def degrade_photo(hr: Tensor, scale: int, rng: np.random.Generator) -> Degraded:
 
     Args:
         hr: ``(3, H, W)`` uint8, sides multiples of ``scale``; at most ``GRID`` low-resolution
-            pixels of margin are lost to the compression's grid and made up by mirroring, so the
-            caller cuts its crop out of the middle.
+            pixels at the top and left are left uncompressed by the place of the grid, so the caller
+            cuts its crop out of the middle.
         scale: Factor.
         rng: Decides everything.
 

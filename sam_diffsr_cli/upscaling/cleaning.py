@@ -41,7 +41,7 @@ def find_levels(
         pixels: ``(h, w, C)``, uint8 or uint16, C 1 to 4; transparency is not looked at.
         icc: The profile that they are in, or None for sRGB.
         compression: Level that is known for certain, as from the tables of a JPEG: an estimate
-            below it is raised to it. It is no upper bound, since the picture may have been
+            below it is raised to it, from ``LEAST_CERTAIN`` on. It is no upper bound, since the picture may have been
             compressed harder before.
 
     Returns:
