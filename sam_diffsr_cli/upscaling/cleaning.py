@@ -40,9 +40,9 @@ def find_levels(
             of the most that the model was trained on, and blur is as estimated. None estimates all.
         pixels: ``(h, w, C)``, uint8 or uint16, C 1 to 4; transparency is not looked at.
         icc: The profile that they are in, or None for sRGB.
-        compression: Level that is known for certain, as from the tables of a JPEG: an estimate
-            below it is raised to it, from ``LEAST_CERTAIN`` on. It is no upper bound, since the picture may have been
-            compressed harder before.
+        compression: Level that is known for certain, as from the tables of a JPEG: from
+            ``LEAST_CERTAIN`` on, an estimate below it is raised to it. It is no upper bound, since
+            the picture may have been compressed harder before.
 
     Returns:
         Levels in [0, 1]; exactly ``CLEAN`` for a photo that is taken for clean.
