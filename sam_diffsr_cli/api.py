@@ -35,7 +35,7 @@ from sam_diffsr_cli.upscaling.frames import Run
 from sam_diffsr_cli.upscaling.images import enlarge_array, enlarge_image
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from sam_diffsr_cli.upscaling.passes import check_scale
+from sam_diffsr_cli.upscaling.sizes import check_scale
 
 __all__ = [
     "BatchOptions",

@@ -3,8 +3,10 @@
 Library code raises these; only ``cli/`` turns them into text and an exit status::
 
     SamsrError            1
+    +-- UsageError        2   a command line that cannot be understood
     +-- InputError        3   a picture, folder or option value that cannot be used
     |   +-- ShapeError    3   a tensor of the wrong rank or size
+    |   +-- ExistsError   3   an output that is there already
     +-- ConfigError       4   a configuration that cannot be built
     +-- WeightsError      4   a weights file that is missing, damaged or foreign
     +-- ResourceError     5   memory or disk ran out
@@ -36,6 +38,12 @@ class SamsrError(Exception):
         return {"message": str(self), "hint": self.hint, "exit_code": self.exit_code}
 
 
+class UsageError(SamsrError):
+    """A command line that cannot be understood."""
+
+    exit_code = 2
+
+
 class InputError(SamsrError):
     """A picture, folder or option value that cannot be used."""
 
@@ -44,6 +52,10 @@ class InputError(SamsrError):
 
 class ShapeError(InputError):
     """A tensor whose rank or size does not fit."""
+
+
+class ExistsError(InputError):
+    """An output that is there already and must not be replaced."""
 
 
 class ConfigError(SamsrError):

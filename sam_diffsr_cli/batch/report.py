@@ -26,7 +26,9 @@ def failure_of(
     failed = [outcome.error for outcome in outcomes if outcome.error is not None]
     done = sum(outcome.status == "done" for outcome in outcomes)
     skipped = sum(outcome.status == "skipped" for outcome in outcomes)
+    left_out = sum(outcome.status == "left_out" for outcome in outcomes)
     there = f", {skipped} were there already" if skipped else ""
+    there += f", {left_out} do not grow and were left out" if left_out else ""
     summary = f"{done} of {count} pictures done{there}"
     if is_stopped:
         return InterruptedRun(f"interrupted; {summary}; what is written is whole")
@@ -57,6 +59,7 @@ def make_document(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, Any]:
             "pictures": plan.pictures,
             "already_there": plan.already_there,
             "unreadable": plan.unreadable,
+            "too_large": plan.too_large,
             "megapixels_in": round(plan.megapixels_in, 3),
             "megapixels_out": round(plan.megapixels_out, 3),
             "is_sampled": plan.is_sampled,

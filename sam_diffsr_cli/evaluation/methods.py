@@ -16,9 +16,10 @@ from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, Truth
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
-from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
+from sam_diffsr_cli.upscaling.tiles import choose_tile
 
 __all__ = ["Enlarge", "Method", "make_method"]
 

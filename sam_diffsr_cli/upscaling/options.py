@@ -3,8 +3,9 @@
 from sam_diffsr_cli.config import QUALITIES, Level
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.model import Upscaler
-from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
+from sam_diffsr_cli.upscaling.tiles import choose_tile
 
 __all__ = ["resolve_sampling"]
 
@@ -45,6 +46,7 @@ def resolve_sampling(
             seed=options.seed,
             start=level.start if steps else 0,
             clean=options.clean,
+            wrap=options.wrap,
         )
     except ConfigError as error:
         raise InputError(f"--{error}") from error

@@ -15,10 +15,10 @@ from sam_diffsr_cli.models.encoders import LevelEstimator
 from sam_diffsr_cli.models.model import build_model, with_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions, parse_clean
 from sam_diffsr_cli.upscaling import cleaning
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from sam_diffsr_cli.upscaling.tiles import check_steps
 from tests.helpers import TINY
 
 TOLD = replace(TINY, encoder=replace(TINY.encoder, num_levels=3))

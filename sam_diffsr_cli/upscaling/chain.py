@@ -1,0 +1,91 @@
+"""The reverse chain of one run: its schedule, where it starts, and what the encoder is told."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sam_diffsr_cli.config import ModelConfig, Sampler
+from sam_diffsr_cli.degradation.levels import Levels
+from sam_diffsr_cli.diffusion.schedule import (
+    Schedule,
+    make_schedule,
+    respace,
+    sampling_timesteps,
+    widen_posterior,
+)
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.sampling_config import SamplingConfig
+
+__all__ = ["Chain", "check_steps", "make_chain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The reverse chain of one run; ``schedule`` is None for the encoder's own answer.
+
+    ``deviation`` is that of the noise it starts from. ``levels`` ``(1, 3)`` is what the encoder is
+    told of the photo. ``period`` is the height and width after which the photo repeats, None where
+    it does not.
+    """
+
+    schedule: Schedule | None
+    seed: int
+    sampler: Sampler
+    deviation: float
+    levels: Tensor
+    period: tuple[int, int] | None
+
+
+def check_steps(config: ModelConfig, steps: int, start: int = 0) -> None:
+    """Refuse more steps than the model's chain has, and any of an encoder that was trained alone.
+
+    ``start`` is the row at which the chain begins, 0 for its last.
+
+    Raises:
+        InputError: There are too many.
+    """
+    if steps and not config.diffusion.sampling_steps:
+        raise InputError(
+            f"--steps {steps}: these weights are of an encoder alone, whose diffusion is untrained",
+            hint="use --steps 0, or train the diffusion stage",
+        )
+    longest = config.diffusion.num_timesteps
+    if steps > longest:
+        raise InputError(f"--steps {steps}: this model has at most {longest}")
+    if start and steps > start + 1:
+        raise InputError(
+            f"--steps {steps}: a chain that starts at row {start} has at most {start + 1}",
+            hint="raise --detail, or take fewer steps",
+        )
+
+
+def make_chain(
+    config: ModelConfig,
+    sampling: SamplingConfig,
+    levels: Levels,
+    period: tuple[int, int] | None = None,
+) -> Chain:
+    """Set up the chain of one run.
+
+    Args:
+        config: Of the model.
+        sampling: Steps, sampler, seed and start.
+        levels: How dirty the photo is, for an encoder that is told.
+        period: Height and width after which the photo repeats; None where it does not.
+
+    Raises:
+        InputError: The chain has fewer steps than asked for.
+    """
+    check_steps(config, sampling.steps, sampling.start)
+    told = torch.tensor([levels], dtype=torch.float32)
+    if sampling.steps == 0:
+        return Chain(None, sampling.seed, sampling.sampler, 1.0, told, period)
+    diffusion = config.diffusion
+    timesteps = sampling_timesteps(
+        diffusion.num_timesteps, sampling.steps, diffusion.sampling_spacing, sampling.start
+    )
+    schedule = respace(make_schedule(diffusion), timesteps)
+    deviation = float(schedule.sqrt_one_minus_alphas_cumprod[-1]) if sampling.start else 1.0
+    schedule = widen_posterior(schedule, diffusion.sampling_sigma)
+    return Chain(schedule, sampling.seed, sampling.sampler, deviation, told, period)
