@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sam_diffsr_cli.batch.naming import NamedBatch, name_batch
 from sam_diffsr_cli.batch.options import BatchOptions
-from sam_diffsr_cli.batch.plan import Estimate, Job, Past, estimate_work
+from sam_diffsr_cli.batch.plan import Estimate, Job, ResumeState, estimate_work
 from sam_diffsr_cli.batch.stages import Settings
 from sam_diffsr_cli.device import resolve_device, resolve_precision
 from sam_diffsr_cli.pictures.encoders import WriteOptions
@@ -32,7 +32,7 @@ class Batch:
     jobs: Sequence[Job]
     estimate: Estimate
     workers: WorkerPlan | None = None
-    manifest: tuple[Path, Past] | None = None
+    manifest: tuple[Path, ResumeState] | None = None
     fail_fast: bool = False
     left_out: LeftOut = field(default_factory=LeftOut)
     strict: bool = False
@@ -79,8 +79,16 @@ def plan_batch(
     )
     estimate = estimate_work(named.jobs, settings.scale, settings.limits)
     shared = workers if len(named.jobs) > 1 else None
-    manner = (options.fail_fast, named.left_out, options.strict)
-    return Batch(settings, named.jobs, estimate, shared, named.kept, *manner)
+    return Batch(
+        settings,
+        named.jobs,
+        estimate,
+        workers=shared,
+        manifest=named.kept,
+        fail_fast=options.fail_fast,
+        left_out=named.left_out,
+        strict=options.strict,
+    )
 
 
 def _load(options: BatchOptions, workers: WorkerPlan | None) -> Upscaler:

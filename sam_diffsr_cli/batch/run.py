@@ -103,9 +103,9 @@ def _open_manifest(batch: Batch) -> AbstractContextManager[Manifest | None]:
     """Open the manifest, if there is to be one, and note the plan in it."""
     if batch.manifest is None:
         return nullcontext()
-    path, past = batch.manifest
+    path, resume = batch.manifest
     manifest = Manifest(path, describe_making(batch.settings))
-    manifest.add_plan(batch.jobs, past)
+    manifest.add_plan(batch.jobs, resume)
     return manifest
 
 

@@ -21,7 +21,7 @@ from sam_diffsr_cli.degradation.levels import Levels
 from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_kept, format_of
-from sam_diffsr_cli.pictures.ledger import settle
+from sam_diffsr_cli.pictures.ledger import resolve_parts
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
 from sam_diffsr_cli.pictures.records import Limits, Picture
 from sam_diffsr_cli.pictures.views import without_views
@@ -165,7 +165,7 @@ def _enlarge(
         )
         pixels = enlarge_frame(run, frame.pixels, picture.metadata.of_page(index).icc)
         frames.append(replace(frame, pixels=pixels))
-    parts = () if settings.options.strip_metadata else settle(picture.parts, target.name)
+    parts = () if settings.options.strip_metadata else resolve_parts(picture.parts, target.name)
     found = levels._asdict() if settings.upscaler.config.encoder.num_levels else None
     return replace(picture.with_frames(tuple(frames)), parts=parts, levels=found)
 

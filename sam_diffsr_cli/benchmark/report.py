@@ -176,12 +176,12 @@ def tell_peaks(peaks: Sequence[Peaks]) -> list[str]:
         f"peaks of {each.device} in {each.precision}: "
         f"{_digits(each.matmul / 1e9)} GFLOP/s matrix products, "
         f"{_digits(each.convolution / 1e9)} GFLOP/s 3x3 convolutions, "
-        f"{_digits(each.bandwidth / 1e9)} GB/s copies{_tell_manner(each)}"
+        f"{_digits(each.bandwidth / 1e9)} GB/s copies{_describe_kernels(each)}"
         for each in peaks
     ]
 
 
-def _tell_manner(peaks: Peaks) -> str:
+def _describe_kernels(peaks: Peaks) -> str:
     """Write by how many threads and which kernels, where that is known."""
     noun = "thread" if peaks.threads == 1 else "threads"
     threads = f"; {peaks.threads} {noun}" if peaks.threads else ""

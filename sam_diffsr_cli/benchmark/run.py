@@ -31,7 +31,7 @@ __all__ = [
     "compare",
     "plan_cases",
     "run_cases",
-    "settle_peaks",
+    "measure_peaks_again",
 ]
 
 DEFAULT_MODELS = ("default", "paper")
@@ -172,7 +172,7 @@ def _outcome(
         return Failed(task.case, error)
 
 
-def settle_peaks(
+def measure_peaks_again(
     rows: Sequence[Row | Failed], runners: Runners | None = None
 ) -> list[Row | Failed]:
     """Measure the peaks a second time, after all rows, and put the better into each row.

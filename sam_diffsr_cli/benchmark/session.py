@@ -8,7 +8,7 @@ from sam_diffsr_cli.benchmark.models import weights_of
 from sam_diffsr_cli.benchmark.processes import load_now, time_start
 from sam_diffsr_cli.benchmark.records import Case, Effort, Failed, Row, StartUp
 from sam_diffsr_cli.benchmark.report import ratio_entry, row_entry
-from sam_diffsr_cli.benchmark.run import compare, run_cases, settle_peaks
+from sam_diffsr_cli.benchmark.run import compare, run_cases, measure_peaks_again
 from sam_diffsr_cli.diagnosis.gathering import gather_facts
 from sam_diffsr_cli.errors import InterruptedRun, PartialFailure, SamsrError
 
@@ -57,7 +57,7 @@ def measure(session: Session, report: Callable[[float, str], None]) -> None:
     for row in run_cases(cases, session.effort, tell):
         session.rows.append(row)
     report(1 + len(cases), "peaks")
-    session.rows = settle_peaks(session.rows)
+    session.rows = measure_peaks_again(session.rows)
 
 
 def failure_of(session: Session) -> SamsrError | None:

@@ -17,7 +17,7 @@ from sam_diffsr_cli.checkpoints.store import load_strict, save_weights
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import WeightsError
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 
 __all__ = ["Conversion", "convert"]
 

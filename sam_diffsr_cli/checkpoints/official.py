@@ -19,7 +19,7 @@ from sam_diffsr_cli.checkpoints.store import load_strict
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.diffusion.schedule import make_schedule
 from sam_diffsr_cli.errors import WeightsError
-from sam_diffsr_cli.models.model import SuperResolver, build_encoder, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model
 
 __all__ = [
     "NETWORKS",

@@ -29,7 +29,7 @@ from sam_diffsr_cli.checkpoints.heads import (
 )
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.errors import WeightsError
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.strict import to_json
 
 __all__ = [

@@ -17,7 +17,7 @@ from sam_diffsr_cli.errors import InterruptedRun
 from sam_diffsr_cli.recipes.records import Recipe
 from sam_diffsr_cli.training.gathering import PhotoRead, PhotosLeftOut, PhotosReady
 from sam_diffsr_cli.training.resolve import TrainOptions, is_main_process
-from sam_diffsr_cli.training.run import Happening, Run
+from sam_diffsr_cli.training.run import StageEvent, Run
 from sam_diffsr_cli.training.start import (
     Hooks,
     RunFinished,
@@ -71,7 +71,7 @@ class _TrainingScreen:
         self.signals: Sequence[int] = ()
         self._stack, self._bar, self._view = ExitStack(), ExitStack(), ExitStack()
         self._report: Reporter | None = None
-        self._show: Callable[[Happening], None] | None = None
+        self._show: Callable[[StageEvent], None] | None = None
         self._is_main, self._count, self._began = True, 0, 0.0
 
     def __enter__(self) -> Self:

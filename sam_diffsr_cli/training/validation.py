@@ -13,7 +13,7 @@ from sam_diffsr_cli import resize
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto, cut
 from sam_diffsr_cli.device import Precision, derive_seed
 from sam_diffsr_cli.metrics import psnr_y
-from sam_diffsr_cli.models.model import SuperResolver
+from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.recipes.records import DegradeConfig, TrainConfig
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
@@ -82,7 +82,7 @@ def validate(
 
     Args:
         model: With the averaged parameters.
-        config: The stage; its precision is settled.
+        config: The stage; its precision is resolved.
         photos: At least one, each large enough for a crop.
         device: Where to run.
         degrade: How the recipe degrades its crops.

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sam_diffsr_cli.benchmark.cost import Cost, _Traffic, count_cost
 from sam_diffsr_cli.config import LITE, PAPER, ModelConfig
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler

@@ -22,7 +22,7 @@ from sam_diffsr_cli.benchmark.run import (
     compare,
     plan_cases,
     run_cases,
-    settle_peaks,
+    measure_peaks_again,
 )
 from sam_diffsr_cli.benchmark.timing import Report
 from sam_diffsr_cli.errors import InputError, ResourceError, SamsrError, WeightsError
@@ -100,7 +100,7 @@ def test_a_model_whose_own_steps_are_none_is_one_case(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sam_diffsr_cli.checkpoints.store import save_weights
-    from sam_diffsr_cli.models.model import build_model
+    from sam_diffsr_cli.networks.model import build_model
     from tests.helpers import TINY
 
     monkeypatch.chdir(tmp_path)
@@ -169,7 +169,7 @@ def test_peaks_are_measured_again_and_the_better_kept() -> None:
     other = replace(PEAKS, precision="bf16", convolution=99e9)
     failed = Failed(case(), ResourceError("out of memory"))
     rows: list[Row | Failed] = [first[0], failed, replace(first[1], peaks=other)]
-    found = settle_peaks(rows, Runners(case=fakes.case, peaks=fakes.peaks))
+    found = measure_peaks_again(rows, Runners(case=fakes.case, peaks=fakes.peaks))
     assert fakes.asked == ["peaks fp32", "peaks bf16"]
     assert found[1] is failed
     assert isinstance(found[0], Row)
@@ -182,7 +182,7 @@ def test_peaks_are_measured_again_and_the_better_kept() -> None:
 def test_peaks_that_fail_the_second_time_stay_as_they_were() -> None:
     fakes = Fakes(failing="peaks")
     rows = [row("a")]
-    assert settle_peaks(rows, Runners(case=fakes.case, peaks=fakes.peaks)) == rows
+    assert measure_peaks_again(rows, Runners(case=fakes.case, peaks=fakes.peaks)) == rows
 
 
 def test_a_ratio_names_the_faster_model_first() -> None:

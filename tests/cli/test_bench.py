@@ -66,7 +66,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     """Let nothing be measured."""
     made = Made()
     monkeypatch.setattr(session, "run_cases", made.run_cases)
-    monkeypatch.setattr(session, "settle_peaks", list)
+    monkeypatch.setattr(session, "measure_peaks_again", list)
     monkeypatch.setattr(session, "time_start", made.time_start)
     monkeypatch.setattr(session, "load_now", lambda: made.load)
     return made

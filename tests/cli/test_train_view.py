@@ -21,8 +21,8 @@ from sam_diffsr_cli.training.engine import start_engine
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep
-from sam_diffsr_cli.training.recorder import Habits
-from sam_diffsr_cli.training.run import Happening, Run, StageBegun
+from sam_diffsr_cli.training.recorder import RunOptions
+from sam_diffsr_cli.training.run import StageEvent, Run, StageBegun
 from tests.helpers import Clock
 from tests.workshop.tools.kill_train import TINY, draw_photos
 
@@ -30,7 +30,7 @@ LITE = RECIPES["lite"]
 ENTRY = Entry("a.png", Path("a"), (99, 99), 0, "")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NAMES = ("loss", "rate", "crops/s", "waiting for data", "to go", "memory", "validation")
-Shown: TypeAlias = Happening | Callable[[], None]
+Shown: TypeAlias = StageEvent | Callable[[], None]
 
 
 def step(number: int, *, wait_s: float = 0.0, was_skipped: bool = False) -> TrainStep:
@@ -66,24 +66,24 @@ def run(tmp_path: Path) -> Iterator[Run]:
         engine=engine,
         train_photos=[ENTRY],
         val_photos=[ENTRY],
-        habits=Habits(),
+        options=RunOptions(),
         stop=lambda: False,
         notify=lambda _: None,
     )
     engine.close()
 
 
-def seen(run: Run, *happenings: Shown, is_terminal: bool = False) -> str:
+def seen(run: Run, *events: Shown, is_terminal: bool = False) -> str:
     """Show what happens, and return what was written; functions are called in between."""
     console = Console(
         file=io.StringIO(), force_terminal=is_terminal, width=100, highlight=False, soft_wrap=True
     )
     with training_view(run, console, is_shown=True) as show:
-        for happening in happenings:
-            if callable(happening):
-                happening()
+        for event in events:
+            if callable(event):
+                event()
             else:
-                show(happening)
+                show(event)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -134,10 +134,10 @@ def test_steps_that_changed_nothing_are_counted(run: Run) -> None:
 
 
 def test_the_time_to_go_leaves_the_first_step_out(run: Run, clock: Clock) -> None:
-    happenings: list[Shown] = [BEGUN, after(clock, 60.0), step(1)]
+    events: list[Shown] = [BEGUN, after(clock, 60.0), step(1)]
     for number in range(2, 11):
-        happenings += [after(clock, 2.0), step(number)]
-    text = seen(run, *happenings, validation(10))
+        events += [after(clock, 2.0), step(number)]
+    text = seen(run, *events, validation(10))
     # 11,990 steps of 2 s each.
     assert "crops/s 8.0, " in text.splitlines()[-1]
     assert "to go 6:39:40" in text.splitlines()[-1]
@@ -162,10 +162,10 @@ def test_waiting_for_data_is_a_share_of_the_time(run: Run, clock: Clock) -> None
 
 
 def test_a_line_is_written_now_and_then(run: Run, clock: Clock) -> None:
-    happenings: list[Shown] = [BEGUN]
+    events: list[Shown] = [BEGUN]
     for number in range(1, 41):
-        happenings += [after(clock, 1.0), step(number)]
-    lines = seen(run, *happenings).splitlines()[1:]
+        events += [after(clock, 1.0), step(number)]
+    lines = seen(run, *events).splitlines()[1:]
     assert [line.partition(":")[0] for line in lines] == [
         "encoder step 15/12000",
         "encoder step 30/12000",
@@ -182,8 +182,8 @@ def test_the_second_stage_begins_without_the_numbers_of_the_first(run: Run) -> N
 def test_where_several_processes_train_the_others_are_silent(run: Run) -> None:
     console = Console(file=io.StringIO())
     with training_view(run, console, is_shown=False) as show:
-        for happening in (BEGUN, step(1), validation(1)):
-            show(happening)
+        for event in (BEGUN, step(1), validation(1)):
+            show(event)
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == ""
 

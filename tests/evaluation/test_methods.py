@@ -13,7 +13,7 @@ from sam_diffsr_cli.errors import ConfigError, InputError, ShapeError
 from sam_diffsr_cli.evaluation.methods import make_method
 from sam_diffsr_cli.evaluation.perceptual import make_lpips
 from sam_diffsr_cli.evaluation.sets import Case, Truth
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler

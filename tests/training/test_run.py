@@ -11,7 +11,7 @@ import torch
 from sam_diffsr_cli.checkpoints.store import load_weights, read_tensors, save_weights
 from sam_diffsr_cli.config import EncoderConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError, InputError, InterruptedRun, WeightsError
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import Recipe
 from sam_diffsr_cli.training.engine import Engine
 from sam_diffsr_cli.training.journal import ValidationEntry
@@ -49,13 +49,13 @@ def with_init(recipe: Recipe, path: Path) -> Recipe:
 
 
 def told(run: Run) -> Iterator[str]:
-    for happening in run_stages(run):
-        if isinstance(happening, StageBegun):
-            yield f"{happening.config.stage} from {happening.step}"
-        elif isinstance(happening, TrainStep):
-            yield str(happening.step)
+    for event in run_stages(run):
+        if isinstance(event, StageBegun):
+            yield f"{event.config.stage} from {event.step}"
+        elif isinstance(event, TrainStep):
+            yield str(event.step)
         else:
-            assert isinstance(happening, ValidationEntry)
+            assert isinstance(event, ValidationEntry)
             yield "validation"
 
 
@@ -70,8 +70,8 @@ def test_stages_are_trained_in_turn_and_the_weights_come_last(make_run: MakeRun)
 
 
 def test_a_validation_follows_the_step_that_it_is_due_after(make_run: MakeRun) -> None:
-    habits = replace(tiny.STEPS_ONLY, validate_every=2)
-    run = make_run(tiny.recipe("encoder", steps=3), habits=habits, is_validated=True)
+    options = replace(tiny.STEPS_ONLY, validate_every=2)
+    run = make_run(tiny.recipe("encoder", steps=3), options=options, is_validated=True)
     assert list(told(run)) == ["encoder from 0", "1", "2", "validation", "3", "validation"]
 
 
@@ -93,8 +93,8 @@ def test_a_finished_run_trains_no_more_and_writes_the_same_weights(make_run: Mak
 
 def test_a_stop_saves_the_step_and_tells_how_to_go_on(make_run: MakeRun) -> None:
     asked = iter([False, False, True])
-    habits = replace(tiny.STEPS_ONLY, save_every=0)
-    run = make_run(tiny.recipe("encoder"), habits=habits, stop=lambda: next(asked))
+    options = replace(tiny.STEPS_ONLY, save_every=0)
+    run = make_run(tiny.recipe("encoder"), options=options, stop=lambda: next(asked))
     with pytest.raises(InterruptedRun, match="after step 3 of the encoder stage") as caught:
         finish(run)
     assert f"samsr train --resume --out {run.folder.path}" in (caught.value.hint or "")
@@ -103,9 +103,9 @@ def test_a_stop_saves_the_step_and_tells_how_to_go_on(make_run: MakeRun) -> None
 
 
 def test_a_compiled_network_is_saved_under_its_own_names(make_run: MakeRun) -> None:
-    habits = replace(tiny.STEPS_ONLY, compile=True)
+    options = replace(tiny.STEPS_ONLY, compile=True)
     with torch.compiler.set_stance("force_eager"):
-        run = finish(make_run(tiny.recipe("encoder", steps=2), habits=habits))
+        run = finish(make_run(tiny.recipe("encoder", steps=2), options=options))
     plain = tiny.start(run.recipe.encoder)
     assert load_state(run.folder.states("encoder")[0], None, CPU).ema.keys() == plain.ema.keys()
     load_weights(run.folder.weights_path)
@@ -120,8 +120,8 @@ def test_compiling_is_asked_of_the_network_that_is_trained(
         asked.append(module)
 
     monkeypatch.setattr(torch.nn.Module, "compile", take)
-    habits = replace(tiny.STEPS_ONLY, compile=True)
-    finish(make_run(tiny.recipe(steps=1), habits=habits))
+    options = replace(tiny.STEPS_ONLY, compile=True)
+    finish(make_run(tiny.recipe(steps=1), options=options))
     model = build_model(TINY)
     assert [type(module) for module in asked] == [type(model.rrdb), type(model.denoise_fn)]
 
@@ -183,11 +183,11 @@ def test_a_stage_without_the_state_of_the_stage_before_is_refused(make_run: Make
 def begun(make_run: MakeRun) -> Run:
     """A run whose encoder is trained to step 4 of 7, with states after 2 and 4."""
     run = make_run()
-    happening = run_stages(run)
-    for what in happening:
+    events = run_stages(run)
+    for what in events:
         if isinstance(what, TrainStep) and what.step == 5:
             break
-    happening.close()  # type: ignore[attr-defined]  # it is a generator
+    events.close()  # type: ignore[attr-defined]  # it is a generator
     return run
 
 

@@ -19,13 +19,13 @@ from sam_diffsr_cli.config import (
 )
 from sam_diffsr_cli.data.cache import Entry, read_entry, write_photo
 from sam_diffsr_cli.data.crops import Batch, CropPlan, Regions, TrainingPhoto
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import DataConfig, Recipe, Stage, TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.engine import Engine, Share
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.loop import TrainStep
-from sam_diffsr_cli.training.recorder import Habits
+from sam_diffsr_cli.training.recorder import RunOptions
 from sam_diffsr_cli.training.run import Run
 from sam_diffsr_cli.training.state import TrainState, new_state
 from tests.helpers import TINY
@@ -42,7 +42,7 @@ ENCODER = TrainConfig(
     stage="encoder", steps=7, batch=4, patch=16, warmup_steps=3, learning_rate=1e-3
 )
 DENOISER = replace(ENCODER, stage="diffusion")
-STEPS_ONLY = Habits(save_every=2, save_minutes=0, validate_every=0, write_every=1)
+STEPS_ONLY = RunOptions(save_every=2, save_minutes=0, validate_every=0, write_every=1)
 """Nothing by the clock."""
 
 
@@ -150,7 +150,7 @@ def make_run(
     engine: Engine,
     asked: Recipe | None = None,
     *,
-    habits: Habits = STEPS_ONLY,
+    options: RunOptions = STEPS_ONLY,
     stop: Callable[[], bool] = _never,
     notify: Callable[[str], None] = lambda _: None,
     is_validated: bool = False,
@@ -169,7 +169,7 @@ def make_run(
         engine=engine,
         train_photos=found,
         val_photos=found if is_validated else [],
-        habits=habits,
+        options=options,
         stop=stop,
         notify=notify,
     )

@@ -11,8 +11,8 @@ from sam_diffsr_cli.config import LITE, DiffusionConfig, ModelConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.diffusion.schedule import make_schedule, sampling_timesteps
 from sam_diffsr_cli.errors import ConfigError, InputError
-from sam_diffsr_cli.models.encoders import LevelEstimator
-from sam_diffsr_cli.models.model import build_model, with_levels
+from sam_diffsr_cli.networks.encoders import LevelEstimator
+from sam_diffsr_cli.networks.model import build_model, with_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions, parse_clean
 from sam_diffsr_cli.upscaling import cleaning
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame

@@ -19,7 +19,7 @@ from torchgen.gen import parse_native_yaml
 from torchgen.model import DispatchKey, NativeFunction
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler

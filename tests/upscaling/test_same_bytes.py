@@ -13,8 +13,8 @@ from PIL import Image
 
 from sam_diffsr_cli.config import LITE
 from sam_diffsr_cli.device import Precision
-from sam_diffsr_cli.models.model import build_model
-from sam_diffsr_cli.models.steady import steady
+from sam_diffsr_cli.networks.model import build_model
+from sam_diffsr_cli.networks.steady import steady
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
