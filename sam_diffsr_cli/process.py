@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 
-__all__ = ["prepare_process", "quiet_children", "choose_wait_policy"]
+__all__ = ["choose_wait_policy", "prepare_process", "quiet_children"]
 
 OWN_SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 """Each says how OpenMP's threads wait; where one of them is set, the user has decided."""

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sam_diffsr_cli.process import OWN_SETTINGS, quiet_children, choose_wait_policy
+from sam_diffsr_cli.process import OWN_SETTINGS, choose_wait_policy, quiet_children
 
 
 def clean() -> dict[str, str]:

@@ -104,7 +104,9 @@ class Estimate:
     problems: tuple[tuple[int, InputError], ...]
 
 
-def plan_jobs(sources: Sequence[Source], naming: Naming, resume: ResumeState | None = None) -> list[Job]:
+def plan_jobs(
+    sources: Sequence[Source], naming: Naming, resume: ResumeState | None = None
+) -> list[Job]:
     """Give every picture an output of its own.
 
     Where two pictures would get the same name, those whose suffix changes keep the old one inside

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sam_diffsr_cli.checkpoints.official import (
     NETWORKS,
-    Checkpoint,
+    OfficialCheckpoint,
     check_schedule,
     read_checkpoint,
 )
@@ -130,7 +130,7 @@ def _check_shapes(tensors: Mapping[str, Tensor], config: ModelConfig, path: Path
             )
 
 
-def _source(read: Checkpoint, files: list[Path], config: ModelConfig) -> str:
+def _source(read: OfficialCheckpoint, files: list[Path], config: ModelConfig) -> str:
     """Say where the weights come from: names and digests, the step, and what is special."""
     named = ", ".join(f"{file.name} (sha256 {sha256_of(file)})" for file in files)
     step = "" if read.global_step is None else f", step {read.global_step}"

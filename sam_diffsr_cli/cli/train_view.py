@@ -15,7 +15,7 @@ from sam_diffsr_cli.device import peak_memory
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep
-from sam_diffsr_cli.training.run import StageEvent, Run, StageBegun
+from sam_diffsr_cli.training.run import StageBegun, StageEvent, TrainRun
 
 __all__ = ["teller", "training_console", "training_view"]
 
@@ -52,7 +52,7 @@ def teller(console: Console) -> Callable[[str], None]:
 
 @contextmanager
 def training_view(
-    run: Run, console: Console, *, is_shown: bool
+    run: TrainRun, console: Console, *, is_shown: bool
 ) -> Iterator[Callable[[StageEvent], None]]:
     """Give a function that shows what happens in ``run``."""
     tell = teller(console)
@@ -82,7 +82,7 @@ def training_view(
 class _View:
     """What is known of a run so far."""
 
-    def __init__(self, run: Run, tell: "Callable[[str], None]") -> None:
+    def __init__(self, run: TrainRun, tell: "Callable[[str], None]") -> None:
         self.run, self.tell = run, tell
         self.stage: StageBegun | None = None
         self.last: TrainStep | None = None

@@ -179,7 +179,9 @@ def _read(file: BinaryIO, order: Order, offset: int, reading: _Reading) -> tuple
     return found, struct.unpack(pointer, following)[0] if is_whole else 0
 
 
-def _add_child(file: BinaryIO, directory: Directory, at: tuple[int, int], reading: _Reading) -> None:
+def _add_child(
+    file: BinaryIO, directory: Directory, at: tuple[int, int], reading: _Reading
+) -> None:
     tag, place = at
     below = reading._replace(deeper=reading.deeper - 1)
     try:

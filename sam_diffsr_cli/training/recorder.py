@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli.atomic import atomic_path
-from sam_diffsr_cli.data.cache import CachedPhotos, Entry
+from sam_diffsr_cli.data.cache import CachedPhotos, CacheEntry
 from sam_diffsr_cli.device import peak_memory
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.recipes.records import Recipe, Stage
@@ -24,7 +24,7 @@ from sam_diffsr_cli.training.state import TrainState, trained_model
 from sam_diffsr_cli.training.summary import write_summary
 from sam_diffsr_cli.training.validation import Validation, validate
 
-__all__ = ["RunOptions", "Recorder"]
+__all__ = ["Recorder", "RunOptions"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +61,7 @@ class Recorder:
         recipe: Recipe,
         options: RunOptions,
         state: TrainState,
-        val_photos: Sequence[Entry],
+        val_photos: Sequence[CacheEntry],
     ) -> None:
         """Take the state, which is between steps whenever ``after`` is called."""
         self.folder, self.recipe, self.options = folder, recipe, options

@@ -20,7 +20,7 @@ from sam_diffsr_cli.training.resolve import (
     resolve_recipe,
     resolve_recipe_precision,
 )
-from sam_diffsr_cli.training.run import StageEvent, Run, run_stages, start_from
+from sam_diffsr_cli.training.run import StageEvent, TrainRun, run_stages, start_from
 
 __all__ = [
     "Hooks",
@@ -45,7 +45,7 @@ class RunOpened:
 class RunReady:
     """The photos are prepared, and the first stage is about to begin."""
 
-    run: Run
+    run: TrainRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _open_run(
                 stack.enter_context(_begun(folder, recipe))
         yield RunOpened(folder.path, engine.is_main)
         train_photos, val_photos = yield from gather_photos(recipe, engine, folder)
-        run = Run(
+        run = TrainRun(
             folder=folder,
             recipe=recipe,
             engine=engine,

@@ -18,7 +18,7 @@ from sam_diffsr_cli.recipes.records import DegradeConfig, TrainConfig
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
 from sam_diffsr_cli.training.objective import Objective, draw
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import choose_tile
 
@@ -99,7 +99,7 @@ def validate(
         level = level._replace(steps=0)
     tile = choose_tile(upscaler, level.steps)
     sampling = SamplingConfig(**level._asdict(), tile=tile)
-    run = Run(upscaler=upscaler, sampling=sampling, scale=model.config.scale)
+    run = UpscaleRun(upscaler=upscaler, sampling=sampling, scale=model.config.scale)
     values, shown = [], []
     for number in range(len(photos)):
         hr, lr = pair(photos[number], model.config.scale)

@@ -16,7 +16,7 @@ import torch
 from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
 from sam_diffsr_cli.batch.plan import Job, Naming, plan_jobs
 from sam_diffsr_cli.batch.sources import gather_sources
-from sam_diffsr_cli.batch.stages import Settings, make_stages
+from sam_diffsr_cli.batch.stages import BatchSettings, make_stages
 from sam_diffsr_cli.batch.work import EnlargeConfig, config_of, load_settings, share_jobs
 from sam_diffsr_cli.errors import SamsrError, WeightsError
 from sam_diffsr_cli.pictures.encoders import WriteOptions
@@ -40,8 +40,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return tool.make_place(tmp_path_factory.mktemp("workers"), PICTURES)
 
 
-def settings_into(place: Any, out: Path) -> Settings:
-    return Settings(
+def settings_into(place: Any, out: Path) -> BatchSettings:
+    return BatchSettings(
         upscaler=load_upscaler(place.weights, torch.device("cpu")),
         sampling=SamplingConfig(steps=2, tile=64),
         scale=4.0,

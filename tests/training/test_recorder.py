@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli.checkpoints.store import load_weights
-from sam_diffsr_cli.data.cache import Entry
+from sam_diffsr_cli.data.cache import CacheEntry
 from sam_diffsr_cli.errors import DiskFullError, InputError
 from sam_diffsr_cli.recipes.records import Stage
 from sam_diffsr_cli.training import recorder as recorder_module
@@ -24,7 +24,7 @@ from sam_diffsr_cli.training.journal import (
     read_journal,
 )
 from sam_diffsr_cli.training.loop import TrainStep
-from sam_diffsr_cli.training.recorder import RunOptions, Recorder
+from sam_diffsr_cli.training.recorder import Recorder, RunOptions
 from sam_diffsr_cli.training.state import TrainState, load_state
 from sam_diffsr_cli.training.summary import SUMMARY_NAME
 from sam_diffsr_cli.training.validation import Validation
@@ -49,7 +49,7 @@ class Desk:
 
     folder: RunFolder
     state: TrainState
-    photos: Sequence[Entry] = ()
+    photos: Sequence[CacheEntry] = ()
     validations: list[ValidationEntry] = field(default_factory=list)
 
     def open(self, options: RunOptions, *, is_validated: bool = False) -> Recorder:

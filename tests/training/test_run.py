@@ -16,26 +16,26 @@ from sam_diffsr_cli.recipes.records import Recipe
 from sam_diffsr_cli.training.engine import Engine
 from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep
-from sam_diffsr_cli.training.run import Run, StageBegun, open_stage, run_stages, start_from
+from sam_diffsr_cli.training.run import StageBegun, TrainRun, open_stage, run_stages, start_from
 from sam_diffsr_cli.training.state import load_state
 from tests.helpers import TINY
 from tests.training import tiny
 from tests.training.tiny import CPU, different
 
-MakeRun = Callable[..., Run]
+MakeRun = Callable[..., TrainRun]
 
 
 @pytest.fixture
 def make_run(tmp_path: Path, engine: Engine) -> MakeRun:
     """A function that makes runs in one folder."""
 
-    def make(asked: Recipe | None = None, **more: Any) -> Run:
+    def make(asked: Recipe | None = None, **more: Any) -> TrainRun:
         return tiny.make_run(tmp_path, engine, asked, **more)
 
     return make
 
 
-def finish(run: Run) -> Run:
+def finish(run: TrainRun) -> TrainRun:
     for _ in run_stages(run):
         pass
     return run
@@ -48,7 +48,7 @@ def with_init(recipe: Recipe, path: Path) -> Recipe:
 # ------------------------------------------------------------------------------ what happens
 
 
-def told(run: Run) -> Iterator[str]:
+def told(run: TrainRun) -> Iterator[str]:
     for event in run_stages(run):
         if isinstance(event, StageBegun):
             yield f"{event.config.stage} from {event.step}"
@@ -180,7 +180,7 @@ def test_a_stage_without_the_state_of_the_stage_before_is_refused(make_run: Make
 
 
 @pytest.fixture
-def begun(make_run: MakeRun) -> Run:
+def begun(make_run: MakeRun) -> TrainRun:
     """A run whose encoder is trained to step 4 of 7, with states after 2 and 4."""
     run = make_run()
     events = run_stages(run)
@@ -191,11 +191,11 @@ def begun(make_run: MakeRun) -> Run:
     return run
 
 
-def test_a_run_goes_on_after_its_newest_state(begun: Run) -> None:
+def test_a_run_goes_on_after_its_newest_state(begun: TrainRun) -> None:
     assert next(told(begun)) == "encoder from 4"
 
 
-def test_a_damaged_newest_state_costs_the_steps_since_the_one_before(begun: Run) -> None:
+def test_a_damaged_newest_state_costs_the_steps_since_the_one_before(begun: TrainRun) -> None:
     path = begun.folder.state_path("encoder", 4)
     path.write_bytes(path.read_bytes()[:-1])
     notices: list[str] = []
@@ -204,52 +204,54 @@ def test_a_damaged_newest_state_costs_the_steps_since_the_one_before(begun: Run)
     assert path.name in notices[0]
 
 
-def test_a_run_all_of_whose_states_are_damaged_is_refused(begun: Run) -> None:
+def test_a_run_all_of_whose_states_are_damaged_is_refused(begun: TrainRun) -> None:
     for path in begun.folder.states("encoder"):
         path.write_bytes(b"")
     with pytest.raises(WeightsError, match=r"encoder-0000000\d\.safetensors"):
         finish(begun)
 
 
-def other_photo(run: Run) -> Run:
+def other_photo(run: TrainRun) -> TrainRun:
     first, second = run.train_photos
     return replace(run, train_photos=[first, second._replace(name="another.png")])
 
 
-def one_photo_less(run: Run) -> Run:
+def one_photo_less(run: TrainRun) -> TrainRun:
     return replace(run, train_photos=run.train_photos[:1])
 
 
-def edited_photo(run: Run) -> Run:
+def edited_photo(run: TrainRun) -> TrainRun:
     first, second = run.train_photos
     return replace(run, train_photos=[first._replace(digest="0" * 32), second])
 
 
 @pytest.mark.parametrize("change", [other_photo, one_photo_less, edited_photo])
-def test_other_photos_are_refused(begun: Run, change: Callable[[Run], Run]) -> None:
+def test_other_photos_are_refused(begun: TrainRun, change: Callable[[TrainRun], TrainRun]) -> None:
     with pytest.raises(ConfigError, match="the photos or masks are not those") as caught:
         finish(change(begun))
     assert caught.value.hint
 
 
-def test_photos_that_moved_are_taken(begun: Run, tmp_path: Path) -> None:
+def test_photos_that_moved_are_taken(begun: TrainRun, tmp_path: Path) -> None:
     assert next(told(replace(begun, train_photos=tiny.entries(tmp_path / "moved")))) == (
         "encoder from 4"
     )
 
 
-def test_another_recipe_is_refused(begun: Run) -> None:
+def test_another_recipe_is_refused(begun: TrainRun) -> None:
     with pytest.raises(ConfigError, match="another recipe"):
         finish(replace(begun, recipe=tiny.recipe(batch=8)))
 
 
-def test_another_network_is_refused(begun: Run) -> None:
+def test_another_network_is_refused(begun: TrainRun) -> None:
     other = replace(TINY, unet=UNetConfig(kind="folded", widths=(12, 8)))
     with pytest.raises(ConfigError, match="another network"):
         finish(replace(begun, recipe=replace(begun.recipe, model=other)))
 
 
-def test_what_was_best_on_other_photos_is_not_the_best_of_these(begun: Run, tmp_path: Path) -> None:
+def test_what_was_best_on_other_photos_is_not_the_best_of_these(
+    begun: TrainRun, tmp_path: Path
+) -> None:
     path = begun.folder.states("encoder")[-1]
     state = load_state(path, begun.recipe.encoder, CPU)
     state.best = 99.0
@@ -261,7 +263,7 @@ def test_what_was_best_on_other_photos_is_not_the_best_of_these(begun: Run, tmp_
 
 
 def test_processes_that_read_different_states_are_refused(
-    begun: Run, monkeypatch: pytest.MonkeyPatch
+    begun: TrainRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Engine, "agrees", lambda _, *values: values == (0, ""))
     with pytest.raises(ConfigError, match="the processes read different states or photos") as found:
@@ -280,7 +282,7 @@ def test_a_card_that_was_filled_in_stays_when_the_run_ends_again(make_run: MakeR
     assert card.read_text() == "mine"
 
 
-def test_how_a_model_is_sampled_does_not_decide_what_goes_on(begun: Run) -> None:
+def test_how_a_model_is_sampled_does_not_decide_what_goes_on(begun: TrainRun) -> None:
     model = replace(TINY, diffusion=replace(TINY.diffusion, sampling_sigma=0.5))
     other = replace(begun, recipe=replace(begun.recipe, model=model))
     assert open_stage(other, 0).model.config == model

@@ -21,7 +21,7 @@ from sam_diffsr_cli.batch.naming import name_jobs
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.plan import Job, Naming, ResumeState, estimate_work
 from sam_diffsr_cli.batch.sources import Source
-from sam_diffsr_cli.batch.stages import Settings
+from sam_diffsr_cli.batch.stages import BatchSettings
 from sam_diffsr_cli.batch.work import EnlargeConfig, config_of, share_jobs
 from sam_diffsr_cli.cli.batch import print_outcome
 from sam_diffsr_cli.pictures.encoders import WriteOptions
@@ -30,7 +30,7 @@ from sam_diffsr_cli.pictures.reading import read_picture
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.pictures.writing import encode_picture, prepare_metadata
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import load_upscaler
 from sam_diffsr_cli.workers.messages import Idle, Task, WorkerPool
 from sam_diffsr_cli.workers.processes import LocalPool
@@ -107,7 +107,7 @@ def time_encoding(paths: Sequence[Path], name: str) -> Cost:
 def time_enlarging(paths: Sequence[Path], steps: int, folder: Path) -> Cost:
     """Enlarge pictures with the default model on one core; for an output megapixel."""
     watch, pixels, threads = _Watch(), 0, torch.get_num_threads()
-    run = Run(
+    run = UpscaleRun(
         upscaler=load_upscaler(None, torch.device("cpu")),
         sampling=SamplingConfig(steps=steps, tile=0),
         scale=4.0,
@@ -234,7 +234,7 @@ def _pending(count: int) -> list[Any]:
 
 def load_order(model: str | None, out: Path) -> EnlargeConfig:
     """Tell workers to enlarge pictures into a folder with a model, on the CPU."""
-    settings = Settings(
+    settings = BatchSettings(
         upscaler=load_upscaler(model, torch.device("cpu")),
         sampling=SamplingConfig(steps=0),
         scale=4.0,

@@ -50,8 +50,8 @@ from sam_diffsr_cli.training.run import _workers
 from sam_diffsr_cli.training.state import new_state
 
 if TYPE_CHECKING:
-    from sam_diffsr_cli.data.cache import Entry
-    from sam_diffsr_cli.training.run import Run
+    from sam_diffsr_cli.data.cache import CacheEntry
+    from sam_diffsr_cli.training.run import TrainRun
 
 WARM_UP = 2
 LOADER_S = 3.0
@@ -67,7 +67,7 @@ class Setup:
 
     recipe: Recipe
     engine: Engine
-    entries: "Sequence[Entry]"
+    entries: "Sequence[CacheEntry]"
     photos: Sequence[TrainingPhoto]
     workers: int
     steps: int
@@ -348,7 +348,7 @@ def make_setup(options: argparse.Namespace, cache: Path) -> Setup:
     entries = [photo.entry for photo in found if photo.entry is not None]
     photos = place_photos(entries, engine.device)
     asking = SimpleNamespace(options=RunOptions(), engine=engine)
-    workers = _workers(cast("Run", asking), photos)
+    workers = _workers(cast("TrainRun", asking), photos)
     return Setup(recipe, engine, entries, photos, workers, options.steps)
 
 
