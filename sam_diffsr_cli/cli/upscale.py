@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
-from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.config import Quality, Sampler
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.sampling_config import SamplingOptions, parse_clean
@@ -186,7 +186,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     device: Device = "auto",
     precision: Precision = "auto",
     weights: Weights = None,
-) -> Result:
+) -> CommandResult:
     """Enlarge pictures, whatever they are, and keep all that is in them.
 
     Example: samsr upscale cat.jpg
@@ -238,7 +238,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
 
 def _start(
     places: list[str], size: "SizeText", options: "BatchOptions", shown: tuple[bool, bool, bool]
-) -> Result:
+) -> CommandResult:
     """Plan the batch, and show it as asked for: without doing it, as JSON, or only its errors."""
     from sam_diffsr_cli.batch.naming import name_batch, split_places
 

@@ -26,7 +26,7 @@ from sam_diffsr_cli.upscaling.tiles import Progress, enlarge_tiles
 from sam_diffsr_cli.upscaling.transparency import alpha_bounds, fill_levels, unit_tensor
 from sam_diffsr_cli.upscaling.windows import Windows, paste
 
-__all__ = ["Run", "enlarge_frame"]
+__all__ = ["UpscaleRun", "enlarge_frame"]
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in gray (BT.601)."""
@@ -43,7 +43,7 @@ def _ignore(_told: object) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class UpscaleRun:
     """What one enlarging needs: model, sampling, scale or size, and whom to tell.
 
     ``size`` is what is asked for instead of ``scale``. ``folder`` is where a result too large for
@@ -69,7 +69,7 @@ class Run:
         return (self.size or Size(scale=self.scale)).resolve(size)
 
 
-def enlarge_frame(run: Run, pixels: np.ndarray, icc: bytes | None = None) -> np.ndarray:
+def enlarge_frame(run: UpscaleRun, pixels: np.ndarray, icc: bytes | None = None) -> np.ndarray:
     """Enlarge one frame.
 
     Args:
@@ -111,7 +111,7 @@ def enlarge_frame(run: Run, pixels: np.ndarray, icc: bytes | None = None) -> np.
 
 
 def _run_passes(
-    run: Run, pixels: np.ndarray, path: ColourPath | None, plan: PassPlan
+    run: UpscaleRun, pixels: np.ndarray, path: ColourPath | None, plan: PassPlan
 ) -> np.ndarray:
     """Run the model as often as planned, with the resizing in between and after."""
     native, wrap = run.upscaler.config.scale, run.sampling.wrap
@@ -144,7 +144,7 @@ def _with_filled(pixels: np.ndarray) -> np.ndarray:
     return filled
 
 
-def _of_pass(run: Run, index: int, shares: Sequence[float]) -> Run:
+def _of_pass(run: UpscaleRun, index: int, shares: Sequence[float]) -> UpscaleRun:
     """Give a pass its own noise and its part of the progress; what the first made is clean."""
     if len(shares) == 1:
         return run
@@ -158,7 +158,7 @@ def _of_pass(run: Run, index: int, shares: Sequence[float]) -> Run:
     )
 
 
-def _run_pass(run: Run, pixels: np.ndarray, path: ColourPath | None) -> np.ndarray:
+def _run_pass(run: UpscaleRun, pixels: np.ndarray, path: ColourPath | None) -> np.ndarray:
     """Enlarge by the model's own scale."""
     height, width, channels = pixels.shape
     scale = run.upscaler.config.scale
@@ -180,7 +180,7 @@ def _run_pass(run: Run, pixels: np.ndarray, path: ColourPath | None) -> np.ndarr
 
 
 def _enlarge_colour(
-    run: Run, colour: np.ndarray, path: ColourPath | None, canvas: np.ndarray
+    run: UpscaleRun, colour: np.ndarray, path: ColourPath | None, canvas: np.ndarray
 ) -> None:
     """Enlarge gray or RGB levels into ``canvas``."""
     windows = Windows(colour, run.upscaler.config, wrap=run.sampling.wrap)
@@ -246,7 +246,7 @@ def _back_to_native(
     return result
 
 
-def _enlarge_alpha(run: Run, alpha: np.ndarray, canvas: np.ndarray) -> None:
+def _enlarge_alpha(run: UpscaleRun, alpha: np.ndarray, canvas: np.ndarray) -> None:
     """Enlarge transparency by the encoder, kept between its neighbours' values.
 
     What was wholly opaque or clear stays so, and edges are as sharp as those of the colours.

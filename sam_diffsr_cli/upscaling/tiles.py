@@ -15,7 +15,7 @@ from sam_diffsr_cli.device import Precision, free_memory, memory_errors, number_
 from sam_diffsr_cli.diffusion.residual import detail_weights, residual_to_image
 from sam_diffsr_cli.diffusion.schedule import Schedule
 from sam_diffsr_cli.errors import ResourceError, WeightsError
-from sam_diffsr_cli.models.model import Condition
+from sam_diffsr_cli.networks.model import Condition
 from sam_diffsr_cli.noise import noise_window
 from sam_diffsr_cli.sampling import reverse_process
 from sam_diffsr_cli.sampling_config import SamplingConfig
