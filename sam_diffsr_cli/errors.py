@@ -22,6 +22,9 @@ from typing import ClassVar
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
+FILE_LIMIT = "raise the limit of the shell (ulimit -f), or write to a disk that holds larger files"
+"""What to do where the system refuses a file for its size (EFBIG)."""
+
 
 class SamsrError(Exception):
     """An error with a message for people and, when there is one, the way out."""
@@ -101,7 +104,9 @@ def os_error(place: object, error: OSError, what: str) -> SamsrError:
     """Turn the system's error on a file into ours: a full disk, or ``what`` went wrong."""
     if is_disk_full(error):
         return DiskFullError(f"{place}: no space left", hint="free some disk space")
-    return InputError(f"{place}: {what} ({error.strerror})")
+    if error.errno == errno.EFBIG:
+        return InputError(f"{place}: {what} (it is larger than files may be)", hint=FILE_LIMIT)
+    return InputError(f"{place}: {what} ({error.strerror or error or type(error).__name__})")
 
 
 @contextlib.contextmanager

@@ -6,18 +6,22 @@ from sam_diffsr_cli import errors
 from sam_diffsr_cli.errors import (
     ConfigError,
     DiskFullError,
+    ExistsError,
     InputError,
     InterruptedRun,
     PartialFailure,
     ResourceError,
     SamsrError,
     ShapeError,
+    UsageError,
     WeightsError,
 )
 
 EXIT_CODES: dict[type[SamsrError], int] = {
     SamsrError: 1,
     InputError: 3,
+    ExistsError: 3,
+    UsageError: 2,
     ShapeError: 3,
     ConfigError: 4,
     WeightsError: 4,

@@ -64,8 +64,8 @@ def split_places(
         return list(places[:-1]), places[-1], options
     (name,) = places
     place = parse_place(name)
-    lone = name != STANDARD and isinstance(place, Path) and not is_folder(place)
-    if not lone or not (is_there(place) or is_picture_name(place)):
+    is_picture = isinstance(place, Path) and (is_there(place) or is_picture_name(place))
+    if name == STANDARD or is_folder(place) or not is_picture:
         raise UsageError(
             f"OUT is missing: where {name} is to be written",
             hint=f"name it after IN, as in: samsr upscale {name} larger/",

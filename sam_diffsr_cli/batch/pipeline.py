@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.remote import Place
 from sam_diffsr_cli.device import memory_errors
-from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
+from sam_diffsr_cli.errors import DiskFullError, SamsrError, os_error
 from sam_diffsr_cli.pictures.ledger import Part, is_left_out
 from sam_diffsr_cli.pictures.records import Picture
 
@@ -170,8 +170,8 @@ def _attempt(outcome: Outcome, work: Callable[[], Result]) -> tuple[Result | Non
     except SamsrError as error:
         outcome.fail(error)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        outcome.fail(InputError(f"{outcome.job.target or outcome.job.source.name}: {reason}"))
+        place = outcome.job.target or outcome.job.source.name
+        outcome.fail(os_error(place, error, "cannot be made"))
     except Exception as error:  # noqa: BLE001 - one picture must not end the batch
         bug = SamsrError(f"{outcome.job.source.name}: {type(error).__name__}: {error}")
         bug.__cause__ = error

@@ -51,7 +51,7 @@ def preview(batch: BatchPlan) -> list[Outcome]:
             outcome.status = "left_out"
         elif outcome.error is None:
             outcome.size_out = target.size
-            outcome.notes += target.notes
+            outcome.notes += batch.settings.size.notes(target)
     return outcomes
 
 

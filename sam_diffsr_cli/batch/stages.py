@@ -139,6 +139,10 @@ def _read(job: Job, settings: BatchSettings, standard_input: bytes) -> Picture |
         # Another run has written it since this one was planned.
         return None
     if job.source.path is None:
+        if not standard_input:
+            raise InputError(
+                "standard input: is empty", hint="as in: cat cat.jpg | samsr upscale - -"
+            )
         return decode_picture(io.BytesIO(standard_input), "standard input", settings.limits)
     if isinstance(job.source.path, RemotePath):
         with fetch(job.source.path) as path, path.open("rb") as file:
@@ -166,7 +170,7 @@ def _enlarge(
     ]
     if settings.size.is_left_out(targets[0]):
         return None
-    for text in targets[0].notes:
+    for text in settings.size.notes(targets[0]):
         notify(text)
     sizes = [each.size for each in targets]
     name = job.source.name if job.target is None else str(job.target)

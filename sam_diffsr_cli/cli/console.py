@@ -7,10 +7,10 @@ import traceback
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Protocol
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -24,16 +24,19 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.measures import clock
+
 __all__ = [
     "BatchReporter",
     "Reporter",
     "batch_progress",
-    "clock",
     "note",
     "print_error",
     "print_result",
     "printable",
     "progress",
+    "quietly",
     "read_standard_input",
     "stderr_console",
 ]
@@ -78,21 +81,56 @@ def _is_control(letter: str) -> bool:
     return unicodedata.category(letter) == "Cc" or letter in TURNING
 
 
+_quiet = ContextVar("_quiet", default=False)
+
+
+@contextmanager
+def quietly(is_quiet: bool) -> Iterator[None]:  # noqa: FBT001 - one caller
+    """Print neither notes nor progress meanwhile, if so asked."""
+    token = _quiet.set(is_quiet)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
 def note(text: str) -> None:
     """Print one line for the user's information."""
-    stderr_console().print(escape(printable(text)))
+    if not _quiet.get():
+        _tell(stderr_console(), escape(printable(text)))
+
+
+def _tell(console: Console, text: str) -> None:
+    """Print a sentence: on a terminal broken at spaces, and names in it never."""
+    if console.is_terminal:
+        console.print(text, soft_wrap=False, overflow="ignore", crop=False)
+    else:
+        console.print(text)
 
 
 def print_result(text: str) -> None:
-    """Print a line on stdout; a name that its encoding cannot write goes out as its bytes."""
+    """Print a line on stdout; a name that its encoding cannot write goes out as its bytes.
+
+    Not by ``typer.echo``, which goes past the bars and leaves pieces of them behind.
+    """
+    if sys.stdout.isatty():
+        text = printable(text)
     try:
-        typer.echo(text)
+        sys.stdout.write(f"{text}\n")
     except UnicodeEncodeError:
-        typer.echo(os.fsencode(text))
+        sys.stdout.flush()
+        sys.stdout.buffer.write(os.fsencode(f"{text}\n"))
+    sys.stdout.flush()
 
 
 def read_standard_input() -> bytes:
-    """Read all of what is piped in; beforehand, since a thread waiting for it cannot be stopped."""
+    """Read all of what is piped in; beforehand, since a thread waiting for it cannot be stopped.
+
+    Raises:
+        InputError: Nothing is piped in.
+    """
+    if sys.stdin.isatty():
+        raise InputError("-: nothing is piped in", hint="as in: cat cat.jpg | samsr upscale - -")
     return sys.stdin.buffer.read()
 
 
@@ -103,9 +141,9 @@ def print_error(
     console = stderr_console()
     if cause is not None:
         console.print(escape("".join(traceback.format_exception(cause))))
-    console.print(f"[bold red]error:[/] {escape(printable(message))}")
+    _tell(console, f"[bold red]error:[/] {escape(printable(message))}")
     if hint:
-        console.print(f"[bold]hint:[/] {escape(printable(hint))}")
+        _tell(console, f"[bold]hint:[/] {escape(printable(hint))}")
 
 
 @contextmanager
@@ -142,7 +180,7 @@ def batch_progress(total: float) -> Iterator[BatchReporter]:
     Without a terminal, a plain line now and then. ``total`` is the whole work, in megapixels.
     """
     console = stderr_console()
-    if not console.is_terminal:
+    if not console.is_terminal or _quiet.get():
         plain = _plain_reporter("upscale", total, 0.0)
 
         def report_plainly(done: float, share: float, name: str) -> None:
@@ -199,9 +237,3 @@ def _plain_reporter(title: str, total: float, start: float) -> Reporter:
         note(f"{title}: {100 * done / total:.0f} %, {clock(left_s)} to go {text}".rstrip())
 
     return report
-
-
-def clock(seconds: float) -> str:
-    """Write a time as hours, minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

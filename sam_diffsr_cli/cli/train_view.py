@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from sam_diffsr_cli.cli.console import clock
 from sam_diffsr_cli.device import peak_memory
+from sam_diffsr_cli.measures import clock
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep

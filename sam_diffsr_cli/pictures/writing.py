@@ -133,16 +133,23 @@ def prepare_metadata(
     if target.name == "JPEG":
         new, further = fit_segments(new)
         notes += further
-    if target.name == "GIF" and picture.has_alpha:
-        notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
-    bits, most = picture.bits or 16, _most_bits(picture, target)
-    if picture.is_deep and bits > most:
-        notes.append(f"{bits} bits a channel became {most}, all that {target.name} holds")
+    notes += _coarser(picture, target)
     notes += animation_notes(picture, target)
     notes += tiff_notes(picture.frames, new) if target.name == "TIFF" else []
     left_out = ledger_note(resolve_parts(picture.parts, target.name))
     notes += [left_out] if left_out else []
     return new, tuple(notes)
+
+
+def _coarser(picture: Picture, target: Format) -> list[str]:
+    """Say what the pixels lose of their depth."""
+    notes = []
+    if target.name == "GIF" and picture.has_alpha:
+        notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
+    bits, most = picture.bits or 16, _most_bits(picture, target)
+    if picture.is_deep and bits > most:
+        notes.append(f"{bits} bits a channel became {most}, all that {target.name} holds")
+    return notes
 
 
 def _stripped(picture: Picture, target: Format) -> Metadata:

@@ -80,22 +80,6 @@ class Target(NamedTuple):
             self.size[1] * across,
         )
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say what is out of the ordinary: shrunk, beyond the model, or bent by rounding."""
-        told = []
-        was, is_now = (f"{width}x{height}" for height, width in (self.before, self.size))
-        if self.factor < 1:
-            told.append(f"shrunk from {was} to {is_now}, without the model")
-        elif self.factor > HIGHEST_SCALE:
-            told.append(
-                f"{self.factor:.4g} times is more than {HIGHEST_SCALE:g}: the rest is bicubic"
-            )
-        height, width = (Fraction(a) / b for a, b in zip(self.size, self.kept[2:], strict=True))
-        if abs(height / width - 1) > ROUNDED:
-            told.append(f"the shorter side of {is_now} is rounded to whole pixels")
-        return tuple(told)
-
 
 ROUNDED = Fraction(1, 100)
 """A change of the sides' ratio that is worth a word; whole pixels allow no better."""
@@ -141,10 +125,9 @@ class Size:
             check_scale(self.scale)
         if self.megapixels is not None and not 0 < self.megapixels <= MOST_SIDE:
             raise InputError(f"--megapixels {self.megapixels:g}: must be above 0")
-        for name in ("width", "height", "min_size"):
-            _check_sides(name, (getattr(self, name) or 1,))
-        for name in ("fit", "fill"):
-            _check_sides(name, getattr(self, name) or (1, 1))
+        for name in ("width", "height", "min_size", "fit", "fill"):
+            value = getattr(self, name)
+            _check_sides(name, value if isinstance(value, tuple) else (value,))
         if self.only_larger and self.scale is not None:
             raise InputError("--only-larger needs a size: with --scale every picture grows")
 
@@ -188,6 +171,22 @@ class Size:
         wanted = _times(height, exact), _times(width, exact)
         return _whole(size, wanted, float(exact))
 
+    def notes(self, target: Target) -> tuple[str, ...]:
+        """Say what is out of the ordinary: shrunk, beyond the model, or bent by rounding."""
+        told = []
+        was, is_now = (f"{width}x{height}" for height, width in (target.before, target.size))
+        if target.factor < 1:
+            told.append(f"shrunk from {was} to {is_now}, without the model")
+        elif target.factor > HIGHEST_SCALE:
+            told.append(
+                f"{target.factor:.4g} times is more than {HIGHEST_SCALE:g}: the rest is bicubic"
+            )
+        kept = target.kept[2:]
+        down, across = (Fraction(a) / b for a, b in zip(target.size, kept, strict=True))
+        if abs(down / across - 1) > ROUNDED and self.scale is None:
+            told.append(f"the shorter side of {is_now} is rounded to whole pixels")
+        return tuple(told)
+
     def is_left_out(self, target: Target) -> bool:
         """Whether a picture is left out, since it does not grow."""
         return self.only_larger and target.factor <= 1
@@ -211,8 +210,8 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _check_sides(name: str, sides: tuple[int, ...]) -> None:
-    if not all(1 <= side <= MOST_SIDE for side in sides):
+def _check_sides(name: str, sides: tuple[int | None, ...]) -> None:
+    if not all(side is None or 1 <= side <= MOST_SIDE for side in sides):
         told = "x".join(map(str, sides))
         raise InputError(f"{_option(name)} {told}: allowed are 1 to {MOST_SIDE} pixels")
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam_diffsr_cli.batch.pipeline import WRITERS, Stages, run_batch
+from sam_diffsr_cli.batch.pipeline import WRITERS, Stages, Written, run_batch
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.pictures.records import Frame, Picture
@@ -241,9 +241,9 @@ def pipeline_s(stages_s: Sequence[float], side: int) -> float:
         wait(1, job)
         return picture
 
-    def write(job: Job, _picture: Picture) -> tuple[str, ...]:
+    def write(job: Job, _picture: Picture) -> Written:
         wait(2, job)
-        return ()
+        return Written((), job.target)
 
     jobs = [Job(Source(Path(str(n)), Path(str(n))), None) for n in range(len(FACTORS))]
     began = time.perf_counter()
