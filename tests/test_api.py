@@ -16,7 +16,7 @@ from sam_diffsr_cli import BatchOptions, SamplingOptions, load, upscale, upscale
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import InputError, InterruptedRun, ShapeError, WeightsError
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.pictures.colour import srgb_profile
 from sam_diffsr_cli.upscaling.model import Upscaler
 

@@ -39,7 +39,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"workers", "degradation"}),
-    frozenset({"models", "data", "masks", "metrics", "noise"}),
+    frozenset({"networks", "data", "masks", "metrics", "noise"}),
     frozenset({"checkpoints", "sampling"}),
     frozenset({"upscaling"}),
     # The use-cases, each of which may use those before it.

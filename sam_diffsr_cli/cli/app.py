@@ -15,7 +15,7 @@ from sam_diffsr_cli.cli.help import show_help
 from sam_diffsr_cli.cli.masks import masks_app
 from sam_diffsr_cli.cli.models import models_app
 from sam_diffsr_cli.cli.options import wants_json
-from sam_diffsr_cli.cli.render import Result, error_document, render, to_text
+from sam_diffsr_cli.cli.render import CommandResult, error_document, render, to_text
 from sam_diffsr_cli.cli.train import train_app
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InterruptedRun, SamsrError
@@ -42,9 +42,11 @@ class _ErrorBoundary(TyperGroup):
         try:
             result = super().invoke(ctx)
         except SamsrError as error:
-            result = Result(failure=error)
+            result = CommandResult(failure=error)
         except KeyboardInterrupt:
-            result = Result(failure=InterruptedRun("interrupted; what was finished is whole"))
+            result = CommandResult(
+                failure=InterruptedRun("interrupted; what was finished is whole")
+            )
         except Exception as error:
             # Of its usage errors typer makes only one public, and that is not their root. What the
             # options are is not known after one: the arguments are looked at as they are.
@@ -52,7 +54,7 @@ class _ErrorBoundary(TyperGroup):
                 message = getattr(error, "format_message", error.__str__)()
                 print_result(to_text(error_document(_UsageError(message))))
             raise
-        if isinstance(result, Result):
+        if isinstance(result, CommandResult):
             render(result, as_json=wants_json(ctx))
 
 

@@ -22,7 +22,7 @@ from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.recipes.records import RECIPES
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.training.recorder import Habits
+from sam_diffsr_cli.training.recorder import RunOptions
 from tests.helpers import loaded_by
 
 
@@ -115,8 +115,8 @@ def test_the_defaults_of_the_commands_are_those_of_the_records_they_fill() -> No
     assert upscale_options["max_megapixels"].default * 1e6 == Limits().max_pixels
     train_options = inspect.signature(train).parameters
     for name in ("save_every", "save_minutes", "validate_every", "keep", "workers", "tensorboard"):
-        assert train_options[name].default == getattr(Habits(), name), name
-    assert train_options["compile_network"].default == Habits().compile
+        assert train_options[name].default == getattr(RunOptions(), name), name
+    assert train_options["compile_network"].default == RunOptions().compile
     build_options = inspect.signature(build).parameters
     for record in (SamOptions(), Felzenszwalb()):
         for field in dataclasses.fields(record):
