@@ -1,5 +1,7 @@
 """The exit code of each error is a promise to scripts."""
 
+import errno
+
 import pytest
 
 from sam_diffsr_cli import errors
@@ -15,6 +17,7 @@ from sam_diffsr_cli.errors import (
     ShapeError,
     UsageError,
     WeightsError,
+    os_error,
 )
 
 EXIT_CODES: dict[type[SamsrError], int] = {
@@ -65,3 +68,10 @@ def test_message_and_hint_are_kept(error: type[SamsrError]) -> None:
 
 def test_a_hint_is_not_needed() -> None:
     assert SamsrError("message").hint is None
+
+
+def test_a_file_that_is_too_large_for_the_system_gets_its_hint() -> None:
+    error = os_error("a.tif", OSError(errno.EFBIG, "File too large"), "cannot be written")
+    assert isinstance(error, InputError)
+    assert "a.tif: cannot be written (it is larger than files may be)" in str(error)
+    assert "ulimit -f" in (error.hint or "")

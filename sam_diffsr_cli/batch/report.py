@@ -31,6 +31,9 @@ __all__ = [
 LEAST_TIMED_MEGAPIXELS = 4.0
 """A batch of less than this is done before its time could be measured."""
 
+LEAST_SHOWN = 0.1
+"""Fewer megapixels than this are told by two digits, not as 0.0."""
+
 NAMED = 3
 """Of many failures for one reason so many are named."""
 
@@ -203,11 +206,13 @@ def closing_line(batch: BatchPlan, outcomes: Sequence[Outcome], seconds: float) 
     sizes = [(each.frames, *(each.size_out or (0, 0))) for each in done]
     megapixels = sum(frames * height * width for frames, height, width in sizes) / 1e6
     noun = "picture" if len(done) == 1 else "pictures"
-    where = batch.settings.naming.folder or next((each.job.target for each in done), None)
+    folder = batch.settings.naming.folder
+    file = next((each.job.target for each in done), None)
+    where = file if folder is None else f"{folder}".rstrip("/") + "/"
     parts = [
         f"{len(done)} {noun}",
-        f"{megapixels:.1f} MP",
-        f"in {clock(seconds).removeprefix('0:')}",
+        f"{megapixels:.1f} MP" if megapixels >= LEAST_SHOWN else f"{megapixels:.2g} MP",
+        f"in {clock(seconds).removeprefix('0:').removeprefix('0')}",
     ]
     parts += [f"in {where}"] if where is not None else []
     for status, told in (("skipped", "were there already"), ("left_out", "do not grow")):

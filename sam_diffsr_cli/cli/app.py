@@ -29,6 +29,7 @@ USAGE = UsageError.exit_code
 INVALID = re.compile(
     r"Invalid value for '(?P<option>[^']*)'(?: / '[^']*')*: (?P<why>.*)", re.DOTALL
 )
+MISSING = re.compile(r"Missing \w+ '(?P<name>[^']*)'.*", re.DOTALL)
 CHOICE = re.compile(r"'(?P<value>.*)' is not one of (?P<allowed>.*)", re.DOTALL)
 
 
@@ -65,6 +66,8 @@ def _in_our_words(error: Any) -> UsageError:  # noqa: ANN401 - typer's, and not 
     """Say what cannot be understood as other errors are said: the option, and what to do."""
     message = error.format_message().removesuffix(".")
     path = getattr(getattr(error, "ctx", None), "command_path", "samsr")
+    missing = MISSING.fullmatch(message)
+    message = message if missing is None else f"{missing['name']} is missing"
     bad = INVALID.fullmatch(message)
     if bad is not None:
         choice = CHOICE.fullmatch(bad["why"])

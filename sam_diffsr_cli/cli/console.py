@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 import time
 import traceback
 import unicodedata
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -44,6 +45,13 @@ __all__ = [
 TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """What turns the direction of writing, and can make a name look like another."""
 
+AT_SPACES: dict[str, Any] = {
+    "break_long_words": False,
+    "break_on_hyphens": False,
+    "replace_whitespace": False,
+    "expand_tabs": False,
+}
+
 PLAIN_INTERVAL_S = 30.0
 """Without a terminal, a line of progress is printed this often."""
 
@@ -68,8 +76,11 @@ class BatchReporter(Protocol):
 
 
 def stderr_console() -> Console:
-    """Open the console for everything that is not a result; honours NO_COLOR."""
-    return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+    """Open the console for everything that is not a result; honours NO_COLOR.
+
+    Where bars are shown it is theirs: what is printed by another would go through them.
+    """
+    return _shown.get() or Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def printable(text: str) -> str:
@@ -82,6 +93,7 @@ def _is_control(letter: str) -> bool:
 
 
 _quiet = ContextVar("_quiet", default=False)
+_shown: ContextVar[Console | None] = ContextVar("_shown", default=None)
 
 
 @contextmanager
@@ -97,24 +109,28 @@ def quietly(is_quiet: bool) -> Iterator[None]:  # noqa: FBT001 - one caller
 def note(text: str) -> None:
     """Print one line for the user's information."""
     if not _quiet.get():
-        _tell(stderr_console(), escape(printable(text)))
+        _tell(stderr_console(), text)
 
 
-def _tell(console: Console, text: str) -> None:
-    """Print a sentence: on a terminal broken at spaces, and names in it never."""
+def _tell(console: Console, text: str, label: str = "", style: str = "bold") -> None:
+    """Print a sentence: on a terminal broken at spaces, so that no word or path is."""
+    lines = printable(f"{label} {text}" if label else text).split("\n")
     if console.is_terminal:
-        console.print(text, soft_wrap=False, overflow="ignore", crop=False)
-    else:
-        console.print(text)
+        lines = [textwrap.fill(line, console.width, **AT_SPACES) for line in lines]
+    whole = "\n".join(lines).removeprefix(label)
+    console.print(f"[{style}]{label}[/]{escape(whole)}" if label else escape(whole))
 
 
 def print_result(text: str) -> None:
     """Print a line on stdout; a name that its encoding cannot write goes out as its bytes.
 
-    Not by ``typer.echo``, which goes past the bars and leaves pieces of them behind.
+    Where bars are shown on the same terminal, above them: what goes past them leaves pieces behind.
     """
     if sys.stdout.isatty():
         text = printable(text)
+        if _shown.get() is not None:
+            stderr_console().print(escape(text))
+            return
     try:
         sys.stdout.write(f"{text}\n")
     except UnicodeEncodeError:
@@ -141,9 +157,9 @@ def print_error(
     console = stderr_console()
     if cause is not None:
         console.print(escape("".join(traceback.format_exception(cause))))
-    _tell(console, f"[bold red]error:[/] {escape(printable(message))}")
+    _tell(console, message, "error:", "bold red")
     if hint:
-        _tell(console, f"[bold]hint:[/] {escape(printable(hint))}")
+        _tell(console, hint, "hint:")
 
 
 @contextmanager
@@ -164,7 +180,7 @@ def progress(title: str, total: float, start: float = 0.0) -> Iterator[Reporter]
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
-    with _bars(console, columns) as bars:
+    with _showing(console, columns) as bars:
         task = bars.add_task(escape(title), total=total, completed=int(start), text="")
 
         def report(done: float, text: str = "") -> None:
@@ -195,7 +211,7 @@ def batch_progress(total: float) -> Iterator[BatchReporter]:
         TimeElapsedColumn(),
         _TimeLeftColumn(),
     )
-    with _bars(console, columns) as bars:
+    with _showing(console, columns) as bars:
         whole = bars.add_task("all", total=total)
         one = bars.add_task("", total=1.0)
 
@@ -217,9 +233,15 @@ class _TimeLeftColumn(ProgressColumn):
         return Text(clock(left_s), style="progress.remaining")
 
 
-def _bars(console: Console, columns: Sequence[ProgressColumn]) -> Progress:
-    """Make a set of bars. Results go above them only where stdout is the terminal too."""
-    return Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+@contextmanager
+def _showing(console: Console, columns: Sequence[ProgressColumn]) -> Iterator[Progress]:
+    """Show a set of bars, above which everything else is printed meanwhile."""
+    token = _shown.set(console)
+    try:
+        with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bars:
+            yield bars
+    finally:
+        _shown.reset(token)
 
 
 def _plain_reporter(title: str, total: float, start: float) -> Reporter:

@@ -296,7 +296,8 @@ def test_a_dry_run_lists_and_writes_nothing(photos: Path, weights: Path, tmp_pat
     )
     assert code == 0
     assert stdout.splitlines() == [
-        f"{photos / name} -> {tmp_path / 'out' / name}" for name in ("a.png", "b.jpg", "c.webp")
+        f"{photos / name} -> {tmp_path / 'out' / name} (9x6 to 18x12)"
+        for name in ("a.png", "b.jpg", "c.webp")
     ]
     assert "3 pictures, 0.0 megapixels" in stderr
     assert "roughly" in stderr
