@@ -52,7 +52,8 @@ def test_the_table_names_every_error() -> None:
 
 
 def test_no_error_takes_the_code_of_success_or_of_a_wrong_command_line() -> None:
-    assert not {0, 2} & set(EXIT_CODES.values())
+    assert 0 not in EXIT_CODES.values()
+    assert [error for error, code in EXIT_CODES.items() if code == 2] == [UsageError]
 
 
 def test_a_wrong_shape_is_a_wrong_input() -> None:

@@ -178,7 +178,11 @@ def _place(target: str, out: Place, wanted: Naming, *, single: bool) -> Naming:
             hint="name a folder; a slash at its end makes any name one",
         )
     if is_file and (out.suffix.lower() in FOREIGN_SUFFIXES or _looks_like_a_file(out)):
-        format_of(out)
+        try:
+            format_of(out)
+        except InputError as error:
+            hint = f"{error.hint}; or a slash at its end, for a folder"
+            raise InputError(str(error), hint=hint) from error
     return replace(wanted, folder=out)
 
 

@@ -209,16 +209,20 @@ def closing_line(batch: BatchPlan, outcomes: Sequence[Outcome], seconds: float) 
     folder = batch.settings.naming.folder
     file = next((each.job.target for each in done), None)
     where = file if folder is None else f"{folder}".rstrip("/") + "/"
+    others = [
+        f"{count} {told}"
+        for status, told in (("skipped", "were there already"), ("left_out", "do not grow"))
+        if (count := sum(outcome.status == status for outcome in outcomes))
+    ]
+    if not done:
+        return ", ".join(["nothing to do", *others])
     parts = [
         f"{len(done)} {noun}",
         f"{megapixels:.1f} MP" if megapixels >= LEAST_SHOWN else f"{megapixels:.2g} MP",
         f"in {clock(seconds).removeprefix('0:').removeprefix('0')}",
     ]
     parts += [f"in {where}"] if where is not None else []
-    for status, told in (("skipped", "were there already"), ("left_out", "do not grow")):
-        count = sum(outcome.status == status for outcome in outcomes)
-        parts += [f"{count} {told}"] if count else []
-    return ", ".join(parts)
+    return ", ".join([*parts, *others])
 
 
 def _size(size: tuple[int, int] | None) -> dict[str, int] | None:

@@ -30,7 +30,7 @@ INVALID = re.compile(
     r"Invalid value for '(?P<option>[^']*)'(?: / '[^']*')*: (?P<why>.*)", re.DOTALL
 )
 MISSING = re.compile(r"Missing \w+ '(?P<name>[^']*)'.*", re.DOTALL)
-CHOICE = re.compile(r"'(?P<value>.*)' is not one of (?P<allowed>.*)", re.DOTALL)
+CHOICE = re.compile(r"(?:Value error, )?'(?P<value>.*)' is not one of (?P<allowed>.*)", re.DOTALL)
 
 
 class _ErrorBoundary(TyperGroup):
