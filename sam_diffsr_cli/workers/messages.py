@@ -12,6 +12,7 @@ __all__ = [
     "Idle",
     "ItemResult",
     "Lost",
+    "Progress",
     "Refused",
     "Task",
     "WorkDone",
@@ -58,6 +59,14 @@ class Done(Generic[Made]):
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """A worker has done a share of the task at hand, in [0, 1]; few kinds of workers tell it."""
+
+    worker: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """A worker died, for a reason in a few words."""
 
@@ -73,7 +82,7 @@ class Refused:
     error: SamsrError
 
 
-Event = Idle | Done[Made] | Lost | Refused
+Event = Idle | Progress | Done[Made] | Lost | Refused
 
 
 @dataclass(frozen=True, slots=True)
