@@ -79,7 +79,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: samsr evaluate --data Set5 --method bicubic --method default
     """
-    from sam_diffsr_cli.cli.evaluate_run import Outputs, show_evaluation
+    from sam_diffsr_cli.cli.evaluate_run import show_evaluation
+    from sam_diffsr_cli.evaluation.outputs import Outputs
     from sam_diffsr_cli.evaluation.request import EvaluateOptions
 
     methods = list(method or ())

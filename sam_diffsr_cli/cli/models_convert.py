@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from sam_diffsr_cli.checkpoints.references import check_new_weights
 from sam_diffsr_cli.cli.console import note, print_result
-from sam_diffsr_cli.errors import InputError
 
-__all__ = ["check_output", "convert"]
+__all__ = ["convert"]
 
 
 def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -52,7 +52,7 @@ def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
     from sam_diffsr_cli.checkpoints import conversion, official_config
     from sam_diffsr_cli.device import DTYPES
 
-    check_output(output, overwrite=overwrite)
+    check_new_weights(output, overwrite=overwrite)
     asked = official_config.OfficialSettings(
         file=config, given=tuple(settings or ()), is_published=published
     )
@@ -62,15 +62,3 @@ def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
     done = conversion.convert(checkpoint, encoder, model_config, output, DTYPES[dtype])
     note(done.source)
     print_result(str(output))
-
-
-def check_output(output: Path, *, overwrite: bool) -> None:
-    """Refuse a file that may not be replaced, or that ``--model`` would not take.
-
-    Raises:
-        InputError: It is one.
-    """
-    if output.suffix != ".safetensors":
-        raise InputError(f"{output}: weights files end in .safetensors")
-    if output.exists() and not overwrite:
-        raise InputError(f"{output}: already there", hint="add --overwrite, or choose another name")

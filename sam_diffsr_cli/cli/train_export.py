@@ -27,20 +27,15 @@ def export(
 
     Example: samsr train export run/ -o model.safetensors
     """
+    from sam_diffsr_cli.checkpoints.references import check_new_weights
     from sam_diffsr_cli.cli.console import note, print_result
     from sam_diffsr_cli.device import DTYPES
     from sam_diffsr_cli.errors import InputError
     from sam_diffsr_cli.training.export import export_run
     from sam_diffsr_cli.training.folder import RunFolder
 
-    if output.suffix != ".safetensors":
-        raise InputError(f"{output}: weights files end in .safetensors")
     card = output.with_suffix(".md")
-    for path in (output, card):
-        if path.exists() and not overwrite:
-            raise InputError(
-                f"{path}: already there", hint="add --overwrite, or choose another name"
-            )
+    check_new_weights(output, card, overwrite=overwrite)
     folder = RunFolder(run)
     if not folder.recipe_path.is_file():
         raise InputError(f"{run}: no run of samsr train", hint="give the folder named by its --out")
