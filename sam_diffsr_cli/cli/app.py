@@ -11,6 +11,7 @@ from sam_diffsr_cli.cli.compare import compare
 from sam_diffsr_cli.cli.console import print_result
 from sam_diffsr_cli.cli.doctor import doctor
 from sam_diffsr_cli.cli.evaluate import evaluate
+from sam_diffsr_cli.cli.help import show_help
 from sam_diffsr_cli.cli.masks import masks_app
 from sam_diffsr_cli.cli.models import models_app
 from sam_diffsr_cli.cli.options import wants_json
@@ -91,6 +92,7 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(bench)
 app.command()(doctor)
+app.command(name="help")(show_help)
 
 
 def main() -> None:
