@@ -6,7 +6,7 @@ Seconds, bytes, and FLOPs at 2 per multiply-add.
 import statistics
 from dataclasses import dataclass
 
-from sam_diffsr_cli.device import Precision
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.errors import SamsrError
 from sam_diffsr_cli.strict import require
 from sam_diffsr_cli.upscaling.speed import Work

@@ -1,12 +1,13 @@
 """``samsr models convert``: the authors' checkpoints as our weights files."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from sam_diffsr_cli.checkpoints.references import check_new_weights
 from sam_diffsr_cli.cli.console import note, print_result
+from sam_diffsr_cli.cli.options import NewWeights, WeightsFormat
 
 __all__ = ["convert"]
 
@@ -15,9 +16,7 @@ def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
     checkpoint: Annotated[
         Path, typer.Argument(metavar="CKPT", help="Checkpoint of the diffusion, .ckpt.")
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Weights file to write, .safetensors.")
-    ],
+    output: NewWeights,
     encoder: Annotated[
         Path | None,
         typer.Option(help="Checkpoint of the encoder.", show_default="the one inside CKPT"),
@@ -36,9 +35,7 @@ def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="One setting, as unet_dim_mults=1|2|3|4."),
     ] = None,
-    dtype: Annotated[
-        Literal["fp16", "bf16", "fp32"], typer.Option(help="Numbers in the file.")
-    ] = "fp32",
+    dtype: WeightsFormat = "fp32",
     overwrite: Annotated[  # noqa: FBT002
         bool, typer.Option("--overwrite", help="Replace the file.")
     ] = False,

@@ -1,24 +1,23 @@
 """``samsr train export``: the weights of a run, finished or not, as a file for others."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from sam_diffsr_cli.choices import StateChoice
+from sam_diffsr_cli.cli.options import NewWeights, WeightsFormat
 
 __all__ = ["export"]
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of the run.", metavar="RUN")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Weights file to write, .safetensors.")
-    ],
+    output: NewWeights,
     which: Annotated[
-        Literal["last", "best"], typer.Option(help="The newest state, or the best validation.")
+        StateChoice, typer.Option(help="The newest state, or the best validation.")
     ] = "last",
-    dtype: Annotated[
-        Literal["fp16", "bf16", "fp32"], typer.Option(help="Numbers in the file.")
-    ] = "fp16",
+    dtype: WeightsFormat = "fp16",
     overwrite: Annotated[  # noqa: FBT002
         bool, typer.Option("--overwrite", help="Replace the file and its card.")
     ] = False,

@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.config import LITE
-from sam_diffsr_cli.device import Precision
 from sam_diffsr_cli.networks.steady import steady
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
