@@ -31,7 +31,9 @@ class Teller:
     """A worker that says it is half through, and then does as its item says."""
 
     late: Sequence[tuple[int, Answer]] = ()
-    report: Callable[[float], None]
+
+    def __init__(self) -> None:
+        self.report: Callable[[float], None] = ignore
 
     def do(self, tasks: Sequence[Task[str]]) -> Generator[tuple[int, Answer], None, None]:
         for task in tasks:
