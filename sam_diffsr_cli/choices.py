@@ -19,7 +19,7 @@ __all__ = [
     "StateChoice",
 ]
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp16", "bf16", "fp32"]
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 """``auto`` is by the device."""
 
