@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from os import fspath
 from pathlib import Path
-from typing import overload
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -54,6 +54,9 @@ __all__ = [
 ]
 
 
+AnyImage = TypeVar("AnyImage", Image.Image, np.ndarray)
+
+
 def _ignore(_: float) -> None:
     """Take the share that is done and do nothing with it."""
 
@@ -77,46 +80,8 @@ def load(
     return load_upscaler(model, place, resolve_precision(precision, place))
 
 
-@overload
-def upscale(
-    image: Image.Image,
-    scale: float | None = None,
-    *,
-    size: Size | None = None,
-    model: Upscaler | str | Path | None = None,
-    quality: Quality = "balanced",
-    steps: int | None = None,
-    sampler: Sampler | None = None,
-    seed: int = 0,
-    tile: int | None = None,
-    clean: int | None = None,
-    detail: int | None = None,
-    wrap: bool = False,
-    progress: Callable[[float], None] = _ignore,
-) -> Image.Image: ...
-
-
-@overload
-def upscale(
-    image: np.ndarray,
-    scale: float | None = None,
-    *,
-    size: Size | None = None,
-    model: Upscaler | str | Path | None = None,
-    quality: Quality = "balanced",
-    steps: int | None = None,
-    sampler: Sampler | None = None,
-    seed: int = 0,
-    tile: int | None = None,
-    clean: int | None = None,
-    detail: int | None = None,
-    wrap: bool = False,
-    progress: Callable[[float], None] = _ignore,
-) -> np.ndarray: ...
-
-
 def upscale(  # noqa: PLR0913 - one parameter per option of the command
-    image: Image.Image | np.ndarray,
+    image: AnyImage,
     scale: float | None = None,
     *,
     size: Size | None = None,
@@ -130,7 +95,7 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
     detail: int | None = None,
     wrap: bool = False,
     progress: Callable[[float], None] = _ignore,
-) -> Image.Image | np.ndarray:
+) -> AnyImage:
     """Enlarge one image.
 
     Args:

@@ -3,6 +3,7 @@
 Needs neither torch nor a model, so that a wrong name is told at once.
 """
 
+import glob
 import math
 import re
 from collections.abc import Sequence
@@ -64,7 +65,8 @@ def split_places(
         return list(places[:-1]), places[-1], options
     (name,) = places
     place = parse_place(name)
-    is_picture = isinstance(place, Path) and (is_there(place) or is_picture_name(place))
+    is_name = is_picture_name(place) and not glob.has_magic(name)
+    is_picture = isinstance(place, Path) and (is_there(place) or is_name)
     if name == STANDARD or is_folder(place) or not is_picture:
         raise UsageError(
             f"OUT is missing: where {name} is to be written",

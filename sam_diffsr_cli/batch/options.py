@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from sam_diffsr_cli.batch.plan import OnExists
+from sam_diffsr_cli.choices import Engine, OnExists
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.encoders import SUBSAMPLINGS, Subsampling, WriteOptions
 from sam_diffsr_cli.pictures.formats import format_named
@@ -68,7 +67,7 @@ class BatchOptions:
     max_megapixels: float = 200.0
     workers: int | None = None
     gpus: str | None = None
-    engine: Literal["local", "ray"] = "local"
+    engine: Engine = "local"
     ray_address: str | None = None
     device: str = "auto"
     precision: str = "auto"

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sam_diffsr_cli.atomic import atomic_path, claim_name, replace_name
-from sam_diffsr_cli.batch.plan import Job, OnExists
+from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, put
+from sam_diffsr_cli.choices import OnExists
 from sam_diffsr_cli.errors import ExistsError, os_errors
 
 __all__ = ["Output", "copy_times", "open_output"]

@@ -6,23 +6,21 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Literal
 
 from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, list_names
 from sam_diffsr_cli.batch.sources import Source, is_there
+from sam_diffsr_cli.choices import OnExists
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.formats import Format, is_picture_name
 
 __all__ = [
     "Job",
     "Naming",
-    "OnExists",
     "ResumeState",
     "local_folders",
     "plan_jobs",
 ]
 
-OnExists = Literal["skip", "overwrite", "rename", "error"]
 
 UNNAMED_SUFFIX = ".png"
 """For pictures whose name does not say what they are."""

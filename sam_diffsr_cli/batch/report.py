@@ -54,7 +54,7 @@ def failure_of(
     skipped = sum(outcome.status == "skipped" for outcome in outcomes)
     left_out = sum(outcome.status == "left_out" for outcome in outcomes)
     there = f", {skipped} were there already" if skipped else ""
-    there += f", {left_out} do not grow and were left out" if left_out else ""
+    there += f", left out, not growing: {left_out}" if left_out else ""
     summary = f"{done} of {count} pictures done{there}"
     if is_stopped:
         return InterruptedRun(f"interrupted; {summary}; what is written is whole")
@@ -83,7 +83,7 @@ def describe_plan(batch: BatchPlan, *, is_timed: bool) -> str:
     if plan.already_there:
         text += f"; {plan.already_there} are there already"
     if plan.too_large:
-        text += f"; {about}{plan.too_large} do not grow and are left out"
+        text += f"; left out, not growing: {about}{plan.too_large}"
     if plan.unreadable:
         text += f"; {about}{plan.unreadable} cannot be read"
     if is_timed or plan.megapixels_out > LEAST_TIMED_MEGAPIXELS:
@@ -210,8 +210,8 @@ def closing_line(batch: BatchPlan, outcomes: Sequence[Outcome], seconds: float) 
     file = next((each.job.target for each in done), None)
     where = file if folder is None else f"{folder}".rstrip("/") + "/"
     others = [
-        f"{count} {told}"
-        for status, told in (("skipped", "were there already"), ("left_out", "do not grow"))
+        f"{told}: {count}"
+        for status, told in (("skipped", "there already"), ("left_out", "left out, not growing"))
         if (count := sum(outcome.status == status for outcome in outcomes))
     ]
     if not done:

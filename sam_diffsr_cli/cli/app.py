@@ -67,7 +67,8 @@ def _in_our_words(error: Any) -> UsageError:  # noqa: ANN401 - typer's, and not 
     message = error.format_message().removesuffix(".")
     path = getattr(getattr(error, "ctx", None), "command_path", "samsr")
     missing = MISSING.fullmatch(message)
-    message = message if missing is None else f"{missing['name']} is missing"
+    if missing is not None:
+        message = f"{missing['name'].partition('...')[0]} is missing"
     bad = INVALID.fullmatch(message)
     if bad is not None:
         choice = CHOICE.fullmatch(bad["why"])

@@ -27,9 +27,8 @@ from sam_diffsr_cli.cli.console import (
     stderr_console,
 )
 from sam_diffsr_cli.cli.render import CommandResult, heading
-from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import DiskFullError
-from sam_diffsr_cli.workers.messages import WorkDone
+from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
 
 __all__ = ["print_outcome", "show_batch"]
 

@@ -54,7 +54,7 @@ def sizes(folder: Path) -> dict[str, tuple[int, int]]:
         (["--width", "18"], [(18, 12), (18, 27), (18, 18), (18, 14), (18, 1)]),
         (["--fill", "20x10"], [(20, 10)] * 5),
         (["--megapixels", "0.0006"], [(30, 20), (20, 30), (24, 24), (27, 22), (118, 5)]),
-        (["--print", "1x2in", "--dpi", "10"], [(20, 13), (10, 15), (10, 10), (20, 16), (20, 1)]),
+        (["--print", "1x2in", "--dpi", "10"], [(15, 10), (10, 15), (10, 10), (13, 10), (20, 1)]),
         (["--min-size", "6"], [(9, 6), (6, 9), (6, 6), (50, 40), (140, 6)]),
         (["--scale", "200%"], [(18, 12), (12, 18), (2, 2), (100, 80), (140, 6)]),
     ],
@@ -86,7 +86,7 @@ def test_what_would_not_grow_is_left_out_if_so_asked(
         weights, mixed, tmp_path / "new", "--fit", "30x20", "--only-larger", "--dry-run"
     )
     assert "d.png: left out, since it does not grow" in again.stdout
-    assert "2 do not grow and are left out" in again.stderr
+    assert "left out, not growing: 2" in again.stderr
     assert "a.png (9x6 to 30x20)" in again.stdout
 
 
