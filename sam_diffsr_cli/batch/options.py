@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sam_diffsr_cli.choices import Engine, OnExists
+from sam_diffsr_cli.choices import Engine, OnExists, Subsampling
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.pictures.encoders import SUBSAMPLINGS, Subsampling, WriteOptions
+from sam_diffsr_cli.pictures.encoders import SUBSAMPLINGS, WriteOptions
 from sam_diffsr_cli.pictures.formats import format_named
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingOptions

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sam_diffsr_cli.choices import Engine, OnExists, Subsampling
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
 from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.config import Quality, Sampler
@@ -104,9 +105,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     file_quality: Annotated[
         int, option(RESULT, "Of JPEG, WebP, AVIF, JPEG XL.", min=1, max=100)
     ] = 95,
-    subsampling: Annotated[
-        Literal["444", "422", "420"], option(RESULT, "Of a JPEG's colours.")
-    ] = "444",
+    subsampling: Annotated[Subsampling, option(RESULT, "Of a JPEG's colours.")] = "444",
     progressive: Annotated[  # noqa: FBT002
         bool, option(RESULT, "JPEG that shows coarsely at first.", "--progressive")
     ] = False,
@@ -125,7 +124,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = False,
     suffix: Annotated[str, option(FILES, "Added to names, as in cat_x4.png.")] = "",
     on_exists: Annotated[
-        Literal["skip", "overwrite", "rename", "error"],
+        OnExists,
         option(FILES, "When an output is there already; skip resumes a run."),
     ] = "error",
     preserve_times: Annotated[  # noqa: FBT002
@@ -170,7 +169,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         ),
     ] = None,
     engine: Annotated[
-        Literal["local", "ray"],
+        Engine,
         option(
             MACHINE, "Workers on this machine, or on a Ray cluster that shares the files' disk."
         ),

@@ -4,11 +4,12 @@ import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from sam_diffsr_cli.choices import Subsampling
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.animation import loop_number, written_times
 from sam_diffsr_cli.pictures.avif import tag_frames
@@ -19,7 +20,7 @@ from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 from sam_diffsr_cli.pictures.views import encode_views
 from sam_diffsr_cli.pictures.webp import write_lossless_animation
 
-__all__ = ["MOST_JPEG_SEGMENT", "SUBSAMPLINGS", "Subsampling", "WriteOptions", "save_with_pillow"]
+__all__ = ["MOST_JPEG_SEGMENT", "SUBSAMPLINGS", "WriteOptions", "save_with_pillow"]
 
 DEFAULT_QUALITY = 95
 MOST_JPEG_SEGMENT = 65_533
@@ -29,8 +30,6 @@ GIF_CLEAR = 255
 TIMED_BOXES = (b"mvhd", b"tkhd", b"mdhd")
 """Boxes of an animated AVIF that hold when they were written."""
 
-
-Subsampling = Literal["444", "422", "420"]
 
 SUBSAMPLINGS: dict[Subsampling, int] = {"444": 0, "422": 1, "420": 2}
 """Pillow's numbers for how many pixels share a colour in a JPEG."""
