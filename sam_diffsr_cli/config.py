@@ -28,10 +28,12 @@ __all__ = [
     "Quality",
     "Sampler",
     "UNetConfig",
+    "distilled",
+    "undistilled",
 ]
 
-Sampler = Literal["ancestral", "ddim", "ddim_eta1", "dpmpp_2m", "sde_dpmpp_2m"]
-"""Ways down the chain (``diffusion.solvers``)."""
+Sampler = Literal["ancestral", "ddim", "ddim_eta1", "dpmpp_2m", "sde_dpmpp_2m", "distilled"]
+"""Ways down the chain (``diffusion.solvers``); ``distilled`` is by a network of its own."""
 
 Quality = Literal["fast", "balanced", "best", "plain"]
 """Levels of quality; ``plain`` is the whole chain as it was published."""
@@ -117,7 +119,8 @@ class DiffusionConfig:
     ``best`` more, or the same where its steps are 0. ``highest_start`` is the row up to which the
     noise predictor was trained, 0 for all. ``sampling_flat`` is how far neighbours in the photo
     must differ, in 8-bit levels, for all of the detail that is drawn there; 0 for all of it
-    everywhere.
+    everywhere. ``distilled_steps`` is how many steps a second noise predictor takes, to which the
+    path of the first was distilled (``diffusion.distillation``); 0 for none.
     """
 
     num_timesteps: int = 100
@@ -139,6 +142,7 @@ class DiffusionConfig:
     best_steps: int = field(default=0, metadata=LATER)
     best_sampler: Sampler = field(default="ancestral", metadata=LATER)
     best_start: int = field(default=0, metadata=LATER)
+    distilled_steps: int = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         good = 2 <= self.num_timesteps <= MOST_TIMESTEPS
@@ -158,6 +162,48 @@ class DiffusionConfig:
         for name in ("sampling_steps", "fast_steps", "best_steps"):
             good = 0 <= getattr(self, name) <= self.num_timesteps
             require(good, name, getattr(self, name), f"0..{self.num_timesteps}")
+        most = math.isqrt(self.last_start + 1)
+        good = 0 <= self.distilled_steps <= most
+        require(good, "distilled_steps", self.distilled_steps, f"0..{most}")
+        for name in ("sampling", "fast", "best"):
+            self._check_distilled(name)
+
+    def _check_distilled(self, name: str) -> None:
+        """Refuse a level of quality that is distilled to other steps than the network."""
+        if getattr(self, f"{name}_sampler") == "distilled":
+            key, steps = f"{name}_steps", getattr(self, f"{name}_steps")
+            require(bool(steps) and steps == self.distilled_steps, key, steps, "distilled_steps")
+
+    @property
+    def last_start(self) -> int:
+        """The highest row to start at."""
+        return self.highest_start or self.num_timesteps - 1
+
+    @property
+    def least_distilled_start(self) -> int:
+        """The lowest row that the distilled network starts at.
+
+        Of K steps on a quadratic grid the one after the start is at ((K - 1) / K)^2 of it. Of
+        starts from here up, no row is the second step of one and the first of another, so that
+        the row tells the network which step it takes.
+        """
+        steps = self.distilled_steps
+        if steps < 2:
+            return max(1, steps)
+        return math.floor(self.last_start * ((steps - 1) / steps) ** 2) + 1
+
+    def is_distilled_start(self, start: int) -> bool:
+        """Whether the distilled network starts at a row, 0 being the last."""
+        row = start or self.num_timesteps - 1
+        return self.least_distilled_start <= row <= self.last_start
+
+    def sampler_of(self, steps: int, start: int) -> Sampler:
+        """Return the sampler for a number of steps, and a start, that no level of quality has."""
+        if steps and steps == self.distilled_steps and self.is_distilled_start(start):
+            return "distilled"
+        if self.sampling_sampler != "distilled":
+            return self.sampling_sampler
+        return self.best_sampler if self.best_steps else "dpmpp_2m"
 
     def level(self, quality: Quality) -> Level:
         """Return what a level of quality is in this model."""
@@ -175,13 +221,11 @@ class DiffusionConfig:
 
         100 is the highest row that the model was trained to start at.
         """
-        highest = self.highest_start or self.num_timesteps - 1
-        return max(1, round(highest * detail / 100))
+        return max(1, round(self.last_start * detail / 100))
 
     def detail_of(self, start: int) -> int:
         """Return the ``detail`` that a start stands for, the inverse of ``start_of``."""
-        highest = self.highest_start or self.num_timesteps - 1
-        return round(100 * (start or self.num_timesteps - 1) / highest)
+        return round(100 * (start or self.num_timesteps - 1) / self.last_start)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,6 +287,28 @@ class ModelConfig:
             return self.size_multiple
         lowest = 2 << (len(self.unet.widths) - 1)
         return max(self.size_multiple, -(-lowest // self.scale))
+
+
+def distilled(config: ModelConfig, steps: int = 3) -> ModelConfig:
+    """Return the configuration of a model that is distilled to so many steps, its usual ones."""
+    chain = dataclasses.replace(
+        config.diffusion, distilled_steps=steps, sampling_steps=steps, sampling_sampler="distilled"
+    )
+    return dataclasses.replace(config, diffusion=chain)
+
+
+def undistilled(config: ModelConfig) -> ModelConfig:
+    """Return the configuration of a model without its distilled networks, run as ``lite`` is."""
+    chain = config.diffusion
+    if not chain.distilled_steps:
+        return config
+    chain = dataclasses.replace(
+        chain,
+        distilled_steps=0,
+        sampling_steps=LITE.diffusion.sampling_steps,
+        sampling_sampler=LITE.diffusion.sampling_sampler,
+    )
+    return dataclasses.replace(config, diffusion=chain)
 
 
 PAPER = ModelConfig(

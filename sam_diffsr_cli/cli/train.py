@@ -70,14 +70,21 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         option(RECIPE, "key=value laid over both, as diffusion.batch=8; several times.", "--set"),
     ] = None,
     stage: Annotated[
-        Literal["both", "encoder", "diffusion"] | None,
-        option(RECIPE, "What to train; diffusion alone needs --init.", show_default="both"),
+        Literal["both", "encoder", "diffusion", "distill"] | None,
+        option(
+            RECIPE,
+            "What to train: encoder and diffusion, or one stage; all but the encoder need --init.",
+            show_default="both",
+        ),
     ] = None,
     encoder_steps: Annotated[
         int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="12000")
     ] = None,
     diffusion_steps: Annotated[
         int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="10000")
+    ] = None,
+    distill_steps: Annotated[
+        int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="2000")
     ] = None,
     batch: Annotated[int | None, option(RECIPE, "Crops a step.", min=1, show_default="16")] = None,
     accumulate: Annotated[
@@ -89,7 +96,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     learning_rate: Annotated[
         float | None,
-        option(RECIPE, "Highest rate of both stages.", show_default="0.0005, 0.0003"),
+        option(RECIPE, "Highest rate of every stage.", show_default="0.0005, 0.0003, 0.0002"),
     ] = None,
     degrade: Annotated[
         Literal["none", "photo", "second-order"] | None,
@@ -165,6 +172,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         stage=stage,
         encoder_steps=encoder_steps,
         diffusion_steps=diffusion_steps,
+        distill_steps=distill_steps,
         batch=batch,
         accumulate=accumulate,
         patch=patch,

@@ -31,6 +31,7 @@ METHODS: Mapping[Sampler, Method | None] = {
     "ddim_eta1": Method(1.0, 1),
     "dpmpp_2m": Method(0.0, 2),
     "sde_dpmpp_2m": Method(1.0, 2),
+    "distilled": Method(0.0, 1),
 }
 """None: the posterior of the chain as it is given."""
 
@@ -57,6 +58,9 @@ def make_solver(schedule: Schedule, sampler: Sampler) -> Solver:
     At order 1, DPM-Solver++ is DDIM with eta 0 and SDE-DPM-Solver++ is DDIM with eta 1 (Lu et al.
     2022, DPM-Solver++). At order 2 a step of theirs is the same with ``x_start`` extrapolated by
     ``multistep_weights``.
+
+    ``distilled`` is DDIM with the ``x_start`` of a network that was trained for these steps
+    (``diffusion.distillation``).
 
     Args:
         schedule: The chain to run, whole or respaced.

@@ -170,6 +170,18 @@ def differences(first: Recipe, second: Recipe, leave_out: Sequence[str] = ()) ->
     ]
 
 
-_NAMES = frozenset({"encoder.stage", "diffusion.stage", "encoder.modulation", "encoder.mask_norm"})
-"""Keys that are not said: a stage's name is its section, and masks shift no encoder's noise."""
+_NAMES = frozenset(
+    {
+        *(f"{stage}.stage" for stage in STAGES),
+        *(
+            f"{stage}.{key}"
+            for stage in ("encoder", "distill")
+            for key in ("modulation", "mask_norm")
+        ),
+        "distill.timesteps",
+        *(f"{stage}.teacher_steps" for stage in STAGES if stage != "distill"),
+    }
+)
+"""Keys that are not said: a stage's name is its section, masks shift the noise of one stage alone,
+and there is a teacher in one."""
 _OPTIONAL = frozenset({"model.diffusion.sigma_data"})

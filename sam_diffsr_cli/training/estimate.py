@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sam_diffsr_cli.config import NUM_LEVELS, ModelConfig
 from sam_diffsr_cli.data.crops import Batch, CropPlan, TrainingPhoto, crop_side
 from sam_diffsr_cli.device import free_memory, memory_errors
+from sam_diffsr_cli.diffusion.distillation import distillation_plan
 from sam_diffsr_cli.models.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
@@ -169,7 +170,11 @@ def _size(module: nn.Module) -> int:
 
 def _count(model_config: ModelConfig, config: TrainConfig) -> _Counted:
     """Count one crop, on the CPU whatever the device: the operations are the same."""
-    with FakeTensorMode():
+    start = model_config.diffusion.sampling_start
+    if config.stage == "distill":
+        # Its tables are remembered: they are made here, where tensors are real.
+        distillation_plan(model_config.diffusion, config.teacher_steps, start)
+    with FakeTensorMode(allow_non_fake_inputs=True):
         model = build_model(model_config).requires_grad_(requires_grad=False)
         network_of(model, config).requires_grad_()
         shapes = {shape for p in model.parameters() for shape in (p.shape, p.shape[::-1])}
@@ -192,7 +197,7 @@ def _count(model_config: ModelConfig, config: TrainConfig) -> _Counted:
         )
         objective = Objective(model, config)
         with FlopCounterMode(display=False) as counter, saved_tensors_hooks(keep, lambda x: x):
-            objective(batch, (0,), noise).backward()
+            objective(batch, (start,), noise).backward()
         return _Counted(counter.get_total_flops(), sum(s.nbytes() for s in kept.values()))
 
 
@@ -279,7 +284,7 @@ def _seconds(state: TrainState, work: _Work, device: torch.device) -> Iterator[f
         photos=[TrainingPhoto("noise", pixels.to(device))],
         plan=CropPlan([(side, side)], work.patch, scale),
         config=config,
-        num_timesteps=state.model.config.diffusion.num_timesteps,
+        diffusion=state.model.config.diffusion,
         device=device,
         share=Share(accumulate=work.pieces),
     )

@@ -118,13 +118,15 @@ def _bytes_per_pixel(config: ModelConfig, steps: int) -> int:
     return 4 * values
 
 
-def check_steps(config: ModelConfig, steps: int, start: int = 0) -> None:
+def check_steps(
+    config: ModelConfig, steps: int, start: int = 0, sampler: Sampler = "ancestral"
+) -> None:
     """Refuse more steps than the model's chain has, and any of an encoder that was trained alone.
 
     ``start`` is the row at which the chain begins, 0 for its last.
 
     Raises:
-        InputError: There are too many.
+        InputError: There are too many, or they are not those of the distilled network.
     """
     if steps and not config.diffusion.sampling_steps:
         raise InputError(
@@ -139,10 +141,34 @@ def check_steps(config: ModelConfig, steps: int, start: int = 0) -> None:
             f"--steps {steps}: a chain that starts at row {start} has at most {start + 1}",
             hint="raise --detail, or take fewer steps",
         )
+    if steps and sampler == "distilled":
+        _check_distilled(config, steps, start)
+
+
+def _check_distilled(config: ModelConfig, steps: int, start: int) -> None:
+    chain = config.diffusion
+    if not chain.distilled_steps:
+        raise InputError(
+            "--sampler distilled: this model has no distilled network", hint="use another sampler"
+        )
+    if steps != chain.distilled_steps:
+        raise InputError(
+            f"--steps {steps}: the distilled network takes {chain.distilled_steps}",
+            hint="leave --sampler or --steps out",
+        )
+    if not chain.is_distilled_start(start):
+        least, most = (
+            chain.detail_of(chain.least_distilled_start),
+            chain.detail_of(chain.last_start),
+        )
+        raise InputError(
+            f"the distilled network cannot start at row {start or chain.num_timesteps - 1}",
+            hint=f"use --detail {least} to {most}, or leave --sampler out",
+        )
 
 
 def _make_chain(config: ModelConfig, sampling: SamplingConfig, levels: Levels) -> _Chain:
-    check_steps(config, sampling.steps, sampling.start)
+    check_steps(config, sampling.steps, sampling.start, sampling.sampler)
     told = torch.tensor([levels], dtype=torch.float32)
     if sampling.steps == 0:
         return _Chain(None, sampling.seed, sampling.sampler, 1.0, told)
@@ -274,14 +300,14 @@ def _run_chain(
 ) -> Tensor:
     """Run the reverse process on one tile and return its residual, ``(1, 3, H, W)``."""
     (schedule, chain), model = run, upscaler.model
-    scale = model.config.scale
+    scale, is_distilled = model.config.scale, chain.sampler == "distilled"
     rows, columns = ((scale * span.first, scale * span.last) for span in tile)
 
     def draw_noise(field: int) -> Tensor:
         return noise_window(chain.seed, field, rows, columns).to(upscaler.device)
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-        eps = model.predict_eps(x_t, t, condition, schedule)
+        eps = model.predict_eps(x_t, t, condition, schedule, distilled=is_distilled)
         # Before x_start is clipped, which would hide an infinity.
         _check_finite(eps)
         return eps

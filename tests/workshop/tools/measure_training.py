@@ -80,7 +80,7 @@ class Setup:
             photos=self.photos,
             plan=CropPlan(sizes, config.patch, scale, augment=config.augment),
             config=config,
-            num_timesteps=self.recipe.model.diffusion.num_timesteps,
+            diffusion=self.recipe.model.diffusion,
             device=self.engine.device,
             share=self.engine.share(config.accumulate),
         )
