@@ -137,7 +137,9 @@ class DegradeConfig:
         require(0 <= self.clean <= 1, "clean", self.clean, "[0, 1]")
 
 
-DISTILL = TrainConfig(stage="distill", steps=2_000, batch=4, learning_rate=2e-4, warmup_steps=50)
+DISTILL = TrainConfig(
+    stage="distill", steps=2_000, batch=4, learning_rate=2e-4, warmup_steps=50, ema_decay=0.995
+)
 """The network begins as a copy of its teacher, so that little is left to learn."""
 
 
