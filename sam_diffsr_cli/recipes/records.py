@@ -53,7 +53,7 @@ class TrainConfig:
         expert: Train the networks of photos that are taken for clean (``clean_expert``).
         modulation: How masks shift the noise.
         mask_norm: Mean of a mask's encoding over the image (as released) or over its region.
-        precision: Number format; ``auto`` is settled when the run starts.
+        precision: Number format; ``auto`` is resolved when the run starts.
         seed: Decides everything random.
     """
 
