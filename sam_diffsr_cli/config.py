@@ -305,7 +305,7 @@ def undistilled(config: ModelConfig) -> ModelConfig:
     chain = dataclasses.replace(
         chain,
         distilled_steps=0,
-        sampling_steps=LITE.diffusion.sampling_steps,
+        sampling_steps=min(LITE.diffusion.sampling_steps, chain.last_start + 1),
         sampling_sampler=LITE.diffusion.sampling_sampler,
     )
     return dataclasses.replace(config, diffusion=chain)

@@ -162,8 +162,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         require(self.preset in ("lite", "paper"), "preset", self.preset, "lite or paper")
-        first = STAGES.index(self.stages[0]) if self.stages else 0
-        good = bool(self.stages) and self.stages == STAGES[first : first + len(self.stages)]
+        runs = [STAGES[i:j] for i in range(len(STAGES)) for j in range(i + 1, len(STAGES) + 1)]
+        good = self.stages in runs
         require(good, "stages", list(self.stages), f"of {', '.join(STAGES)}, in this order")
         if (self.encoder.stage, self.diffusion.stage, self.distill.stage) != STAGES:
             raise ConfigError("the stages hold each other's names")

@@ -151,7 +151,7 @@ class Objective(nn.Module):
 
         with torch.no_grad():
             path = [noise * plan.deviation]
-            steps = reverse_process(teach, path[0], plan.teacher, torch.zeros_like, "dpmpp_2m")
+            steps = reverse_process(teach, path[0], plan.teacher, lambda _: noise, "dpmpp_2m")
             path += [step.x for step in steps]
             # From the start down: the state at a row of the student, then the state below it.
             last = len(plan.teacher) - 1

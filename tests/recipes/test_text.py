@@ -66,8 +66,9 @@ def stage_configs(draw: st.DrawFn, stage: Stage, unit: int) -> TrainConfig:
         ema_decay=draw(st.floats(0, 1, exclude_max=True)),
         loss=draw(st.sampled_from(["l1", "l2"])),
         # Masks shift no encoder's noise: there these are no values of a recipe.
-        modulation="released" if stage == "encoder" else draw(st.sampled_from(MODULATIONS)),
-        mask_norm="image" if stage == "encoder" else draw(st.sampled_from(["image", "region"])),
+        modulation=draw(st.sampled_from(MODULATIONS if stage == "diffusion" else MODULATIONS[1:2])),
+        mask_norm=draw(st.sampled_from(["image", "region"][: 2 if stage == "diffusion" else 1])),
+        teacher_steps=draw(st.integers(1, 9)) if stage == "distill" else 3,
         precision=draw(st.sampled_from(["auto", "fp32", "bf16", "fp16"])),
         seed=draw(st.integers(0, 2**63 - 1)),
     )
@@ -90,7 +91,8 @@ def recipes(draw: st.DrawFn) -> Recipe:
         model=model,
         encoder=draw(stage_configs("encoder", unit)),
         diffusion=draw(stage_configs("diffusion", unit)),
-        stages=draw(st.sampled_from([STAGES, STAGES[:1], STAGES[1:]])),
+        distill=draw(stage_configs("distill", unit)),
+        stages=draw(st.sampled_from([STAGES[:2], STAGES[:1], STAGES[1:2]])),
         data=draw(data),
     )
 
@@ -134,7 +136,9 @@ def test_the_text_says_every_value_as_any_reader_of_toml_sees_it(recipe: Recipe)
     for stage in STAGES:
         del expected[stage]["stage"]  # said by the section
     for name in OF_DIFFUSION_ALONE:
-        del expected["encoder"][name]
+        del expected["encoder"][name], expected["distill"][name]
+    del expected["distill"]["timesteps"]
+    del expected["encoder"]["teacher_steps"], expected["diffusion"]["teacher_steps"]
     if expected["model"]["diffusion"]["sigma_data"] is None:
         expected["model"]["diffusion"]["sigma_data"] = "none"
     assert tomllib.loads(to_toml(recipe)) == expected
@@ -177,6 +181,7 @@ def test_values_of_a_file_are_laid_over_the_preset() -> None:
         model=replace(PAPER, unet=unet),
         encoder=replace(PAPER_RECIPE.encoder, batch=8),
         diffusion=replace(PAPER_RECIPE.diffusion, batch=8, steps=5),
+        distill=replace(PAPER_RECIPE.distill, batch=8),
     )
 
 
@@ -249,11 +254,12 @@ def test_an_unknown_key_of_a_file_is_refused(text: str) -> None:
         from_toml(text)
 
 
-def test_a_key_without_a_stage_goes_to_both() -> None:
+def test_a_key_without_a_stage_goes_to_all() -> None:
     changed = overlay(LITE_RECIPE, {"steps": 7})
     assert differences(LITE_RECIPE, changed) == [
         "encoder.steps: 12000, 7",
         "diffusion.steps: 10000, 7",
+        "distill.steps: 2000, 7",
     ]
 
 
@@ -332,7 +338,7 @@ def test_a_list_becomes_what_the_record_holds(value: Any) -> None:
         ("ema_decay", 1, r"ema_decay is 1.0, allowed: \[0, 1\)"),
         ("accumulate", 3, r"accumulate is 3, allowed: a divisor of batch \(16\)"),
         ("patch", 100, "patch is 100, allowed: multiples of 16"),
-        ("stages", ["diffusion", "encoder"], "stages is .*allowed: encoder, diffusion, or both"),
+        ("stages", ["diffusion", "encoder"], "stages is .*allowed: of encoder, diffusion, distill"),
         ("schedule", "linear", "schedule is 'linear', allowed: cosine, halving"),
         ("precision", 16, "precision is 16, allowed: auto, fp32, bf16, fp16"),
         ("steps", "many", "steps is 'many', allowed: a whole number"),
