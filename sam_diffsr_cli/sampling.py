@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import Sampler
+from sam_diffsr_cli.chain_config import Sampler
 from sam_diffsr_cli.diffusion.gaussian import p_mean
 from sam_diffsr_cli.diffusion.schedule import Schedule
 from sam_diffsr_cli.diffusion.solvers import make_solver

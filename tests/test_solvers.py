@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from sam_diffsr_cli.config import DiffusionConfig, Sampler
+from sam_diffsr_cli.chain_config import DiffusionConfig, Sampler
 from sam_diffsr_cli.diffusion.gaussian import predict_x_start, q_posterior_mean
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,

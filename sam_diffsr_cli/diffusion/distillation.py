@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import DiffusionConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.diffusion.gaussian import require_same_shape
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
@@ -73,10 +73,9 @@ def teacher_timesteps(rows: Tensor, calls: int) -> Tensor:
     ends = torch.cat([rows.new_full((1,), -1), rows])
     shares = torch.arange(1, calls + 1, dtype=torch.float64) / calls
     finer = ends[:-1, None] + (ends.diff()[:, None] * shares).round().to(torch.int64)
-    # Row by row they rise; some steps are over fewer rows than calls.
-    within: Tensor = finer[finer > ends[:-1, None]]
-    kept: Tensor = within.unique_consecutive()
-    return kept
+    # Some steps are over fewer rows than calls.
+    within: Tensor = finer[finer > ends[:-1, None]].unique()  # type: ignore[no-untyped-call]
+    return within
 
 
 def distillation_target(x_t: Tensor, x_s: Tensor, t: Tensor, schedule: Schedule) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import DiffusionConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.errors import ConfigError
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import Sampler
+from sam_diffsr_cli.chain_config import Sampler
 from sam_diffsr_cli.diffusion.schedule import MIN_POSTERIOR_VARIANCE, Schedule
 
 __all__ = ["Solver", "ddim_posterior", "make_solver", "multistep_weights"]

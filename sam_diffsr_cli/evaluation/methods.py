@@ -11,14 +11,15 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import SAMPLERS, Quality, Sampler
+from sam_diffsr_cli.chain_config import SAMPLERS, Quality, Sampler
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, Truth
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
-from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
+from sam_diffsr_cli.upscaling.tiles import choose_tile
 
 __all__ = ["Enlarge", "Method", "make_method"]
 

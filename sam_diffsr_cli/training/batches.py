@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from sam_diffsr_cli.config import DiffusionConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.data.crops import Batch, Crop, CropPlan, Degrader, TrainingPhoto, cut
 from sam_diffsr_cli.device import derive_seed, memory_errors
 from sam_diffsr_cli.recipes.records import TrainConfig

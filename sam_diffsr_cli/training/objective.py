@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sam_diffsr_cli.config import DiffusionConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.data.crops import Batch
 from sam_diffsr_cli.device import derive_seed, number_format
 from sam_diffsr_cli.diffusion.distillation import distillation_plan, distillation_target

@@ -1,10 +1,11 @@
 """From what a user says of a run to the run: the model and the free memory decide the rest."""
 
-from sam_diffsr_cli.config import QUALITIES, Level
+from sam_diffsr_cli.chain_config import QUALITIES, Level
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.model import Upscaler
-from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
+from sam_diffsr_cli.upscaling.tiles import choose_tile
 
 __all__ = ["resolve_sampling"]
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sam_diffsr_cli.config import LITE, DiffusionConfig, distilled
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import LITE, distilled
 from sam_diffsr_cli.diffusion.distillation import (
     distillation_plan,
     distillation_target,

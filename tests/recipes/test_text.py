@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam_diffsr_cli.config import LITE, PAPER, DiffusionConfig, ModelConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import LITE, PAPER, ModelConfig
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.recipes.records import RECIPES, STAGES, DataConfig, Recipe, Stage, TrainConfig
 from sam_diffsr_cli.recipes.text import (

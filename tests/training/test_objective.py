@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sam_diffsr_cli.config import DiffusionConfig, ModelConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.data.crops import Batch
 from sam_diffsr_cli.diffusion.schedule import make_schedule
 from sam_diffsr_cli.errors import ConfigError

@@ -10,14 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sam_diffsr_cli.config import (
-    NUM_LEVELS,
-    DiffusionConfig,
-    EncoderConfig,
-    ModelConfig,
-    UNetConfig,
-    distilled,
-)
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import NUM_LEVELS, EncoderConfig, ModelConfig, UNetConfig, distilled
 from sam_diffsr_cli.data.cache import CacheEntry, read_entry, write_photo
 from sam_diffsr_cli.data.crops import Batch, CropPlan, Regions, TrainingPhoto
 from sam_diffsr_cli.networks.model import build_model

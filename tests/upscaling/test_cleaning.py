@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sam_diffsr_cli.config import LITE, DiffusionConfig, ModelConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import LITE, ModelConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.diffusion.schedule import make_schedule, sampling_timesteps
 from sam_diffsr_cli.errors import ConfigError, InputError
@@ -15,10 +16,10 @@ from sam_diffsr_cli.networks.encoders import LevelEstimator
 from sam_diffsr_cli.networks.model import build_model, with_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions, parse_clean
 from sam_diffsr_cli.upscaling import cleaning
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from sam_diffsr_cli.upscaling.tiles import check_steps
 from tests.helpers import TINY
 
 TOLD = replace(TINY, encoder=replace(TINY.encoder, num_levels=3))

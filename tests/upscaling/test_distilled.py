@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from sam_diffsr_cli.config import DiffusionConfig, ModelConfig, distilled, undistilled
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import ModelConfig, distilled, undistilled
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.networks.model import SuperResolver, build_model, with_config
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from sam_diffsr_cli.upscaling.tiles import check_steps
 from tests.helpers import TINY
 
 PLAIN = replace(

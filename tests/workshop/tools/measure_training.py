@@ -267,7 +267,7 @@ def waste(model: SuperResolver, *, predicts_again: bool) -> SuperResolver:
                 residual_to_image(residual, condition.base, scale)
         return eps
 
-    model.predict_eps = predict_eps  # type: ignore[method-assign]
+    model.predict_eps = predict_eps  # type: ignore[method-assign,assignment]
     return model
 
 
