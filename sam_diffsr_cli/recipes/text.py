@@ -112,14 +112,18 @@ def overlay(recipe: Recipe, values: Mapping[str, object]) -> Recipe:
 
     Args:
         recipe: What they are laid over.
-        values: By dotted key. A key of a stage without its stage goes to all that have it.
+        values: By dotted key. A key of a stage without its stage goes to all that have it, to the
+            one that distils only where it is trained.
 
     Raises:
         ConfigError: A key or value is not one of a recipe.
     """
     flat = _flatten(recipe)
+    trained = values.get("stages", recipe.stages)
+    distils = isinstance(trained, (list, tuple)) and "distill" in trained
+    stages = STAGES if distils else STAGES[:2]
     for key, value in values.items():
-        of_stages = [f"{stage}.{key}" for stage in STAGES]
+        of_stages = [f"{stage}.{key}" for stage in stages]
         places = [key] if key in flat else [place for place in of_stages if place in flat]
         if key == "preset":
             raise ConfigError("preset: what values are laid over", hint="choose it by --preset")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sam_diffsr_cli.chain_config import DiffusionConfig
-from sam_diffsr_cli.config import LITE, PAPER, ModelConfig
+from sam_diffsr_cli.config import LITE, PAPER, ModelConfig, distilled
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.recipes.records import RECIPES, STAGES, DataConfig, Recipe, Stage, TrainConfig
 from sam_diffsr_cli.recipes.text import (
@@ -182,7 +182,6 @@ def test_values_of_a_file_are_laid_over_the_preset() -> None:
         model=replace(PAPER, unet=unet),
         encoder=replace(PAPER_RECIPE.encoder, batch=8),
         diffusion=replace(PAPER_RECIPE.diffusion, batch=8, steps=5),
-        distill=replace(PAPER_RECIPE.distill, batch=8),
     )
 
 
@@ -260,8 +259,15 @@ def test_a_key_without_a_stage_goes_to_all() -> None:
     assert differences(LITE_RECIPE, changed) == [
         "encoder.steps: 12000, 7",
         "diffusion.steps: 10000, 7",
-        "distill.steps: 2000, 7",
     ]
+
+
+def test_a_key_without_a_stage_goes_to_distilling_where_that_is_done() -> None:
+    recipe = replace(LITE_RECIPE, model=distilled(LITE))
+    changed = overlay(recipe, {"steps": 7, "stages": ["distill"]})
+    assert changed.distill.steps == changed.diffusion.steps == 7
+    again = overlay(replace(recipe, stages=("distill",)), {"batch": 2})
+    assert again.distill.batch == 2
 
 
 def test_a_key_with_a_stage_goes_to_that_one() -> None:
