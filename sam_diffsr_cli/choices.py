@@ -34,7 +34,7 @@ Subsampling = Literal["444", "422", "420"]
 """How many pixels share a colour in a JPEG."""
 
 Preset = Literal["lite", "paper"]
-StageChoice = Literal["both", "encoder", "diffusion"]
+StageChoice = Literal["both", "encoder", "diffusion", "distill"]
 StateChoice = Literal["last", "best"]
 DegradeKind = Literal["none", "photo", "second-order"]
 Modulation = Literal["none", "released", "paper"]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sam_diffsr_cli.chain_config import Quality, Sampler
 from sam_diffsr_cli.choices import Engine, OnExists, Subsampling
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
 from sam_diffsr_cli.cli.render import CommandResult
-from sam_diffsr_cli.config import Quality, Sampler
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.sampling_config import SamplingOptions, parse_clean
 

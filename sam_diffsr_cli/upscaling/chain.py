@@ -1,11 +1,12 @@
-"""The reverse chain of one run: its schedule, where it starts, and what the encoder is told."""
+"""The chain that one run goes down, from what the model and the user say; and what is refused."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import ModelConfig, Sampler
+from sam_diffsr_cli.chain_config import Sampler
+from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.degradation.levels import Levels
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
@@ -34,16 +35,18 @@ class Chain:
     sampler: Sampler
     deviation: float
     levels: Tensor
-    period: tuple[int, int] | None
+    period: tuple[int, int] | None = None
 
 
-def check_steps(config: ModelConfig, steps: int, start: int = 0) -> None:
+def check_steps(
+    config: ModelConfig, steps: int, start: int = 0, sampler: Sampler = "ancestral"
+) -> None:
     """Refuse more steps than the model's chain has, and any of an encoder that was trained alone.
 
     ``start`` is the row at which the chain begins, 0 for its last.
 
     Raises:
-        InputError: There are too many.
+        InputError: There are too many, or they are not those of the distilled network.
     """
     if steps and not config.diffusion.sampling_steps:
         raise InputError(
@@ -58,6 +61,30 @@ def check_steps(config: ModelConfig, steps: int, start: int = 0) -> None:
             f"--steps {steps}: a chain that starts at row {start} has at most {start + 1}",
             hint="raise --detail, or take fewer steps",
         )
+    if steps and sampler == "distilled":
+        _check_distilled(config, steps, start)
+
+
+def _check_distilled(config: ModelConfig, steps: int, start: int) -> None:
+    chain = config.diffusion
+    if not chain.distilled_steps:
+        raise InputError(
+            "--sampler distilled: this model has no distilled network", hint="use another sampler"
+        )
+    if steps != chain.distilled_steps:
+        raise InputError(
+            f"--steps {steps}: the distilled network takes {chain.distilled_steps}",
+            hint="leave --sampler or --steps out",
+        )
+    if not chain.is_distilled_start(start):
+        least, most = (
+            chain.detail_of(chain.least_distilled_start),
+            chain.detail_of(chain.last_start),
+        )
+        raise InputError(
+            f"the distilled network cannot start at row {start or chain.num_timesteps - 1}",
+            hint=f"use --detail {least} to {most}, or leave --sampler out",
+        )
 
 
 def make_chain(
@@ -66,18 +93,14 @@ def make_chain(
     levels: Levels,
     period: tuple[int, int] | None = None,
 ) -> Chain:
-    """Set up the chain of one run.
+    """Make the chain of a run, for a photo that is as dirty as ``levels`` say.
 
-    Args:
-        config: Of the model.
-        sampling: Steps, sampler, seed and start.
-        levels: How dirty the photo is, for an encoder that is told.
-        period: Height and width after which the photo repeats; None where it does not.
+    ``period`` is the height and width after which the photo repeats; None where it does not.
 
     Raises:
-        InputError: The chain has fewer steps than asked for.
+        InputError: The model has no such chain.
     """
-    check_steps(config, sampling.steps, sampling.start)
+    check_steps(config, sampling.steps, sampling.start, sampling.sampler)
     told = torch.tensor([levels], dtype=torch.float32)
     if sampling.steps == 0:
         return Chain(None, sampling.seed, sampling.sampler, 1.0, told, period)

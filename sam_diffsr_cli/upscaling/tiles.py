@@ -220,7 +220,7 @@ def _run_chain(
 ) -> Tensor:
     """Run the reverse process on one tile and return its residual, ``(1, 3, H, W)``."""
     (schedule, chain), model = run, upscaler.model
-    scale = model.config.scale
+    scale, is_distilled = model.config.scale, chain.sampler == "distilled"
     rows, columns = ((scale * span.first, scale * span.last) for span in tile)
 
     period = chain.period and (scale * chain.period[0], scale * chain.period[1])
@@ -229,7 +229,7 @@ def _run_chain(
         return noise_window(chain.seed, field, rows, columns, period).to(upscaler.device)
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-        eps = model.predict_eps(x_t, t, condition, schedule)
+        eps = model.predict_eps(x_t, t, condition, schedule, distilled=is_distilled)
         # Before x_start is clipped, which would hide an infinity.
         _check_finite(eps)
         return eps
