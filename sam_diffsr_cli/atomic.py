@@ -68,7 +68,7 @@ def _link(temporary: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path, settle: Callable[[Path, Path], None] = replace_name) -> Iterator[Path]:
+def atomic_path(path: Path, settle: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on success it takes the place of ``path``.
 
     The temporary name starts with a dot and ends in ``path``'s own suffix, so that writers that
@@ -76,7 +76,7 @@ def atomic_path(path: Path, settle: Callable[[Path, Path], None] = replace_name)
 
     Args:
         path: What it is to be called.
-        settle: Gives the temporary file, which is whole, the name; by default whatever has it.
+        settle: Gives the temporary file, which is whole, its name; None is ``replace_name``.
 
     Raises:
         InputError: The folder does not exist or cannot be written, or the name is too long.
@@ -100,7 +100,7 @@ def atomic_path(path: Path, settle: Callable[[Path, Path], None] = replace_name)
                 # An open file cannot be renamed there. Elsewhere it stays locked until it is.
                 os.close(handle)
                 handle = -1
-            settle(temporary, path)
+            (settle or replace_name)(temporary, path)
     finally:
         if handle >= 0:
             os.close(handle)
