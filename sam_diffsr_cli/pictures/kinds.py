@@ -11,7 +11,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import BinaryIO, NamedTuple
 
-__all__ = ["HEAD_BYTES", "HEIF_EXTRA", "RAW_HINT", "Kind", "can_read_heif", "kind_of"]
+__all__ = ["CONVERT", "HEAD_BYTES", "HEIF_EXTRA", "RAW_HINT", "Kind", "can_read_heif", "kind_of"]
 
 HEAD_BYTES = 1 << 16
 """As much of a file as is looked at."""
