@@ -33,6 +33,9 @@ MOST_BITS = 12
 SPEED = 6
 """As Pillow's encoder has it."""
 
+EXACT = 100
+"""Of quality: without loss where no matrix is asked for, since green, blue and red stay apart."""
+
 THREADS = 8
 """More than one on every machine: the same picture is the same file then, whatever the number."""
 
@@ -106,7 +109,7 @@ def _light_boxes(chunks: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes,
 
 
 def write_avif(
-    file: BinaryIO, pixels: np.ndarray, metadata: Metadata, quality: int, bits: int
+    file: BinaryIO, pixels: np.ndarray, metadata: Metadata, quality: int | None, bits: int
 ) -> None:
     """Write a still with its colours' code points.
 
@@ -114,7 +117,7 @@ def write_avif(
         file: Written from where it stands.
         pixels: ``(H, W, C)``, uint8 or uint16.
         metadata: Its ``colour`` gives the code points.
-        quality: 1 to 100.
+        quality: 1 to 100; None for exact pixels, of as many bits.
         bits: A channel, 10 or 12, where the pixels are uint16.
 
     Raises:
@@ -127,15 +130,16 @@ def write_avif(
     if pixels.dtype == np.uint16:
         top = 2**bits - 1
         levels = ((pixels.astype(np.uint32) * top + 32767) // 65535).astype(np.uint16)
+    matrix = BT2020_MATRIX if codes.primaries == BT2020_PRIMARIES else MATRIX
     data = imagecodecs.avif_encode(
         np.ascontiguousarray(levels[..., 0] if levels.shape[2] == 1 else levels),
-        level=quality,
+        level=EXACT if quality is None else quality,
         speed=SPEED,
         numthreads=THREADS,
         bitspersample=bits if pixels.dtype == np.uint16 else None,
         primaries=codes.primaries,
         transfer=codes.transfer,
-        matrix=BT2020_MATRIX if codes.primaries == BT2020_PRIMARIES else MATRIX,
+        matrix=matrix if quality is not None else None,
     )
     properties = list(_light_boxes(metadata.png_chunks))
     if metadata.icc is not None:

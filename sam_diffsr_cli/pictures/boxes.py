@@ -69,11 +69,13 @@ class CleanAperture(NamedTuple):
 class ItemProperties:
     """What is said of the picture that a file shows.
 
+    ``is_identity`` says that no matrix mixed red, green and blue, as in lossless files.
     ``turn`` is how many quarters it is turned against the clock, ``mirror`` 0 when top and bottom
     change places and 1 when left and right do. ``others`` are all its properties by their kind.
     """
 
     codes: Codes | None = None
+    is_identity: bool = False
     bits: int = 8
     is_gray: bool = False
     crop: CleanAperture | None = None
@@ -163,10 +165,11 @@ def _indices(table: bytes, wanted: int) -> list[int]:
 
 def _describe(own: list[Box], every: list[Box]) -> ItemProperties:
     others: dict[bytes, bytes] = {}
-    codes = None
+    codes, is_identity = None, False
     for box in own:
         if box.kind == b"colr" and box.body[:4] == b"nclx" and len(box.body) >= 11:
-            primaries, transfer, _ = struct.unpack_from(">HHH", box.body, 4)
+            primaries, transfer, matrix = struct.unpack_from(">HHH", box.body, 4)
+            is_identity = matrix == 0
             # The decoder brings a narrow range to the whole one.
             codes = named_codes(primaries, transfer)
         else:
@@ -177,6 +180,7 @@ def _describe(own: list[Box], every: list[Box]) -> ItemProperties:
     av1 = every_kind.get(b"av1C", b"")
     return ItemProperties(
         codes=codes,
+        is_identity=is_identity,
         bits=_bits(every_kind),
         is_gray=len(av1) > 2 and bool(av1[2] & MONOCHROME),
         crop=_crop(others.get(b"clap", b"")),

@@ -103,12 +103,17 @@ def _colour_of_tags(directory: Directory, *, is_reversed: bool) -> Colour | None
     curves = _tables(directory, is_reversed=is_reversed)
     if primaries is None and not curves:
         return None
+    has_tables = bool(curves)
     exif = directory.children.get(EXIF_IFD)
     gamma = None if exif is None else _rationals(exif, GAMMA, 1)
     if not curves:
         power = gamma[0] if gamma and 0.1 <= gamma[0] <= 10 else TIFF_GAMMA
         curves = (power_curve(power),)
     colours = SRGB_COLOURS if primaries is None else Chromaticities(*primaries, *white)
+    alone = Colour(colours, (SRGB_CURVE,), None, "tags")
+    if gamma is None and not has_tables and alone.is_srgb:
+        # ImageMagick writes these numbers into every TIFF, and means sRGB.
+        return alone
     return Colour(colours, curves, None, "tags")
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.avif import light_chunks, properties_of
-from sam_diffsr_cli.pictures.bmp import read_bmp_profile
+from sam_diffsr_cli.pictures.bmp import read_bmp_colour, read_bmp_profile
 from sam_diffsr_cli.pictures.boxes import ItemProperties
 from sam_diffsr_cli.pictures.colour_numbers import (
     PLAIN_CODES,
@@ -20,11 +20,12 @@ from sam_diffsr_cli.pictures.colour_numbers import (
 )
 from sam_diffsr_cli.pictures.colour_reading import colour_of_exif, colour_of_png
 from sam_diffsr_cli.pictures.directories import parse_exif
-from sam_diffsr_cli.pictures.gif import read_comment, read_packet
+from sam_diffsr_cli.pictures.gif import read_comment, read_packet, read_profile
 from sam_diffsr_cli.pictures.jpeg_behind import Found, find_behind
 from sam_diffsr_cli.pictures.jpeg_structure import APP1
 from sam_diffsr_cli.pictures.records import Metadata
 from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
+from sam_diffsr_cli.pictures.webp import find_chunk, find_packet
 from sam_diffsr_cli.pictures.xmp_extended import EXTENSION_PREFIX, XMP_PREFIX, join_packet
 
 __all__ = ["forget_texts", "read_metadata", "with_colour"]
@@ -49,15 +50,15 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
         jpeg = _or_none(lambda: _take_apart(image, file))
         found = Metadata(
             icc=_or_none(lambda: _find_profile(image, file)),
-            exif=_or_none(lambda: _find_exif(image, chunks)),
+            exif=_or_none(lambda: _find_exif(image, file, chunks)),
             xmp=_or_none(lambda: _find_xmp(image, file, chunks, jpeg)),
             dpi=_find_dpi(image),
             comment=_or_none(lambda: _find_comment(image, file)),
-            photoshop=_or_none(lambda: _find_photoshop(image)),
+            photoshop=_or_none(lambda: _find_photoshop(image, chunks)),
             png_chunks=tuple(_find_chunks(chunks) if boxes is None else light_chunks(boxes)),
             behind=None if jpeg is None else jpeg.carried(),
         )
-        colour = _or_none(lambda: _find_colour(image, (chunks, boxes), found))
+        colour = _or_none(lambda: _find_colour(image, file, (chunks, boxes), found))
         file.seek(place)
         return with_colour(found, colour, gray=_is_gray(image, boxes))
 
@@ -75,6 +76,7 @@ def with_colour(metadata: Metadata, colour: Colour | None, *, gray: bool) -> Met
 
 def _find_colour(
     image: Image.Image,
+    file: BinaryIO,
     told: tuple[list[tuple[bytes, bytes]], ItemProperties | None],
     found: Metadata,
 ) -> Colour | None:
@@ -86,6 +88,8 @@ def _find_colour(
         return colour if is_plain else None
     if boxes is not None and boxes.codes is not None:
         return colour_of_codes(boxes.codes, "nclx")
+    if image.format in ("BMP", "DIB"):
+        return read_bmp_colour(file)
     is_srgb = any(kind == b"sRGB" for kind, _ in chunks)
     return None if found.exif is None or is_srgb else colour_of_exif(parse_exif(found.exif))
 
@@ -111,6 +115,8 @@ def _or_none(find: Callable[[], Result | None]) -> Result | None:
 def _find_profile(image: Image.Image, file: BinaryIO) -> bytes | None:
     if image.format in ("BMP", "DIB"):
         return read_bmp_profile(file)
+    if image.format == "GIF":
+        return read_profile(file)
     return _bytes_or_none(image.info.get("icc_profile"))
 
 
@@ -120,11 +126,15 @@ def _find_comment(image: Image.Image, file: BinaryIO) -> bytes | None:
     return None if image.format == "PNG" else _bytes_or_none(image.info.get("comment"))
 
 
-def _find_exif(image: Image.Image, chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+def _find_exif(
+    image: Image.Image, file: BinaryIO, chunks: Iterable[tuple[bytes, bytes]]
+) -> bytes | None:
     if image.format == "PNG":
         # Pillow would have to decode the pixels to see what stands behind them.
         return png.find_exif(chunks)
     found = _bytes_or_none(image.info.get("exif"))
+    if found is None and image.format == "WEBP":
+        found = find_chunk(file, b"EXIF")
     return None if found is None else found.removeprefix(EXIF_PREFIX) or None
 
 
@@ -145,6 +155,8 @@ def _find_xmp(
         return read_packet(file)
     if image.format == "PNG":
         return png.find_xmp(chunks)
+    if image.format == "WEBP":
+        return find_packet(file)
     if jpeg is None:
         return _bytes_or_none(image.info.get("xmp"))
     bodies = [each.body for each in jpeg.segments if each.marker == APP1]
@@ -164,9 +176,12 @@ def _find_dpi(image: Image.Image) -> tuple[float, float] | None:
     return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
 
 
-def _find_photoshop(image: Image.Image) -> bytes | None:
+def _find_photoshop(image: Image.Image, chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     """Join the segments over which a JPEG spreads what is longer than one can hold."""
     prefix = PHOTOSHOP_PREFIX
+    if image.format == "PNG":
+        resources = png.find_resources(chunks)
+        return None if resources is None else prefix + resources
     segments = getattr(image, "applist", ()) if image.format in JPEGS else ()
     bodies = [
         body.removeprefix(prefix)

@@ -20,7 +20,13 @@ from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 from sam_diffsr_cli.pictures.views import encode_views
 from sam_diffsr_cli.pictures.webp import write_lossless_animation
 
-__all__ = ["MOST_JPEG_SEGMENT", "SUBSAMPLINGS", "WriteOptions", "save_with_pillow"]
+__all__ = [
+    "DEFAULT_QUALITY",
+    "MOST_JPEG_SEGMENT",
+    "SUBSAMPLINGS",
+    "WriteOptions",
+    "save_with_pillow",
+]
 
 DEFAULT_QUALITY = 95
 MOST_JPEG_SEGMENT = 65_533

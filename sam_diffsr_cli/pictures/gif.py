@@ -13,6 +13,7 @@ __all__ = [
     "read_comment",
     "read_loop",
     "read_packet",
+    "read_profile",
     "with_disposals",
     "within_screen",
 ]
@@ -20,7 +21,8 @@ __all__ = [
 IMAGE, EXTENSION, END = 0x2C, 0x21, 0x3B
 PLAIN_TEXT, CONTROL, COMMENT, APPLICATION = 0x01, 0xF9, 0xFE, 0xFF
 LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
-XMP_NAME = b"XMP DataXMP"
+XMP_NAME, PROFILE_NAME = b"XMP DataXMP", b"ICCRGBG1012"
+PROFILE_MARK = b"acsp"
 XMP_TRAILER = b"\x01\xff\xfe\xfd"
 WAITS, DISPOSAL, STAYS = 0b10, 0b11100, 0b100
 MOST_COMMENT = 1 << 20
@@ -113,6 +115,14 @@ def read_packet(file: BinaryIO) -> bytes | None:
     return None
 
 
+def read_profile(file: BinaryIO) -> bytes | None:
+    """Return the ICC profile (ICC.1:2010, B.6); None when there is none."""
+    for block in _blocks(file):
+        if block.label == APPLICATION and block.name.encode("latin-1") == PROFILE_NAME:
+            return block.data if block.data[36:40] == PROFILE_MARK else None
+    return None
+
+
 def with_disposals(file: BinaryIO) -> BinaryIO:
     """Return a GIF whose frames stay where nothing is said of them, which is what that means.
 
@@ -171,5 +181,7 @@ def list_gif_parts(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
             yield Part(name=block.name, size=block.size, fate="carried")
         elif block.label == APPLICATION and raw == XMP_NAME and metadata.xmp is not None:
             yield Part(name="XMP", size=block.size, fate="carried")
+        elif block.label == APPLICATION and raw == PROFILE_NAME and metadata.icc == block.data:
+            yield Part(name="ICC profile", size=block.size, fate="carried")
         else:
             yield Part(name=block.name, size=block.size, fate="not carried")

@@ -11,10 +11,18 @@ from PIL import Image
 from sam_diffsr_cli.pictures.embedded import read_metadata
 from sam_diffsr_cli.pictures.records import Frame, Picture
 
-__all__ = ["JpegFrame", "find_frame", "is_deep_jpeg", "read_deep_jpeg", "size_of_deep_jpeg"]
+__all__ = [
+    "JPEG_LS",
+    "JpegFrame",
+    "find_frame",
+    "is_deep_jpeg",
+    "read_deep_jpeg",
+    "size_of_deep_jpeg",
+]
 
 BASELINE, EXTENDED, LOSSLESS = 0xC0, 0xC1, 0xC3
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+JPEG_LS = 0xF7
 STANDALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 SCAN, END = 0xDA, 0xD9
 END_OF_IMAGE = b"\xff\xd9"
@@ -49,7 +57,7 @@ def find_frame(file: BinaryIO) -> JpegFrame | None:
         if marker in (SCAN, END) or length < 2:
             return None
         place = file.tell()
-        if marker in FRAMES:
+        if marker in FRAMES or marker == JPEG_LS:
             body = file.read(6)
             if len(body) < 6:
                 return None
@@ -61,7 +69,9 @@ def find_frame(file: BinaryIO) -> JpegFrame | None:
 def is_deep_jpeg(file: BinaryIO) -> bool:
     """Whether a JPEG is one that is read here."""
     frame = find_frame(file)
-    return frame is not None and (frame.bits != 8 or frame.marker == LOSSLESS)
+    if frame is None or frame.marker == JPEG_LS:
+        return False
+    return frame.bits != 8 or frame.marker == LOSSLESS
 
 
 def size_of_deep_jpeg(file: BinaryIO, _name: str) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The ledger of a JPEG: every segment, every picture behind it, and the rest."""
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
@@ -24,8 +25,9 @@ ICC_PREFIX = b"ICC_PROFILE\0"
 CODING = FRAMES | {0xC4, 0xC8, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF}
 """What every encoder makes anew: frame, tables, restarts and scans."""
 
+JFIF_PREFIX = b"JFIF\0"
 REWRITTEN = {
-    (0xE0, b"JFIF\0"): "JFIF",
+    (0xE0, JFIF_PREFIX): "JFIF",
     (0xE0, b"JFXX\0"): "the thumbnail of JFIF",
     (0xE2, MPF_PREFIX): "the index of pictures (MPF)",
     (0xEE, b"Adobe"): "Adobe's colour transform",
@@ -70,6 +72,8 @@ def _segment_part(segment: Segment, metadata: Metadata, seen: set[str]) -> Part:
     marker, _, size, body = segment
     if marker in CODING:
         return Part(name=marker_name(marker), size=size, fate="rewritten")
+    if marker == 0xE0 and body.startswith(JFIF_PREFIX) and _aspect(body) is not None:
+        return Part(name=f"pixels of {_aspect(body)} (JFIF)", size=size, fate="not carried")
     for (its_marker, prefix), name in REWRITTEN.items():
         if marker == its_marker and body.startswith(prefix):
             return Part(name=name, size=size, fate="rewritten")
@@ -80,6 +84,12 @@ def _segment_part(segment: Segment, metadata: Metadata, seen: set[str]) -> Part:
     name, is_carried, only_in = _kept(segment, metadata, seen)
     fate: Fate = "carried" if is_carried else "not carried"
     return Part(name=name, size=size, fate=fate, only_in=only_in)
+
+
+def _aspect(body: bytes) -> str | None:
+    """Return the shape of pixels that are not square, which JFIF tells in a density's place."""
+    unit, across, down = struct.unpack_from(">BHH", body.ljust(12, b"\0"), 7)
+    return f"{across}:{down}" if unit == 0 and across != down and across and down else None
 
 
 def _kept(

@@ -106,6 +106,7 @@ def read_jxl(file: BinaryIO, name: str) -> Picture:
         notes=(*notes, *more),
         turned=header.orientation,
         bits=bits,
+        is_exact=not header.is_lossy,
     )
 
 

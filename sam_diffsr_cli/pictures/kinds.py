@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from sam_diffsr_cli.packages import install_command
 
-__all__ = ["HEAD_BYTES", "HEIF_EXTRA", "RAW_HINT", "Kind", "can_read_heif", "kind_of"]
+__all__ = ["CONVERT", "HEAD_BYTES", "HEIF_EXTRA", "RAW_HINT", "Kind", "can_read_heif", "kind_of"]
 
 HEAD_BYTES = 1 << 16
 """As much of a file as is looked at."""

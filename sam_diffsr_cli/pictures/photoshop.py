@@ -7,12 +7,18 @@ from sam_diffsr_cli.pictures.change import Change
 from sam_diffsr_cli.pictures.pixel_metadata import photoshop_rules
 from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 
-__all__ = ["upright_resources", "with_resolution"]
+__all__ = ["upright_resources", "with_resolution", "without_preview"]
 
 SIGNATURES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 RESOLUTION, RESOLUTION_BYTES = 1005, 16
 MOST_WHOLE = 65_535
 """Resolutions are numbers of 16 bits before the point, and 16 behind it."""
+
+IPTC, IPTC_DIGEST = 1028, 1061
+PREVIEWS = tuple(bytes((0x1C, 2, number)) for number in (200, 201, 202))
+"""IIM's format, version and data of a preview (IPTC-NAA IIM 4.2, chapter 6)."""
+
+LONG_LENGTH = 0x8000
 
 
 class _Resource(NamedTuple):
@@ -55,10 +61,15 @@ def upright_resources(photoshop: bytes, change: Change) -> tuple[bytes, list[str
     """
     rules = photoshop_rules()
     resources, rest = _split(photoshop.removeprefix(PHOTOSHOP_PREFIX))
+    found = {each.number: each for each in resources}
+    is_changed = IPTC in found and _slimmed(found[IPTC]) is not found[IPTC]
+    resources = [_slimmed(each) for each in resources]
     kept: list[bytes] = []
     told: list[str] = []
     for each in resources:
         row = rules.get(each.number)
+        if each.number == IPTC_DIGEST and is_changed:
+            continue
         if row is None or (row.rule == "remove if turned" and not change.moves):
             kept.append(each.whole)
         elif row.rule == "density":
@@ -82,6 +93,37 @@ def with_resolution(photoshop: bytes, dpi: float) -> bytes:
         else:
             kept.append(whole)
     return PHOTOSHOP_PREFIX + b"".join(kept) + rest
+
+
+def _slimmed(resource: _Resource) -> _Resource:
+    """Take the preview out of IPTC; anything else is returned as it is."""
+    head, data = resource.whole[: resource.data - 4], resource.whole[resource.data :]
+    if resource.number != IPTC:
+        return resource
+    (size,) = struct.unpack(">I", resource.whole[resource.data - 4 : resource.data])
+    kept = without_preview(data[:size])
+    if len(kept) == size:
+        return resource
+    padding = bytes(len(kept) % 2)
+    return resource._replace(whole=head + struct.pack(">I", len(kept)) + kept + padding)
+
+
+def without_preview(iptc: bytes) -> bytes:
+    """Take the data sets out of IPTC (IIM) that show the picture of before."""
+    kept, place = [], 0
+    while iptc[place : place + 1] == b"\x1c" and place + 5 <= len(iptc):
+        (length,) = struct.unpack_from(">H", iptc, place + 3)
+        head = 5
+        if length & LONG_LENGTH:
+            head += length ^ LONG_LENGTH
+            length = int.from_bytes(iptc[place + 5 : place + head], "big")
+        end = place + head + length
+        if end > len(iptc):
+            break
+        if iptc[place : place + 3] not in PREVIEWS:
+            kept.append(iptc[place:end])
+        place = end
+    return b"".join(kept) + iptc[place:]
 
 
 def _swapped(resource: _Resource) -> bytes:

@@ -250,6 +250,19 @@ ROWS = (
         noted=True,
     ),
     MetadataRow(
+        block="Photoshop",
+        title="the preview in IPTC (2:200, 2:201, 2:202)",
+        rule="remove",
+        why=_BEFORE,
+    ),
+    MetadataRow(
+        block="file",
+        title="PNG texts in which ImageMagick repeats EXIF, such as exif:ImageWidth",
+        rule="remove",
+        why="EXIF itself is carried, and brought up to date",
+        noted=True,
+    ),
+    MetadataRow(
         block="file",
         title="density of JFIF, pHYs, BMP and TIFF",
         rule="density",

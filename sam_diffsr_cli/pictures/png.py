@@ -6,7 +6,7 @@ than memory; the format (ISO/IEC 15948) makes both short. Reading the pixels is 
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -15,16 +15,19 @@ from sam_diffsr_cli.mapped import let_go
 
 __all__ = [
     "SIGNATURE",
+    "TEXT_KINDS",
     "bit_depth",
     "chunk",
     "density_chunk",
     "find_exif",
+    "find_resources",
     "find_xmp",
     "header_chunk",
     "keyword_of",
     "pack_pixels",
     "profile_chunk",
     "read_chunks",
+    "resources_chunk",
     "text_chunks",
     "write_png",
     "xmp_chunk",
@@ -45,10 +48,16 @@ MOST_CHUNK_BYTES = 64 << 20
 METRES_PER_INCH = 0.0254
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 EXIF_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
-"""Texts in which old programs wrote EXIF, in hexadecimal."""
+PACKET_KEYWORDS = (b"Raw profile type xmp",)
+RESOURCES_KEYWORDS = (b"Raw profile type 8bim", b"Raw profile type iptc")
+"""Texts in which ImageMagick and others write EXIF, XMP and Photoshop's data, in hexadecimal."""
 
-CARRIED_TEXTS = tuple(word + b"\0" for word in (XMP_KEYWORD, *EXIF_KEYWORDS))
-"""How texts begin that hold EXIF or XMP, which are carried by themselves."""
+CARRIED_TEXTS = tuple(
+    word + b"\0" for word in (XMP_KEYWORD, *EXIF_KEYWORDS, *PACKET_KEYWORDS, *RESOURCES_KEYWORDS)
+)
+"""How texts begin that hold EXIF, XMP or IPTC, which are carried by themselves."""
+
+DIGITS_A_LINE = 72
 
 TEXT_KINDS = (b"tEXt", b"zTXt", b"iTXt")
 
@@ -92,25 +101,48 @@ def find_exif(chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     Raises:
         ValueError: It is in hexadecimal, and damaged.
     """
-    from_text = None
-    for kind, body in chunks:
+    listed = list(chunks)
+    for kind, body in listed:
         if kind == b"eXIf" and body:
             return body.removeprefix(b"Exif\0\0")
-        if kind in TEXT_KINDS and body.partition(b"\0")[0] in EXIF_KEYWORDS:
-            # An empty line, the name, the length, and the digits.
-            digits = b"".join(_text_of(kind, body).split(b"\n")[3:])
-            exif = bytes.fromhex(digits.decode("ascii", "replace"))
-            if exif.startswith(b"Exif\0\0"):
-                from_text = exif.removeprefix(b"Exif\0\0")
-    return from_text
+    found = [each for each in _from_digits(listed, EXIF_KEYWORDS) if each.startswith(b"Exif\0\0")]
+    return found[-1].removeprefix(b"Exif\0\0") if found else None
 
 
 def find_xmp(chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """Return the XMP packet of a file's chunks, wherever it stands; None when there is none."""
-    for kind, body in chunks:
+    """Return the XMP packet of a file's chunks, wherever it stands; None when there is none.
+
+    Raises:
+        ValueError: It is in hexadecimal, and damaged.
+    """
+    listed = list(chunks)
+    for kind, body in listed:
         if kind in TEXT_KINDS and body.startswith(XMP_KEYWORD + b"\0"):
             return _text_of(kind, body) or None
-    return None
+    return next(iter(_from_digits(listed, PACKET_KEYWORDS)), None)
+
+
+def find_resources(chunks: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return Photoshop's resources, IPTC among them; None when there are none.
+
+    Raises:
+        ValueError: They are in hexadecimal, and damaged.
+    """
+    found = _from_digits(chunks, RESOURCES_KEYWORDS)
+    # One may hold the other, and bare IPTC is no resource.
+    whole = [each for each in found if each.startswith(b"8BIM")]
+    return max(whole, key=len) if whole else None
+
+
+def _from_digits(chunks: Iterable[tuple[bytes, bytes]], keywords: Sequence[bytes]) -> list[bytes]:
+    """Read texts of hexadecimal digits: an empty line, the name, the length, and the digits."""
+    texts = (
+        _text_of(kind, body)
+        for kind, body in chunks
+        if kind in TEXT_KINDS and body.partition(b"\0")[0] in keywords
+    )
+    lines = (b"".join(text.split(b"\n")[3:]) for text in texts)
+    return [bytes.fromhex(digits.decode("ascii", "replace")) for digits in lines]
 
 
 def keyword_of(body: bytes) -> str:
@@ -162,6 +194,15 @@ def density_chunk(dpi: tuple[float, float]) -> tuple[bytes, bytes]:
     """Build ``pHYs`` from dots per inch, (x, y)."""
     x, y = (min(max(round(value / METRES_PER_INCH), 0), 2**31 - 1) for value in dpi)
     return b"pHYs", struct.pack(">IIB", x, y, 1)
+
+
+def resources_chunk(resources: bytes) -> tuple[bytes, bytes]:
+    """Build the ``zTXt`` chunk in which ImageMagick and exiftool look for IPTC."""
+    digits = resources.hex()
+    starts = range(0, len(digits), DIGITS_A_LINE)
+    lines = "\n".join(digits[start : start + DIGITS_A_LINE] for start in starts)
+    text = f"\niptc\n{len(resources):8d}\n{lines}\n".encode()
+    return b"zTXt", RESOURCES_KEYWORDS[1] + b"\0\0" + zlib.compress(text)
 
 
 def xmp_chunk(xmp: bytes) -> tuple[bytes, bytes]:

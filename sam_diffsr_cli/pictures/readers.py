@@ -9,9 +9,15 @@ from PIL import UnidentifiedImageError
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.heif import HEIF_NAME, read_heif, size_of_heif
-from sam_diffsr_cli.pictures.jpeg_deep import is_deep_jpeg, read_deep_jpeg, size_of_deep_jpeg
+from sam_diffsr_cli.pictures.jpeg_deep import (
+    JPEG_LS,
+    find_frame,
+    is_deep_jpeg,
+    read_deep_jpeg,
+    size_of_deep_jpeg,
+)
 from sam_diffsr_cli.pictures.jxl import JXL_NAME, read_jxl, size_of_jxl
-from sam_diffsr_cli.pictures.kinds import HEAD_BYTES, Kind, can_read_heif, kind_of
+from sam_diffsr_cli.pictures.kinds import CONVERT, HEAD_BYTES, Kind, can_read_heif, kind_of
 from sam_diffsr_cli.pictures.opening import TRUST
 from sam_diffsr_cli.pictures.records import Limits, Picture
 
@@ -77,7 +83,7 @@ def check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
 
 
 @contextmanager
-def called_by_name(kind: Kind | None, name: str) -> Iterator[None]:
+def called_by_name(kind: Kind | None, name: str, file: BinaryIO) -> Iterator[None]:
     """Call what Pillow does not know by the name that its first bytes give it.
 
     Raises:
@@ -88,4 +94,7 @@ def called_by_name(kind: Kind | None, name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         if kind is None:
             raise
+        frame = find_frame(file) if kind.name == "JPEG" else None
+        if frame is not None and frame.marker == JPEG_LS:
+            raise InputError(f"{name}: is JPEG-LS", hint=CONVERT) from error
         raise InputError(f"{name}: damaged, or a kind of {kind.name} that is not read") from error

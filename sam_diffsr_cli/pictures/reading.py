@@ -37,6 +37,7 @@ from sam_diffsr_cli.pictures.readers import Reader, called_by_name, check_size, 
 from sam_diffsr_cli.pictures.records import Frame, Kind, Limits, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff_reading import decode_tiff, is_tiff, tiff_size
 from sam_diffsr_cli.pictures.views import read_views
+from sam_diffsr_cli.pictures.webp import is_lossless_webp
 from sam_diffsr_cli.pictures.xmp import orientation_in
 
 __all__ = ["PictureHead", "decode_picture", "read_head", "read_levels", "read_picture"]
@@ -89,7 +90,7 @@ def read_head(path: Path, limits: Limits) -> PictureHead:
             return PictureHead(reader.format, size, 1)
         if is_tiff(file):
             return PictureHead("TIFF", *tiff_size(file, name, limits))
-        with called_by_name(kind, name):
+        with called_by_name(kind, name, file):
             return _read_head(file, name, limits)
 
 
@@ -119,7 +120,7 @@ def decode_picture(file: BinaryIO, name: str, limits: Limits) -> Picture:
         if is_tiff(file):
             return decode_tiff(file, name, limits)
         is_gif = kind is not None and kind.name == "GIF"
-        with called_by_name(kind, name):
+        with called_by_name(kind, name, file):
             return _decode(with_disposals(file) if is_gif else file, name, limits)
 
 
@@ -175,6 +176,7 @@ def _decode(file: BinaryIO, name: str, limits: Limits) -> Picture:
             turned=turn,
             bits=boxes.bits if boxes is not None and boxes.bits > 8 else None,
             quality=jpeg_quality(getattr(image, "quantization", {})),
+            is_exact=_is_exact(image, file, boxes),
         )
 
 
@@ -182,6 +184,13 @@ def _boxes_of(image: Image.Image, file: BinaryIO) -> ItemProperties | None:
     """Read what an AVIF's boxes say of a still picture."""
     is_still = image.format == "AVIF" and getattr(image, "n_frames", 1) == 1
     return still_properties(file) if is_still else None
+
+
+def _is_exact(image: Image.Image, file: BinaryIO, boxes: ItemProperties | None) -> bool:
+    """Whether a file of a format that may lose something holds its pixels without loss."""
+    if image.format == "WEBP":
+        return is_lossless_webp(file)
+    return boxes is not None and boxes.is_identity
 
 
 def _loop_of(image: Image.Image, file: BinaryIO) -> object:

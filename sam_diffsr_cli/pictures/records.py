@@ -117,7 +117,8 @@ class Picture:
     is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in the file,
     and ``read_size`` the upright height and width they had there (None: they have it still).
     ``bits`` says how many of the 16 of deep pixels mean something (None: all). ``quality`` is what
-    the tables of a JPEG say it was saved with. ``levels`` is how dirty it was taken for. ``made``
+    the tables of a JPEG say it was saved with. ``is_exact`` says that its format may lose something
+    of the pixels, and that this file did not. ``levels`` is how dirty it was taken for. ``made``
     tells of each frame how it came from the one that was read, where that is known.
     """
 
@@ -132,6 +133,7 @@ class Picture:
     read_size: tuple[int, int] | None = None
     bits: int | None = None
     quality: int | None = None
+    is_exact: bool = False
     levels: Mapping[str, float] | None = None
     made: tuple[Made, ...] = ()
 

@@ -16,6 +16,7 @@ from sam_diffsr_cli.pictures.directories import (
     pack_directory,
     parse_exif,
 )
+from sam_diffsr_cli.pictures.photoshop import without_preview
 from sam_diffsr_cli.pictures.records import Frame, Metadata, has_alpha
 from sam_diffsr_cli.pictures.tiff_pages import (
     CARRIED_TAGS,
@@ -29,6 +30,7 @@ __all__ = ["tiff_notes", "write_tiff"]
 
 STRIP_BYTES = 1 << 20
 INCH, FRACTION = 2, 5
+IPTC_TAG, UNDEFINED = 0x83BB, 7
 UNITS = range(1, 6)
 """None, inch, centimetre, and what some programs add: millimetre and micrometre."""
 
@@ -138,13 +140,23 @@ def _tags(metadata: Metadata, exif: Directory) -> list[Any]:
     """List the tags that are not tifffile's own: XMP, texts, names, and Photoshop's resources."""
     own: list[Field] = [] if metadata.tiff is None else metadata.tiff.fields
     kept = [*exif.only(CARRIED_TAGS).fields, *(f for f in own if f.tag not in RESOLUTION_TAGS)]
-    tags: list[Any] = [(*each, True) for each in kept]
+    tags: list[Any] = [(*_slim(each), True) for each in kept]
     if metadata.xmp is not None:
         tags.append((XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True))
     if metadata.photoshop is not None:
         body = metadata.photoshop.removeprefix(PHOTOSHOP_PREFIX)
         tags.append((PHOTOSHOP_TAG, 1, len(body), body, True))
     return tags
+
+
+def _slim(field: Field) -> Field:
+    """Take the preview out of IPTC, which is of bytes or, in some files, of words."""
+    if field.tag != IPTC_TAG:
+        return field
+    kept = without_preview(field.data)
+    if len(kept) == len(field.data):
+        return field
+    return Field(IPTC_TAG, UNDEFINED, len(kept), kept)
 
 
 def _append_directories(file: BinaryIO, below: Sequence[dict[int, Directory]]) -> None:

@@ -1,10 +1,12 @@
 """The ledger of a TIFF: every tag of every directory."""
 
+import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import tifffile
 
+from sam_diffsr_cli.pictures.colour_reading import colour_of_tiff
 from sam_diffsr_cli.pictures.directories import POINTERS, Directory, read_tiff_chain
 from sam_diffsr_cli.pictures.ledger import Fate, Part, credentials
 from sam_diffsr_cli.pictures.records import Metadata
@@ -67,7 +69,7 @@ def _stored_bytes(directory: Directory) -> int:
 
 
 def _page_parts(directory: Directory, said: Metadata) -> Iterator[Part]:
-    is_calibrated = said.colour is not None
+    is_calibrated = said.icc is not None or _is_told(directory)
     for tag, _, _, data in directory.fields:
         name, size = _name_of(tag), ENTRY_BYTES + (len(data) if len(data) > 4 else 0)
         if tag == CREDENTIALS_TAG:
@@ -93,6 +95,13 @@ def _page_parts(directory: Directory, said: Metadata) -> Iterator[Part]:
     for tag in directory.unread:
         reason = "damaged" if tag in POINTERS else ""
         yield Part(name=_name_of(tag), size=ENTRY_BYTES, fate="not carried", reason=reason)
+
+
+def _is_told(directory: Directory) -> bool:
+    try:
+        return colour_of_tiff(directory) is not None
+    except (ValueError, struct.error):
+        return False
 
 
 def _name_of(tag: int) -> str:

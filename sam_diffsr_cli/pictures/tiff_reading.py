@@ -29,7 +29,7 @@ from sam_diffsr_cli.pictures.tiff_pages import (
     page_metadata,
     ratios,
 )
-from sam_diffsr_cli.pictures.tiff_samples import YCBCR, Layout, Sampled, to_pixels
+from sam_diffsr_cli.pictures.tiff_samples import YCBCR, Layout, Sampled, spare_notes, to_pixels
 from sam_diffsr_cli.pictures.tiff_subsampled import read_subsampled
 from sam_diffsr_cli.pictures.xmp import orientation_in
 
@@ -115,7 +115,8 @@ def decode_tiff(file: BinaryIO, name: str, limits: Limits) -> Picture:
         sampled = _read_page(file, page, name, limits)
         frames.append(Frame(sampled.pixels))
         beside.append(_metadata_of(page.directory, sampled.profile))
-        notes += sampled.notes
+        count = page.directory.number(SAMPLES, 1)
+        notes += (*sampled.notes, *spare_notes(count, page.directory.number(PHOTOMETRIC), sampled))
     metadata = replace(beside[0], pages=tuple(beside[1:]))
     return Picture(
         format="TIFF",

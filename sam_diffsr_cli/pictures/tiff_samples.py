@@ -13,9 +13,9 @@ import numpy as np
 
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.colour import srgb_profile
-from sam_diffsr_cli.pictures.records import to_8_bits
+from sam_diffsr_cli.pictures.records import has_alpha, to_8_bits
 
-__all__ = ["Layout", "Sampled", "to_pixels"]
+__all__ = ["Layout", "Sampled", "spare_notes", "to_pixels"]
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
 CMYK, YCBCR, CIE_LAB, ICC_LAB = 5, 6, 8, 9
@@ -84,6 +84,15 @@ class Sampled:
     pixels: np.ndarray
     notes: tuple[str, ...] = ()
     profile: bytes | None = None
+
+
+def spare_notes(samples: int, photometric: int, sampled: Sampled) -> tuple[str, ...]:
+    """Say how many of the ``samples`` a pixel are neither colours nor alpha."""
+    spare = samples - COLOURS.get(photometric, samples) - has_alpha(sampled.pixels)
+    if spare < 1:
+        return ()
+    what = "channel that is" if spare == 1 else "channels that are"
+    return (f"{spare} {what} neither colour nor alpha left out",)
 
 
 def to_pixels(samples: np.ndarray, layout: Layout, name: str) -> Sampled:

@@ -8,11 +8,22 @@ from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.generation import move_generation
 from sam_diffsr_cli.pictures.jpeg_behind import MAPS, Behind, turned_behind
 from sam_diffsr_cli.pictures.photoshop import upright_resources
+from sam_diffsr_cli.pictures.pixel_metadata import ROWS
+from sam_diffsr_cli.pictures.png import TEXT_KINDS, keyword_of
 from sam_diffsr_cli.pictures.records import Metadata, Picture
 from sam_diffsr_cli.pictures.xmp import upright_xmp
 from sam_diffsr_cli.pictures.xmp_container import Announced
 
 __all__ = ["update_metadata"]
+
+_REPEATED = ("exif", "tiff", "xmp")
+_SPOKEN_OF = frozenset(
+    name
+    for row in ROWS
+    if row.block == "EXIF" and row.rule not in {"keep", "density"}
+    for name in row.title.split(", ")
+)
+"""Prefixes and names of a PNG's texts in which ImageMagick repeats what EXIF says of pixels."""
 
 
 def update_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[str]]:
@@ -39,6 +50,8 @@ def update_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[st
         told += others
     dpi = old.dpi[::-1] if old.dpi is not None and change.is_quarter else old.dpi
     chunks = tuple(_turn_density(*each) if change.is_quarter else each for each in old.png_chunks)
+    told += [f"PNG text {word}" for word in map(_stale_keyword, chunks) if word]
+    chunks = tuple(each for each in chunks if not _stale_keyword(each))
     notes += ["EXIF is damaged and was left out"] if old.exif and exif is None else []
     notes += ["XMP is damaged and was left out"] if old.xmp and xmp is None else []
     if told:
@@ -53,6 +66,15 @@ def update_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[st
 def _turn_density(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
     """Let the two densities of a pHYs chunk change places."""
     return kind, body[4:8] + body[:4] + body[8:] if kind == b"pHYs" else body
+
+
+def _stale_keyword(chunk: tuple[bytes, bytes]) -> str | None:
+    """Return the keyword of a text chunk that speaks of the pixels of before."""
+    kind, body = chunk
+    keyword = keyword_of(body) if kind in TEXT_KINDS else ""
+    prefix, _, local = keyword.partition(":")
+    is_stale = local in _SPOKEN_OF or local.startswith("thumbnail:")
+    return keyword if prefix in _REPEATED and is_stale else None
 
 
 def _turn(behind: Behind | None, change: Change) -> tuple[Behind | None, list[str]]:

@@ -14,12 +14,19 @@ from PIL import Image
 from sam_diffsr_cli.pictures.ledger import Part, credentials
 from sam_diffsr_cli.pictures.records import Metadata, has_alpha
 
-__all__ = ["list_webp_parts", "write_lossless_animation"]
+__all__ = [
+    "find_chunk",
+    "find_packet",
+    "is_lossless_webp",
+    "list_webp_parts",
+    "write_lossless_animation",
+]
 
 ICC, ALPHA, EXIF, XMP, MOVES = 0x20, 0x10, 0x08, 0x04, 0x02
 """Flags of ``VP8X``."""
 
 LAYOUT_CHUNKS = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
+MISNAMED_XMP = b"XMP\0"
 FRAME_HEAD = 16
 DO_NOT_BLEND = 2
 """A frame takes the place of what is there, clear pixels included; it stays there."""
@@ -104,11 +111,43 @@ def _image_chunks(pixels: np.ndarray) -> Iterator[tuple[bytes, bytes]]:
         place += 8 + length + length % 2
 
 
+def is_lossless_webp(file: BinaryIO) -> bool:
+    """Whether every picture of the file holds its pixels without loss; its place is kept."""
+    place = file.tell()
+    kinds = {kind for kind, _, _ in _chunks_of(file)}
+    file.seek(place)
+    return b"VP8L" in kinds and b"VP8 " not in kinds
+
+
+def find_chunk(file: BinaryIO, wanted: bytes) -> bytes | None:
+    """Return a chunk's body, whatever the flags say of it: some programs forget to set them."""
+    for kind, start, size in _chunks_of(file):
+        if kind == wanted:
+            file.seek(start + 8)
+            return file.read(size - 8) or None
+    return None
+
+
+def find_packet(file: BinaryIO) -> bytes | None:
+    """Return the XMP packet; ImageMagick 6 ends the chunk's name with a zero for the space."""
+    return find_chunk(file, b"XMP ") or find_chunk(file, MISNAMED_XMP)
+
+
+def _chunks_of(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    file.seek(0)
+    end = 8 + int.from_bytes(file.read(12)[4:8], "little")
+    try:
+        yield from _walk(file, 12, end)
+    except struct.error:
+        return
+
+
 def list_webp_parts(file: BinaryIO, metadata: Metadata) -> Iterator[Part]:
     """List every chunk of the file, those of its frames too, and what is behind the last."""
     head = file.read(12)
     end = 8 + int.from_bytes(head[4:8], "little")
-    beside = {b"ICCP": metadata.icc, b"EXIF": metadata.exif, b"XMP ": metadata.xmp}
+    beside = {b"ICCP": metadata.icc, b"EXIF": metadata.exif}
+    beside |= {b"XMP ": metadata.xmp, MISNAMED_XMP: metadata.xmp}
     for kind, _, size in _walk(file, 12, end):
         name = kind.decode("latin-1").strip()
         if kind in beside and beside[kind] is not None:

@@ -18,13 +18,14 @@ from sam_diffsr_cli.pictures.colour_writing import (
     in_told_colours,
 )
 from sam_diffsr_cli.pictures.density import with_density
-from sam_diffsr_cli.pictures.encoders import WriteOptions, save_with_pillow
+from sam_diffsr_cli.pictures.encoders import DEFAULT_QUALITY, WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
 from sam_diffsr_cli.pictures.jxl import write_jxl
 from sam_diffsr_cli.pictures.ledger import ledger_note, resolve_parts
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import tiff_notes, write_tiff
+from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 from sam_diffsr_cli.pictures.tiff_units import follow_pages
 from sam_diffsr_cli.pictures.updating import update_metadata
 from sam_diffsr_cli.pictures.views import without_views
@@ -188,11 +189,14 @@ def encode_picture(
         picture: Its pixels may be mapped from a file; PNG and TIFF are written a strip at a time.
         target: The format.
         metadata: From ``prepare_metadata``.
-        options: Quality, and whether pixels must be exact.
+        options: Quality, and whether pixels must be exact; they are also where those of the source
+            were, unless a quality is asked for.
 
     Raises:
         InputError: The codec refuses the picture.
     """
+    if picture.is_exact and picture.format == target.name and options.quality == DEFAULT_QUALITY:
+        options = replace(options, lossless=True)
     picture = in_told_colours(picture, metadata)
     picture = without_views(picture, target)
     if target.name == "PNG" and picture.kind == "still":
@@ -208,7 +212,7 @@ def encode_picture(
         _write_jxl(file, picture, metadata, options)
         return
     if target.name == "AVIF" and picture.kind == "still" and _needs_codec(picture, metadata):
-        _write_avif(file, picture, metadata, options.quality)
+        _write_avif(file, picture, metadata, None if options.lossless else options.quality)
         return
     save_with_pillow(file, picture, target, metadata, options)
 
@@ -221,7 +225,7 @@ def _needs_codec(picture: Picture, metadata: Metadata) -> bool:
     return is_colour or picture.is_deep or is_told or has_light
 
 
-def _write_avif(file: BinaryIO, picture: Picture, metadata: Metadata, quality: int) -> None:
+def _write_avif(file: BinaryIO, picture: Picture, metadata: Metadata, quality: int | None) -> None:
     bits = 10 if picture.bits is not None and picture.bits <= 10 else avif.MOST_BITS
     try:
         avif.write_avif(file, picture.frames[0].pixels, metadata, quality, bits)
@@ -249,4 +253,6 @@ def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
         chunks.append((b"eXIf", metadata.exif))
     if metadata.xmp is not None:
         chunks.append(png.xmp_chunk(metadata.xmp))
+    if metadata.photoshop is not None:
+        chunks.append(png.resources_chunk(metadata.photoshop.removeprefix(PHOTOSHOP_PREFIX)))
     return chunks

@@ -34,6 +34,7 @@ from tests.pictures.colour_judge import (
     srgb_curve,
 )
 from tests.pictures.samples import chunk, enlarged, opened, read, rewritten, saved, written
+from tests.pictures.test_ledger_formats import CALIBRATED, P3_ENDPOINTS
 
 P3_CHRM = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
 SRGB_CHRM = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
@@ -92,6 +93,15 @@ def adobe_photo() -> bytes:
     return saved(colours(), "JPEG", quality=100, subsampling=0, exif=exif)
 
 
+def calibrated_bmp() -> bytes:
+    """Endpoints of Display P3 and a power of 2.2 in the header of version 4."""
+    height, width = colours().shape[:2]
+    rows = colours()[::-1, :, ::-1].tobytes()
+    head = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 24, 0, len(rows), 0, 0, 0, 0)
+    head += bytes(16) + struct.pack("<I", CALIBRATED) + P3_ENDPOINTS
+    return struct.pack("<2sIII", b"BM", 14 + 108 + len(rows), 0, 14 + 108) + head + rows
+
+
 def values_of(data: bytes) -> np.ndarray:
     return np.asarray(opened(data).convert("RGB")) / 255
 
@@ -109,6 +119,7 @@ SOURCES: dict[str, tuple[Callable[[], bytes], Callable[[np.ndarray], np.ndarray]
     "chrm": (chromatic_png, lambda v: lab_of(v**2, "p3")),
     "tiff": (adobe_tiff, lambda v: lab_of(v**2.2, "adobe")),
     "tables": (tabled_tiff, lambda v: lab_of(v**1.8, "srgb")),
+    "endpoints": (calibrated_bmp, lambda v: lab_of(v**2.2, "p3")),
     "exif": (adobe_photo, lambda v: lab_of(v ** (563 / 256), "adobe")),
 }
 
@@ -219,6 +230,14 @@ def test_chromaticities_of_a_tiff_of_luma_and_chroma_are_read() -> None:
     colour = read(saved(image, "TIFF", tiffinfo=points)).metadata.colour
     assert colour is not None
     assert colour.chromaticities == pytest.approx(ADOBE_RGB.chromaticities)
+
+
+def test_a_tiff_that_tells_the_primaries_of_srgb_alone_is_srgb() -> None:
+    # ImageMagick writes them into every TIFF of sRGB.
+    told = [(318, 5, 2, (3127, 10000, 3290, 10000)), (319, 5, 6, (64, 100, 33, 100, 30, 100, 60, 100, 15, 100, 6, 100))]  # fmt: skip  # noqa: E501
+    picture = read(samples.tiff(colours(), photometric="rgb", extratags=told))
+    assert picture.metadata.icc is None
+    assert not written(enlarged(picture), "PNG")[1]
 
 
 def test_gray_with_a_gamma_gets_a_gray_profile() -> None:

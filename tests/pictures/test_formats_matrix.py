@@ -42,4 +42,5 @@ def test_a_format_keeps_what_was_read_from_it() -> None:
     unknown = {(each, "unknown part") for each in ("PNG", "JPEG", "WebP", "TIFF", "GIF")}
     behind = {(each, "trailer") for each in ("PNG", "WebP", "GIF", "BMP", "AVIF")}
     reduced = {("JPEG", "deep"), ("TIFF", "floating point"), ("BMP", "profile"), ("GIF", "XMP")}
+    reduced |= {("BMP", "code points"), ("GIF", "profile")}
     assert others == unknown | behind | reduced

@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -146,3 +147,9 @@ def test_heic_cannot_be_named_for_writing() -> None:
     with pytest.raises(InputError, match="unknown format"):
         formats.format_of(Path("a.heic"))
     assert formats.format_kept("HEIF").name == "PNG"
+
+
+def test_jpeg_ls_is_named_wherever_its_frame_stands(tmp_path: Path) -> None:
+    error = refusal(bytes(imagecodecs.jpegls_encode(smooth(8, 8))), "a.jpg", tmp_path)
+    assert "is JPEG-LS" in str(error)
+    assert error.hint

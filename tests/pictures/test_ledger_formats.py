@@ -322,7 +322,64 @@ def bmp(space: int, *, profile: bytes = b"", endpoints: bytes = bytes(48)) -> by
     return struct.pack("<2sIII", b"BM", 14 + len(whole), 0, 14 + 124) + whole
 
 
+CALIBRATED = 0
+P3_ENDPOINTS = struct.pack(
+    "<9i3I",
+    *(
+        round(v * 2**30)
+        for v in (0.5151, 0.2412, -0.0011, 0.292, 0.6922, 0.0419, 0.1571, 0.0666, 0.7841)
+    ),
+    *(round(2.2 * 2**16),) * 3,
+)
+"""Linear Display P3 to XYZ (Apple's profile), each in 2.30 bits, and a power of 2.2 in 16.16."""
+
+
+def in_blocks(data: bytes) -> bytes:
+    """Sub-blocks of a GIF."""
+    parts = [data[first : first + 255] for first in range(0, len(data), 255)]
+    return b"".join(bytes((len(part),)) + part for part in parts) + b"\0"
+
+
 EMBEDDED, LINKED, SRGB = 0x4D424544, 0x4C494E4B, 0x73524742
+
+
+@pytest.mark.parametrize("numbers", [bytes(48), b"\xff" * 48, P3_ENDPOINTS[:36] + bytes(12)])
+def test_endpoints_that_cannot_be_are_as_none(numbers: bytes) -> None:
+    picture = read(bmp(CALIBRATED, endpoints=numbers))
+    assert picture.metadata.icc is None
+    assert ("colour endpoints and gamma" in left_out(bmp(0, endpoints=numbers), "PNG")) == any(
+        numbers
+    )
+
+
+def test_the_profile_in_a_gif_is_read() -> None:
+    profile = samples.p3_profile()
+    plain = saved(levels(4, 4, 3), "GIF")
+    head = 13 + 3 * 2 ** ((plain[10] & 7) + 1)
+    data = plain[:head] + b"!\xff\x0bICCRGBG1012" + in_blocks(profile) + plain[head:]
+    assert read(data).metadata.icc == profile
+    assert samples.opened(samples.rewritten(data, "PNG")).info["icc_profile"] == profile
+    _, notes = written(enlarged(read(data)), "GIF")
+    assert any("converted to sRGB" in note for note in notes)
+    assert not left_out(data, "PNG")
+
+
+@pytest.mark.parametrize("name", [b"XMP ", b"XMP\0"])
+def test_a_packet_that_a_webp_does_not_announce_is_read(name: bytes) -> None:
+    packet = samples.xmp(6)
+    body = saved(levels(4, 6, 3), "WEBP", exif=samples.with_prefix(samples.exif(1)))[8:]
+    body += name + struct.pack("<I", len(packet)) + packet + bytes(len(packet) % 2)
+    data = b"RIFF" + struct.pack("<I", len(body)) + body
+    assert read(data).metadata.xmp == packet
+    assert not left_out(data, "WEBP")
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (1, 1), (0, 1)])
+def test_pixels_that_are_not_square_are_said(shape: tuple[int, int]) -> None:
+    data = bytearray(saved(levels(8, 8, 3), "JPEG"))
+    place = data.index(b"JFIF\0") + 7
+    data[place : place + 5] = struct.pack(">BHH", 0, *shape)
+    assert ("pixels of 2:1" in note_on(bytes(data), "JPEG")) == (shape == (2, 1))
 
 
 def test_the_profile_in_a_bmp_is_read() -> None:

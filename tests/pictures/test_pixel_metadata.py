@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
 import pytest
+import tifffile
 from PIL import Image
 
 from sam_diffsr_cli.pictures.pixel_metadata import ROWS, SPACES
+from tests.pictures import samples
 from tests.pictures.samples import enlarged, opened, photo, read, saved, written
 
 WIDTH, HEIGHT = 64, 48
@@ -432,6 +434,38 @@ def test_stale_resources_go_and_others_stay(number: int) -> None:
     found, notes = resources_after(1, CAPTION, resource(number, b"stale!!"), named)
     assert set(found) == {0x0404, 1061}
     assert ("Photoshop" in notes) == (number in {1032, 1050})
+
+
+def data_set(number: int, data: bytes, *, is_long: bool = False) -> bytes:
+    """One of IPTC's (IIM 4.2, 1.5), with its length in two bytes or in four more."""
+    length = struct.pack(">HI", 0x8004, len(data)) if is_long else struct.pack(">H", len(data))
+    return bytes((0x1C, 2, number)) + length + data
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_the_preview_in_iptc_goes_and_its_digest(*, is_long: bool) -> None:
+    preview = b"".join(data_set(n, b"old", is_long=is_long) for n in (200, 201, 202))
+    told, more = data_set(120, b"a caption"), data_set(25, b"gull")
+    found, _ = resources_after(
+        1, resource(0x0404, told + preview + more), resource(1061, b"d" * 16)
+    )
+    assert found == {0x0404: told + more}
+
+
+def test_iptc_without_a_preview_keeps_its_digest() -> None:
+    told = data_set(120, b"a caption")
+    found, _ = resources_after(1, resource(0x0404, told), resource(1061, b"d" * 16))
+    assert found == {0x0404: told, 1061: b"d" * 16}
+
+
+def test_the_preview_in_the_iptc_of_a_tiff_goes() -> None:
+    told, preview = data_set(120, b"a caption"), data_set(202, b"old")
+    tags = [(33723, 7, len(told + preview), told + preview)]
+    data = samples.tiff(photo(8, 8), photometric="rgb", extratags=tags)
+    again = samples.rewritten(data, "TIFF")
+    with tifffile.TiffFile(io.BytesIO(again)) as file:
+        page = file.pages.first
+        assert bytes(page.tags[33723].value) == told
 
 
 @pytest.mark.parametrize("turn", [1, 6])

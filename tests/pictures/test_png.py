@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from itertools import starmap
 
 import imagecodecs
 import numpy as np
@@ -268,3 +269,57 @@ def test_a_packed_text_grows_no_further_than_a_chunk(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(png, "MOST_CHUNK_BYTES", 100)
     found = png.find_xmp([itxt(b"XML:com.adobe.xmp", bytes(10_000), packed=True)])
     assert found == bytes(100)
+
+
+# ------------------------------------------------------------------- texts of other programs
+
+
+def test_xmp_is_found_in_hexadecimal() -> None:
+    assert png.find_xmp([hex_profile(b"xmp", samples.xmp())]) == samples.xmp()
+
+
+def test_a_packet_of_its_own_goes_before_hexadecimal() -> None:
+    chunks = [hex_profile(b"xmp", samples.xmp(3)), png.xmp_chunk(samples.xmp(8))]
+    assert png.find_xmp(chunks) == samples.xmp(8)
+
+
+def photoshop_text(data: bytes) -> bytes:
+    """What stands in hexadecimal digits behind the keyword, the name and the length."""
+    (body,) = (b for k, b in samples.png_chunks(data) if k == b"zTXt" and b.startswith(b"Raw"))
+    keyword, _, rest = body.partition(b"\0")
+    name, length, *digits = zlib.decompress(rest[1:]).split(b"\n")[1:]
+    found = bytes.fromhex(b"".join(digits).decode())
+    assert (keyword, name, int(length)) == (b"Raw profile type iptc", b"iptc", len(found))
+    return found
+
+
+@pytest.mark.parametrize("name", [b"iptc", b"8bim"])
+def test_what_imagemagick_writes_in_digits_is_carried_and_brought_up_to_date(name: bytes) -> None:
+    resources = samples.photoshop().removeprefix(b"Photoshop 3.0\0")
+    thumbnail = b"8BIM\x04\x0c\0\0" + struct.pack(">I", 4) + b"old!"
+    chunks = [hex_profile(name, resources + thumbnail), hex_profile(b"xmp", samples.xmp(6))]
+    data = samples.png(samples.levels(3, 4, 3), b"".join(starmap(samples.chunk, chunks)))
+    again = samples.rewritten(data, "PNG")
+    assert photoshop_text(again) == resources
+    assert b"Raw profile type xmp" not in again
+    assert again.count(b"XML:com.adobe.xmp") == 1
+    assert samples.opened(again).size == (6, 8)
+    assert b"a caption!" in samples.rewritten(data, "JPEG")
+
+
+def test_the_iptc_of_a_jpeg_reaches_a_png() -> None:
+    body = samples.photoshop()
+    data = samples.saved(samples.levels(8, 8, 3), "JPEG", extra=samples.app13(body))
+    text = photoshop_text(samples.rewritten(data, "PNG"))
+    assert text == body.removeprefix(b"Photoshop 3.0\0")
+
+
+def test_texts_that_repeat_the_exif_of_before_go_and_it_is_said() -> None:
+    words = (b"exif:ImageWidth", b"exif:thumbnail:Compression", b"exif:Make", b"Title")
+    chunks = b"".join(samples.chunk(b"tEXt", word + b"\x006") for word in words)
+    data, notes = samples.written(
+        samples.enlarged(samples.read(samples.png(samples.levels(3, 4, 3), chunks))), "PNG"
+    )
+    kept = {body.partition(b"\0")[0] for kind, body in samples.png_chunks(data) if kind == b"tEXt"}
+    assert kept == {b"exif:Make", b"Title"}
+    assert any("exif:ImageWidth" in note and "thumbnail" in note for note in notes)

@@ -12,6 +12,7 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import tiff
 from sam_diffsr_cli.pictures.records import Frame, Limits, Metadata
 from tests.pictures import samples
+from tests.pictures.samples import read
 
 KINDS = pytest.mark.parametrize(
     ("channels", "dtype"), [(c, d) for c in (1, 2, 3, 4) for d in (np.uint8, np.uint16)]
@@ -238,6 +239,18 @@ def test_a_channel_that_is_no_alpha_is_left_out(extra: object) -> None:
     pixels = samples.levels(5, 6, 4, dtype=np.uint16)
     data = samples.tiff(pixels, photometric="rgb", extrasamples=[extra])
     assert np.array_equal(deep_page(data), pixels[..., :3])
+    assert any("1 channel that is neither colour nor alpha" in note for note in read(data).notes)
+
+
+def test_channels_beside_alpha_are_said() -> None:
+    pixels = samples.levels(5, 6, 6)
+    tags = ["unassalpha", "unspecified", "unspecified"]
+    picture = read(
+        samples.tiff(pixels, photometric="rgb", planarconfig="contig", extrasamples=tags)
+    )
+    assert np.array_equal(picture.frames[0].pixels, pixels[..., :4])
+    assert any("2 channels that are neither" in note for note in picture.notes)
+    assert not read(samples.tiff(pixels[..., :4], photometric="rgb", extrasamples=tags[:1])).notes
 
 
 def test_premultiplied_colours_are_divided_by_alpha() -> None:

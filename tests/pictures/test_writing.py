@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -92,6 +93,49 @@ def test_lossless_webp_keeps_every_level(channels: int) -> None:
 def test_lossy_formats_are_close(name: str) -> None:
     error = back(still(smooth(40, 56)), name).frames[0].pixels.astype(float) - smooth(40, 56)
     assert float(np.abs(error).mean()) < LOSSY_LEVELS
+
+
+def exact_files() -> dict[str, tuple[bytes, Callable[[bytes], Any]]]:
+    pixels, deep = photo(16, 20), photo(16, 20).astype(np.uint16) * 4
+    avif, jxl = imagecodecs.avif_encode, imagecodecs.jpegxl_encode
+    p3: dict[str, Any] = {"primaries": 12, "transfer": 13}
+    return {
+        "WEBP": (saved(pixels, "WEBP", lossless=True), lambda d: opened(d).convert("RGB")),
+        "JXL": (bytes(jxl(pixels, lossless=True)), imagecodecs.jpegxl_decode),
+        "AVIF": (bytes(avif(pixels, level=100)), imagecodecs.avif_decode),
+        "AVIF deep": (bytes(avif(deep, level=100, bitspersample=10)), imagecodecs.avif_decode),
+        "AVIF P3": (bytes(avif(pixels, level=100, **p3)), imagecodecs.avif_decode),
+    }
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "JXL", "AVIF", "AVIF deep", "AVIF P3"])
+def test_what_was_stored_without_loss_is_so_again(kind: str) -> None:
+    data, decoded = exact_files()[kind]
+    again = rewritten(data, kind.partition(" ")[0])
+    assert np.array_equal(np.asarray(decoded(again))[::2, ::2], np.asarray(decoded(data)))
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "JXL", "AVIF"])
+def test_a_quality_goes_before_what_was_stored_without_loss(kind: str) -> None:
+    data, decoded = exact_files()[kind]
+    again = rewritten(data, kind, quality=60)
+    assert not np.array_equal(np.asarray(decoded(again))[::2, ::2], np.asarray(decoded(data)))
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF", "JXL"])
+def test_what_was_stored_with_loss_is_so_again(kind: str) -> None:
+    source = rewritten(saved(photo(16, 20), "PNG"), kind)
+    again = rewritten(source, kind)
+    assert len(again) < len(rewritten(exact_files()[kind][0], kind)) * 3
+    assert not read(again).is_exact
+
+
+def test_an_animation_that_was_stored_without_loss_is_so_again() -> None:
+    frames = [Image.fromarray(np.roll(photo(16, 20), 3 * k, axis=1)) for k in range(3)]
+    options: dict[str, Any] = {"save_all": True, "append_images": frames[1:], "duration": 50}
+    again = opened(rewritten(saved(frames[0], "WEBP", lossless=True, **options), "WEBP"))
+    for frame, after in zip(frames, ImageSequence.Iterator(again), strict=True):
+        assert np.array_equal(np.asarray(after.convert("RGB"))[::2, ::2], np.asarray(frame))
 
 
 @pytest.mark.parametrize("name", ["JPEG", "WEBP", "AVIF"])

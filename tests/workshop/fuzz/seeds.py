@@ -141,6 +141,10 @@ def _pngs() -> Iterator[tuple[str, bytes]]:
     old = PngImagePlugin.PngInfo()
     hexed = "\n".join(("", "exif", str(len(_exif())), _exif().hex()))
     old.add_text("Raw profile type exif", hexed, zip=True)
+    resources = b"8BIM\x04\x04\0\0" + struct.pack(">I", 8) + b"\x1c\2\xca\0\3old"
+    for word, body in (("iptc", resources), ("xmp", XMP)):
+        hexed = "\n".join(("", word, str(len(body)), body.hex()))
+        old.add_text(f"Raw profile type {word}", hexed, zip=True)
     yield "raw-profile.png", _saved(_image("L"), "PNG", pnginfo=old)
 
 
@@ -243,6 +247,12 @@ def _avifs() -> Iterator[tuple[str, bytes]]:
 def _gifs() -> Iterator[tuple[str, bytes]]:
     for mode in ("L", "P", "1"):
         yield f"{mode}.gif", _saved(_image(mode), "GIF", comment=b"hello")
+    profile, plain = _profile(), _saved(_image("P"), "GIF")
+    parts = [profile[first : first + 255] for first in range(0, len(profile), 255)]
+    told = b"".join(bytes((len(part),)) + part for part in parts)
+    head = 13 + (3 << ((plain[10] & 7) + 1))
+    block = b"!\xff\x0bICCRGBG1012" + told + b"\0"
+    yield "profile.gif", plain[:head] + block + plain[head:]
     yield "clear.gif", _saved(_image("P"), "GIF", transparency=3, interlace=True)
     for disposal in (0, 1, 2, 3):
         options = {"duration": [40, 50, 60], "loop": 3, "disposal": disposal}
@@ -254,6 +264,7 @@ def _bmps() -> Iterator[tuple[str, bytes]]:
     for mode in ("1", "L", "P", "RGB", "RGBA"):
         yield f"{mode}.bmp", _saved(_image(mode), "BMP", dpi=(96, 96))
     yield "bare.bmp", _saved(_image("RGB"), "DIB")
+    yield "calibrated.bmp", _calibrated_bmp()
     palette = b"".join(bytes((i * 16, 255 - i * 16, i, 0)) for i in range(16))
     for name, kind, body in (
         ("rle8.bmp", (8, 1), "0501 0003 020304 00 0000 0201 01 00 00 0803 0001"),
@@ -262,6 +273,15 @@ def _bmps() -> Iterator[tuple[str, bytes]]:
         yield name, _raw_bmp(8, 4, kind, palette, bytes.fromhex(body))
     masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)
     yield "packed.bmp", _raw_bmp(8, 4, (16, 3), masks, bytes(range(64)))
+
+
+def _calibrated_bmp() -> bytes:
+    """One whose header tells endpoints and gamma."""
+    head = struct.pack("<IiiHHIIiiII", 108, 8, 4, 1, 24, 0, 96, 0, 0, 0, 0) + bytes(20)
+    endpoints = (0.5151, 0.2412, -0.0011, 0.292, 0.6922, 0.0419, 0.1571, 0.0666, 0.7841)
+    head += struct.pack("<9i", *(round(value * 2**30) for value in endpoints))
+    body = head + struct.pack("<3I", *(144_180,) * 3) + bytes(range(96))
+    return struct.pack("<2sIII", b"BM", 14 + len(body), 0, 14 + 108) + body
 
 
 def _raw_bmp(width: int, height: int, kind: tuple[int, int], table: bytes, body: bytes) -> bytes:

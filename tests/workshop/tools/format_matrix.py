@@ -7,6 +7,7 @@ told by a note.
 
 import io
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ from tests.pictures.test_jpeg_behind import (
     segment,
     stereo,
 )
-from tests.pictures.test_ledger_formats import EMBEDDED, bmp
+from tests.pictures.test_ledger_formats import EMBEDDED, P3_ENDPOINTS, bmp, in_blocks
 
 __all__ = ["BEGIN", "CELLS", "END", "measure_cells", "table_of", "with_matrix"]
 
@@ -41,6 +42,7 @@ SIZE = (24, 32)
 PACKET = samples.xmp(1)
 PROFILE = samples.profile("adobergb")
 MAKE, FORMAT = b"Acme", "Zoë".encode()
+CAPTION = b"a probe caption!"
 DENSITY = (200, 100)
 PLAYS = 3
 
@@ -128,6 +130,15 @@ def _if_pillow_opens(holds: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
     return lambda data: data[4:8] != b"JXL " and holds(data)
 
 
+def has_caption(data: bytes) -> bool:
+    """As it is, or in the hexadecimal digits of a PNG's packed text."""
+    if not data.startswith(b"\x89PNG"):
+        return CAPTION in data
+    packed = [body for kind, body in samples.png_chunks(data) if kind == b"zTXt"]
+    texts = (zlib.decompress(body[body.index(b"\0") + 2 :]) for body in packed)
+    return any(CAPTION.hex().encode() in text.replace(b"\n", b"") for text in texts)
+
+
 def _never(_data: bytes) -> bool:
     """No result holds it as it was."""
     return False
@@ -204,6 +215,10 @@ def png_samples() -> Iterator[Sample]:
     yield sample("PNG", "XMP", samples.png(pixels(), xmp), has_bytes(FORMAT))
     text = chunk(b"tEXt", b"Title\0a probe of text")
     yield sample("PNG", "texts", samples.png(pixels(), text), has_bytes(b"a probe of text"))
+    resources = samples.photoshop(CAPTION).removeprefix(b"Photoshop 3.0\0")
+    lines = f"\niptc\n{len(resources):8d}\n{resources.hex()}\n".encode()
+    iptc = chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(lines))
+    yield sample("PNG", "IPTC", samples.png(pixels(), iptc), has_caption)
     yield sample("PNG", "animation", moving("PNG", PLAYS), has_frames(3))
     yield sample("PNG", "loops", moving("PNG", PLAYS), plays_thrice)
 
@@ -215,8 +230,8 @@ def jpeg_samples() -> Iterator[Sample]:
     twelve = bytes(imagecodecs.jpeg_encode(deep, level=98, bitspersample=12))
     yield sample("JPEG", "deep", twelve, is_deep)
     yield sample("JPEG", "extended XMP", extended(LONG), has_bytes(LONG[-500:].encode()))
-    iptc = inside(plain, segment(0xED, samples.photoshop(b"a probe caption!")))
-    yield sample("JPEG", "IPTC", iptc, has_bytes(b"a probe caption!"))
+    iptc = inside(plain, segment(0xED, samples.photoshop(CAPTION)))
+    yield sample("JPEG", "IPTC", iptc, has_caption)
     remark = inside(plain, segment(0xFE, b"a probe comment"))
     yield sample("JPEG", "comment", remark, has_bytes(b"a probe comment"))
     source, gain_map = phone_photo()
@@ -265,10 +280,10 @@ def tiff_samples() -> Iterator[Sample]:
     yield sample("TIFF", "EXIF", saved(pixels(), "TIFF", exif=exif), has_bytes(MAKE))
     xmp = samples.tiff(pixels(), photometric="rgb", extratags=[(700, 1, len(PACKET), PACKET, True)])
     yield sample("TIFF", "XMP", xmp, has_bytes(FORMAT))
-    body = samples.photoshop(b"a probe caption!").removeprefix(b"Photoshop 3.0\0")
+    body = samples.photoshop(CAPTION).removeprefix(b"Photoshop 3.0\0")
     tags = [(34377, 1, len(body), body, True)]
     iptc = samples.tiff(pixels(), photometric="rgb", extratags=tags)
-    yield sample("TIFF", "IPTC", iptc, has_bytes(b"a probe caption!"))
+    yield sample("TIFF", "IPTC", iptc, has_caption)
     light = (pixels() / 255).astype(np.float32)
     yield sample("TIFF", "floating point", samples.tiff(light, photometric="rgb"), _never)
     p3 = (680, 1000, 320, 1000, 265, 1000, 690, 1000, 150, 1000, 60, 1000)
@@ -312,11 +327,14 @@ def unknown_parts() -> Iterator[Sample]:
 
 def later_samples() -> Iterator[Sample]:
     yield sample("BMP", "profile", bmp(EMBEDDED, profile=PROFILE), has_profile(PROFILE))
+    yield sample("BMP", "code points", bmp(0, endpoints=P3_ENDPOINTS), told_p3)
     packet = b"!\xff\x0bXMP DataXMP" + PACKET + b"\1" + bytes(range(255, -1, -1)) + b"\0"
     plain = saved(pixels(), "GIF")
     head = 13 + 3 * 2 ** ((plain[10] & 7) + 1)
     with_packet = plain[:head] + packet + plain[head:]
     yield sample("GIF", "XMP", with_packet, has_bytes(FORMAT))
+    told = b"!\xff\x0bICCRGBG1012" + in_blocks(PROFILE)
+    yield sample("GIF", "profile", plain[:head] + told + plain[head:], has_profile(PROFILE))
     yield sample("HEIC", "EXIF", heic_samples.WITH_EXIF, has_bytes(MAKE))
     yield sample("HEIC", "profile", heic_samples.WITH_PROFILE, has_profile(None))
     yield sample("HEIC", "deep", heic_samples.DEEP, is_deep)
