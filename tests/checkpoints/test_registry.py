@@ -11,13 +11,13 @@ from sam_diffsr_cli.checkpoints import registry
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.registry import BUNDLED, Bundled, PublishedScores, bundled_weights
 from sam_diffsr_cli.checkpoints.store import load_weights
-from sam_diffsr_cli.config import LITE, PRESETS
+from sam_diffsr_cli.config import LITE, PRESETS, undistilled
 from sam_diffsr_cli.errors import WeightsError
 
 CARD = Path(__file__).resolve().parents[2] / "weights" / "README.md"
 ROWS = {
     "`--steps 0`": "steps 0",
-    "default, 6 steps": "default",
+    "default, 2 steps": "default",
     "`--quality best`, 10 steps": "best",
 }
 """How the table of the card calls the ways in which a model is run."""
@@ -28,8 +28,9 @@ by_model = pytest.mark.parametrize("model", BUNDLED, ids=lambda each: each.name)
 def test_the_bundled_model_is_the_lite_preset_with_experts_for_clean_photos() -> None:
     config = load_weights(bundled_weights()).model.config
     assert config.clean_expert
-    assert replace(config, clean_expert=False).networks == LITE.networks
-    assert config.diffusion.level("balanced") == (6, "dpmpp_2m", 50)
+    assert replace(undistilled(config), clean_expert=False).networks == LITE.networks
+    assert config.diffusion.level("balanced") == (2, "distilled", 60)
+    assert config.diffusion.level("best") == (10, "dpmpp_2m", 80)
 
 
 def test_the_bundled_model_tells_its_origin() -> None:
@@ -73,7 +74,8 @@ def test_size_and_digest_of_a_record_are_the_files(model: Bundled) -> None:
 @by_model
 def test_preset_and_scale_of_a_record_are_the_files(model: Bundled) -> None:
     config = inspect_file(bundled_weights(model.name)).config
-    assert replace(config, clean_expert=False).networks == PRESETS[model.preset].networks
+    preset = PRESETS[model.preset]
+    assert replace(undistilled(config), clean_expert=False).networks == preset.networks
     assert model.scale == config.scale
 
 

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.registry import BUNDLED, DEFAULT_MODEL, DIGESTS, bundled_weights
 from sam_diffsr_cli.checkpoints.store import read_tensors, save_weights
-from sam_diffsr_cli.config import LITE, ModelConfig
+from sam_diffsr_cli.config import LITE, ModelConfig, undistilled
 from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.strict import from_json
 from tests.helpers import TINY
@@ -626,7 +626,7 @@ def test_download_of_a_bundled_name_is_its_file(out: Path) -> None:
     assert samsr("download", "default", "-o", out)[0] == 0
     assert out.read_bytes() == bundled_weights().read_bytes()
     config = inspect_file(out).config
-    assert replace(config, clean_expert=False).networks == LITE.networks
+    assert replace(undistilled(config), clean_expert=False).networks == LITE.networks
 
 
 def test_download_compares_the_digest(hub: HubServer, weights: Path, out: Path) -> None:
