@@ -5,7 +5,7 @@ preset, so that one naming serves every weights file.
 """
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,19 @@ from sam_diffsr_cli.networks.unet import FullUNet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Condition", "SuperResolver", "build_encoder", "build_model", "with_levels"]
+__all__ = [
+    "Condition",
+    "Part",
+    "SuperResolver",
+    "build_encoder",
+    "build_model",
+    "with_config",
+    "with_levels",
+]
+
+
+Part = Literal["rrdb", "denoise_fn", "distilled_denoise_fn"]
+"""The encoder, the noise predictor, and the one to which its path was distilled."""
 
 
 class Condition(NamedTuple):
@@ -59,12 +71,25 @@ class SuperResolver(nn.Module):
         self.before_run: Callable[[str, nn.Module], None] = _run_as_it_is
         self.rrdb = build_encoder(config)
         self.denoise_fn = _build_denoiser(config)
+        if config.diffusion.distilled_steps:
+            self.distilled_denoise_fn = _build_denoiser(config)
         if config.clean_expert:
             untold = dataclasses.replace(config.encoder, num_levels=0)
             self.clean_rrdb = build_encoder(
                 dataclasses.replace(config, encoder=untold, clean_expert=False)
             )
             self.clean_denoise_fn = _build_denoiser(config)
+            if config.diffusion.distilled_steps:
+                self.clean_distilled_denoise_fn = _build_denoiser(config)
+
+    def network(self, part: Part, *, expert: bool = False) -> nn.Module:
+        """Return one of the networks; ``expert`` for those of photos that are taken for clean."""
+        return self._ready(f"clean_{part}" if expert else part)
+
+    def _ready(self, name: str) -> nn.Module:
+        network = self.get_submodule(name)
+        self.before_run(name, network)
+        return network
 
     def upsampled(self, lr: Tensor) -> Tensor:
         """Return ``lr_up``: ``lr`` resized by MATLAB bicubic, with the model's divisor.
@@ -94,11 +119,11 @@ class SuperResolver(nn.Module):
         """
         output: EncoderOutput
         if expert and self.is_for_expert(levels):
-            output = self._network("clean_rrdb")(lr, stride=stride)
+            output = self.network("rrdb", expert=True)(lr, stride=stride)
         elif self.config.encoder.num_levels:
-            output = self._network("rrdb")(lr, levels, stride=stride)
+            output = self.network("rrdb")(lr, levels, stride=stride)
         else:
-            output = self._network("rrdb")(lr, stride=stride)
+            output = self.network("rrdb")(lr, stride=stride)
         return output
 
     def is_for_expert(self, levels: Tensor | None) -> bool:
@@ -110,7 +135,7 @@ class SuperResolver(nn.Module):
 
         Only for a model whose ``config.encoder.num_levels`` is not 0.
         """
-        levels: Tensor = self._network("rrdb.estimator")(lr)
+        levels: Tensor = self._ready("rrdb.estimator")(lr)
         return levels
 
     def condition(
@@ -129,53 +154,60 @@ class SuperResolver(nn.Module):
         base = sr if self.config.diffusion.base == "encoder" else self.upsampled(lr)
         return Condition(output.features, base, sr, is_clean)
 
-    def prepare(self, condition: Condition) -> Condition:
+    def prepare(self, condition: Condition, *, distilled: bool = False) -> Condition:
         """Do beforehand what ``predict_eps`` would do at every step; the features are let go."""
-        network = self._denoiser(condition)
+        network = self._denoiser(condition, distilled=distilled)
         prepared = network.prepare(condition.features, condition.base)
         return condition._replace(features=(), prepared=prepared)
 
-    def _denoiser(self, condition: Condition) -> FoldedUNet | FullUNet:
-        network = self._network("clean_denoise_fn" if condition.is_clean else "denoise_fn")
+    def _denoiser(self, condition: Condition, *, distilled: bool) -> FoldedUNet | FullUNet:
+        part: Part = "distilled_denoise_fn" if distilled else "denoise_fn"
+        network = self.network(part, expert=condition.is_clean)
         assert isinstance(network, (FoldedUNet, FullUNet))  # noqa: S101 - for the type checker
         return network
 
-    def _network(self, name: str) -> nn.Module:
-        network = self.get_submodule(name)
-        self.before_run(name, network)
-        return network
-
     def predict_eps(
-        self, x_t: Tensor, t: Tensor, condition: Condition, schedule: Schedule
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        condition: Condition,
+        schedule: Schedule,
+        *,
+        distilled: bool = False,
     ) -> Tensor:
         """Predict the noise in ``x_t``.
 
         Args:
             x_t: Noisy residual, ``(B, 3, H, W)``, float32.
             t: Row of ``schedule`` of each item, ``(B,)``, int64 on the CPU.
-            condition: From ``condition`` on the same photos.
+            condition: From ``condition`` on the same photos, maybe by way of ``prepare``.
             schedule: The chain that is run, whole or respaced.
+            distilled: Ask the distilled network, for which the chain must be one of its own.
 
         Returns:
             ``eps``, shape of ``x_t``, float32.
         """
         sigma_data = self.config.diffusion.sigma_data
+        network = self._denoiser(condition, distilled=distilled)
         if sigma_data is None:
-            return self._predict(x_t, schedule.timesteps[t], condition).float()
+            return _predict(network, x_t, schedule.timesteps[t], condition).float()
         skip, out, scale_in = (
             extract(factor, t, x_t) for factor in precondition(schedule.alphas_cumprod, sigma_data)
         )
-        inner = self._predict(scale_in * x_t, schedule.timesteps[t], condition)
+        inner = _predict(network, scale_in * x_t, schedule.timesteps[t], condition)
         return add(skip * x_t, out * inner.float())
 
-    def _predict(self, x: Tensor, steps: Tensor, condition: Condition) -> Tensor:
-        network, steps = self._denoiser(condition), steps.to(x.device)
-        predicted: Tensor
-        if condition.prepared is None:
-            predicted = network(x, steps, condition.features, condition.base)
-        else:
-            predicted = network.predict(x, steps, condition.prepared)
-        return predicted
+
+def _predict(
+    network: FoldedUNet | FullUNet, x: Tensor, steps: Tensor, condition: Condition
+) -> Tensor:
+    steps = steps.to(x.device)
+    predicted: Tensor
+    if condition.prepared is None:
+        predicted = network(x, steps, condition.features, condition.base)
+    else:
+        predicted = network.predict(x, steps, condition.prepared)
+    return predicted
 
 
 def build_encoder(config: ModelConfig) -> nn.Module:
@@ -225,3 +257,22 @@ def with_levels(model: SuperResolver) -> SuperResolver:
     state["rrdb.conv_first.weight"] = torch.cat([old, blind], dim=1)
     wider.load_state_dict(state)
     return wider.train(model.training)
+
+
+def with_config(model: SuperResolver, config: ModelConfig) -> SuperResolver:
+    """Return a copy for ``config``, with or without distilled networks.
+
+    Those that ``model`` lacks begin as copies of the noise predictors that they are to follow.
+
+    Args:
+        model: Not changed.
+        config: Equal to the model's but for how it is sampled, and ``distilled_steps``.
+    """
+    wanted = build_model(config)
+    have = model.state_dict()
+    state = {}
+    for name in wanted.state_dict():
+        followed = name.replace("distilled_denoise_fn", "denoise_fn")
+        state[name] = have[name] if name in have else have[followed]
+    wanted.load_state_dict(state)
+    return wanted.train(model.training)

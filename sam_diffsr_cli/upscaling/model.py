@@ -8,8 +8,8 @@ from torch import nn
 
 from sam_diffsr_cli.checkpoints.deferred import defer_weights
 from sam_diffsr_cli.checkpoints.finding import find_model
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.config import ModelConfig
-from sam_diffsr_cli.device import Precision
 from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.networks.steady import steady
