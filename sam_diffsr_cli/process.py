@@ -3,6 +3,7 @@
 Nothing here changes a result. What the user has set stays.
 """
 
+import atexit
 import ctypes
 import gc
 import os
@@ -77,3 +78,40 @@ def quiet_children() -> Iterator[None]:
     finally:
         if added:
             os.environ.pop("OMP_WAIT_POLICY", None)
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """End the process as soon as nothing of ours is left to do, once the body has.
+
+    Taking a loaded torch apart, all of which the system takes back anyway, costs a CPU second and
+    touches 130 MB of memory. Whatever was registered to be done at the end is done; enter this
+    before the modules are loaded that register it. An error in the body goes the usual way.
+    """
+    ending = _Ending()
+    # What is registered first is done last, and threads were waited for before.
+    atexit.register(ending.leave)
+    try:
+        yield
+        ending.code = 0
+    except SystemExit as end:
+        ending.code = 0 if end.code is None else end.code
+        raise
+
+
+class _Ending:
+    """The end of a process, with the code that it was to end with; None is the usual way."""
+
+    def __init__(self) -> None:
+        self.code: object = None
+
+    def leave(self) -> None:
+        if not isinstance(self.code, int):
+            return
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError, AttributeError):
+            # Python says on its usual way what is wrong with them.
+            return
+        os._exit(self.code & 0xFF)

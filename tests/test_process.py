@@ -81,3 +81,62 @@ def test_the_command_decides_it_before_openmp_is_loaded(load: float, *, expected
     )
     assert "GOMP_SPINCOUNT = " in told.stderr
     assert ("GOMP_SPINCOUNT = '0'" in told.stderr) == expected
+
+
+END = """
+import sys
+from sam_diffsr_cli.process import ending_at_once
+
+class Left:
+    def __del__(self):
+        sys.__stdout__.write("taken apart ")
+
+with ending_at_once():
+    import atexit, threading
+    left = Left()
+    atexit.register(print, "at exit")
+    threading.Timer(0.2, print, ["thread"]).start()
+    print("body", end=" ")
+    {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [("pass", 0), ("sys.exit()", 0), ("sys.exit(3)", 3), ("sys.exit(-1)", 255)],
+)
+def test_the_end_comes_at_once_but_after_all_that_is_registered(end: str, code: int) -> None:
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", END.format(end=end)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "body thread\nat exit\n", "")
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [("raise KeyError", "KeyError"), ("sys.exit('words')", "words")]
+)
+def test_an_error_ends_the_process_in_the_usual_way(end: str, told: str) -> None:
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", END.format(end=end)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == "body thread\nat exit\ntaken apart "
+    assert told in done.stderr
+
+
+def test_output_that_cannot_be_written_is_told_at_the_end() -> None:
+    """Python ends with 120 then."""
+    code = "from sam_diffsr_cli.process import ending_at_once\nwith ending_at_once(): print('body')"
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 120
+    assert "BrokenPipeError" in done.stderr

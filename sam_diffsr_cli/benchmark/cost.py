@@ -78,6 +78,9 @@ def _count_window(
             condition = model.condition(lr)
             flops, moved = counter.get_total_flops(), traffic.moved
             if steps:
+                # Once for all steps, as a tile does.
+                condition = model.prepare(condition)
+                flops, moved = counter.get_total_flops(), traffic.moved
                 p_mean(x_t, t, model.predict_eps(x_t, t, condition, schedule), schedule)
         step_flops = counter.get_total_flops() - flops
         step_moved = traffic.moved - moved

@@ -34,8 +34,10 @@ from sam_diffsr_cli.strict import to_json
 
 __all__ = [
     "LoadedWeights",
+    "check_finite",
     "load_strict",
     "load_weights",
+    "networks_on_meta",
     "read_tensors",
     "save_weights",
     "write_tensors",
@@ -87,14 +89,17 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
 
 
-def _check_head(head: Mapping[str, TensorEntry], config: ModelConfig, path: Path) -> None:
-    """Compare names, shapes and number formats with those of the configuration's networks.
+def networks_on_meta(
+    head: Mapping[str, TensorEntry], config: ModelConfig, path: Path
+) -> SuperResolver:
+    """Build networks without values, and compare names, shapes and number formats with a file's.
 
     Raises:
         WeightsError: They differ.
     """
     with torch.device("meta"):
-        expected = SuperResolver(config).state_dict()
+        model = SuperResolver(config)
+    expected = model.state_dict()
     _check_names(head.keys(), expected.keys(), path)
     for name, entry in head.items():
         wanted = tuple(expected[name].shape)
@@ -102,6 +107,7 @@ def _check_head(head: Mapping[str, TensorEntry], config: ModelConfig, path: Path
             raise WeightsError(
                 f"{path}: {name} is {entry.dtype} {entry.shape}, expected float {wanted}"
             )
+    return model
 
 
 def _check_names(found: AbstractSet[str], expected: AbstractSet[str], path: Path) -> None:
@@ -113,8 +119,12 @@ def _check_names(found: AbstractSet[str], expected: AbstractSet[str], path: Path
         )
 
 
-def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+def load_strict(
+    module: nn.Module, tensors: Mapping[str, Tensor], path: Path, *, assign: bool = False
+) -> None:
     """Copy ``tensors`` into ``module``; nothing may be missing, unknown, misshapen or not finite.
+
+    With ``assign`` they become its parameters themselves, as in one that is on ``meta``.
 
     Raises:
         WeightsError: Something does not fit.
@@ -129,9 +139,18 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
             raise WeightsError(
                 f"{path}: {name} is {tensor.dtype} {tuple(tensor.shape)}, expected float {wanted}"
             )
-        if not bool(torch.isfinite(tensor).all()):
-            raise WeightsError(f"{path}: {name} holds values that are not finite")
-    module.load_state_dict(dict(tensors))
+        check_finite(name, tensor, path)
+    module.load_state_dict(dict(tensors), assign=assign)
+
+
+def check_finite(name: str, tensor: Tensor, path: Path) -> None:
+    """Refuse a tensor of a file that holds infinities or what is no number.
+
+    Raises:
+        WeightsError: It does.
+    """
+    if not bool(torch.isfinite(tensor).all()):
+        raise WeightsError(f"{path}: {name} holds values that are not finite")
 
 
 def save_weights(
@@ -180,7 +199,7 @@ def load_weights(path: Path) -> LoadedWeights:
         metadata = file.metadata() or {}
         config = config_in(path, metadata)
         # Before anything is allocated: what a file claims must be what it holds.
-        _check_head(entries_of(file), config, path)
+        networks_on_meta(entries_of(file), config, path)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     model = build_model(config)
     load_strict(model, tensors, path)

@@ -30,6 +30,11 @@ class EncoderOutput(NamedTuple):
     features: tuple[Tensor, ...]
 
 
+def _is_kept(number: int, stride: int) -> bool:
+    """Whether the feature of this number, from 1 on, is among every ``stride``-th."""
+    return stride > 0 and number % stride == 0
+
+
 class _DenseBlock(nn.Module):
     """Five convolutions, each of which sees all outputs before it (ESRGAN)."""
 
@@ -83,15 +88,15 @@ class RRDBNet(nn.Module):
         """Encode ``lr`` ``(B, 3, h, w)`` in [-1, 1]; the image is clipped to [-1, 1].
 
         The features are the output of each block and, last, the sum that is upsampled; of these
-        every ``stride``-th.
+        every ``stride``-th, none where it is 0.
         """
         first = x = self.conv_first((lr + 1) / 2)
         features = []
         for index, block in enumerate(self.RRDB_trunk, 1):
             x = block(x)
-            features += [] if index % stride else [x]
+            features += [x] if _is_kept(index, stride) else []
         x = first + self.trunk_conv(x)
-        features += [] if (len(self.RRDB_trunk) + 1) % stride else [x]
+        features += [x] if _is_kept(len(self.RRDB_trunk) + 1, stride) else []
         for name in ("upconv1", "upconv2", "upconv3"):
             conv = getattr(self, name, None)
             if conv is not None:
@@ -139,15 +144,15 @@ class ResidualEncoder(nn.Module):
         ``levels`` ``(B, num_levels)`` says how dirty each photo is; without it they are clean.
 
         The features are the output of each block and, last, the sum that is upsampled; of these
-        every ``stride``-th.
+        every ``stride``-th, none where it is 0.
         """
         first = x = self.conv_first(self._with_levels(lr, levels))
         features = []
         for index, block in enumerate(self.blocks, 1):
             x = block(x)
-            features += [] if index % stride else [x]
+            features += [x] if _is_kept(index, stride) else []
         x = add(self.trunk_conv(x), first)
-        features += [] if (len(self.blocks) + 1) % stride else [x]
+        features += [x] if _is_kept(len(self.blocks) + 1, stride) else []
         detail = pixel_shuffle(self.head(x), self.scale)
         return EncoderOutput(resize.upscale(lr, self.scale) + detail, tuple(features))
 

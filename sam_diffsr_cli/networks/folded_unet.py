@@ -6,12 +6,11 @@ than the paper's. It is meant to be preconditioned, and starts as the zero funct
 
 import itertools
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import pixel_shuffle
 
 from sam_diffsr_cli.networks.blocks import SinusoidalEmbedding, time_mlp
-from sam_diffsr_cli.networks.steady import add, modulate, silu
+from sam_diffsr_cli.networks.steady import add, convolve, convolve_doubled, modulate, silu
 
 __all__ = ["FoldedUNet"]
 
@@ -69,21 +68,46 @@ class FoldedUNet(nn.Module):
         assert self.conv_out.bias is not None  # noqa: S101 - for the type checker
         nn.init.zeros_(self.conv_out.bias)
 
-    def forward(self, x: Tensor, t: Tensor, features: Tensor, base: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, features: tuple[Tensor, ...], base: Tensor) -> Tensor:
         """Predict ``F`` of the preconditioned noise.
 
         Args:
             x: Scaled noisy residual, ``(B, 3, H, W)``.
             t: Step of each item, ``(B,)``, on the device of ``x``.
-            features: Condition, ``(B, C, h, w)``, H = scale * h.
+            features: Condition, each ``(B, C, h, w)``, H = scale * h.
             base: The image that the residual is taken against, ``(B, 3, H, W)``.
 
         Returns:
             Shape of ``x``.
         """
+        return self.predict(x, t, self.prepare(features, base))
+
+    def prepare(self, features: tuple[Tensor, ...], base: Tensor) -> Tensor:
+        """Compute what the condition adds to the first layer, the same at every step.
+
+        Args:
+            features: As of ``forward``.
+            base: As of ``forward``.
+
+        Returns:
+            ``(B, widths[0], h, w)``.
+        """
+        folded = _fold(base, self.scale)
+        of_base = self.conv_in.weight[:, folded.shape[1] :]
+        first = convolve(self.conv_in, folded, of_base, self.conv_in.bias)
+        bias, begin = self.cond_proj.bias, 0
+        for each in features:
+            end = begin + each.shape[1]
+            part = convolve(self.cond_proj, each, self.cond_proj.weight[:, begin:end], bias)
+            first, bias, begin = add(first, part), None, end
+        return first
+
+    def predict(self, x: Tensor, t: Tensor, prepared: Tensor) -> Tensor:
+        """Predict as ``forward`` does, from what ``prepare`` gave; it is not changed."""
         embedding = silu(self.mlp(self.time_pos_emb(t)))
-        folded = pixel_unshuffle(torch.cat([x, base], dim=1), self.scale)
-        x = add(self.conv_in(folded), self.cond_proj(features))
+        folded = _fold(x, self.scale)
+        of_x = self.conv_in.weight[:, : folded.shape[1]]
+        x = add(convolve(self.conv_in, folded, of_x, None), prepared)
         del folded
         skips = []
         for level, downsample in zip(self.downs, self.downsamples, strict=True):
@@ -92,6 +116,24 @@ class FoldedUNet(nn.Module):
             x = downsample(x)
         x = self.middle(x, embedding)
         for upsample, fusion, level in zip(self.upsamples, self.fusions, self.ups, strict=True):
-            x = upsample(interpolate(x, scale_factor=2, mode="nearest"))
-            x = level(fusion(torch.cat([x, skips.pop()], dim=1)), embedding)
+            x = _fuse(fusion, convolve_doubled(upsample, x), skips.pop())
+            x = level(x, embedding)
         return pixel_shuffle(self.conv_out(silu(x, reuse=True)), self.scale)
+
+
+def _fold(x: Tensor, scale: int) -> Tensor:
+    """Fold ``(B, C, scale * h, scale * w)`` into ``(B, C * scale ** 2, h, w)``, channels last."""
+    batch, channels, height, width = x.shape
+    parts = x.reshape(batch, channels, height // scale, scale, width // scale, scale)
+    folded = parts.permute(0, 2, 4, 1, 3, 5).flatten(3)
+    return folded.permute(0, 3, 1, 2)
+
+
+def _fuse(fusion: nn.Module, x: Tensor, skip: Tensor) -> Tensor:
+    """Apply a 1x1 layer to ``x`` and ``skip`` one after the other in channels."""
+    assert isinstance(fusion, nn.Conv2d)  # noqa: S101 - for the type checker
+    width = x.shape[1]
+    fused = convolve(fusion, skip, fusion.weight[:, width:], fusion.bias)
+    # Of the widest tensors there are, one less from here on.
+    del skip
+    return add(fused, convolve(fusion, x, fusion.weight[:, :width], None))

@@ -5,7 +5,7 @@ preset, so that one naming serves every weights file.
 """
 
 import dataclasses
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,11 @@ from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import Schedule, extract
 from sam_diffsr_cli.networks.encoders import EncoderOutput, ResidualEncoder, RRDBNet
 from sam_diffsr_cli.networks.folded_unet import FoldedUNet
+from sam_diffsr_cli.networks.steady import add
 from sam_diffsr_cli.networks.unet import FullUNet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "Condition",
@@ -36,24 +40,35 @@ Part = Literal["rrdb", "denoise_fn", "distilled_denoise_fn"]
 class Condition(NamedTuple):
     """What the chain knows of the photo.
 
-    ``features`` ``(B, C, h, w)``; ``base`` ``(B, 3, H, W)`` in [-1, 1], what the residual is taken
-    against; ``sr`` ``(B, 3, H, W)`` in [-1, 1], the encoder's own answer. ``is_clean`` says that
-    the experts for clean photos made it and go on with it.
+    ``features``, each ``(B, C, h, w)``; ``base`` ``(B, 3, H, W)`` in [-1, 1], what the residual is
+    taken against; ``sr`` ``(B, 3, H, W)`` in [-1, 1], the encoder's own answer. ``is_clean`` says
+    that the experts for clean photos made it and go on with it. ``prepared`` is what the noise
+    predictor makes of the features, where that was done beforehand.
     """
 
-    features: Tensor
+    features: tuple[Tensor, ...]
     base: Tensor
     sr: Tensor
     is_clean: bool = False
+    prepared: Tensor | None = None
+
+
+def _run_as_it_is(_name: str, _network: nn.Module) -> None:
+    """Take a network that has its parameters."""
 
 
 class SuperResolver(nn.Module):
-    """Encoder and noise predictor of one ``ModelConfig``."""
+    """Encoder and noise predictor of one ``ModelConfig``.
+
+    ``before_run`` is called with the name of a network and the network each time before it is run:
+    its parameters may be read from a file no sooner than that.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         """Build both networks with fresh parameters."""
         super().__init__()
         self.config = config
+        self.before_run: Callable[[str, nn.Module], None] = _run_as_it_is
         self.rrdb = build_encoder(config)
         self.denoise_fn = _build_denoiser(config)
         if config.diffusion.distilled_steps:
@@ -69,7 +84,12 @@ class SuperResolver(nn.Module):
 
     def network(self, part: Part, *, expert: bool = False) -> nn.Module:
         """Return one of the networks; ``expert`` for those of photos that are taken for clean."""
-        return self.get_submodule(f"clean_{part}" if expert else part)
+        return self._ready(f"clean_{part}" if expert else part)
+
+    def _ready(self, name: str) -> nn.Module:
+        network = self.get_submodule(name)
+        self.before_run(name, network)
+        return network
 
     def upsampled(self, lr: Tensor) -> Tensor:
         """Return ``lr_up``: ``lr`` resized by MATLAB bicubic, with the model's divisor.
@@ -94,19 +114,19 @@ class SuperResolver(nn.Module):
         """Run the encoder on ``lr``, ``(B, 3, h, w)`` in [-1, 1].
 
         ``levels`` ``(B, 3)`` is ignored by an encoder that is told none; without it, one that is
-        takes the photos for clean. Of the features, every ``stride``-th is kept. Photos that are
-        all clean go to the expert for them, if there is one and ``expert`` allows it.
+        takes the photos for clean. Of the features, every ``stride``-th is kept, none of them if it
+        is 0. Photos that are all clean go to the expert, if there is one and ``expert`` allows it.
         """
         output: EncoderOutput
-        if expert and self._is_for_expert(levels):
-            output = self.clean_rrdb(lr, stride=stride)
+        if expert and self.is_for_expert(levels):
+            output = self.network("rrdb", expert=True)(lr, stride=stride)
         elif self.config.encoder.num_levels:
-            output = self.rrdb(lr, levels, stride=stride)
+            output = self.network("rrdb")(lr, levels, stride=stride)
         else:
-            output = self.rrdb(lr, stride=stride)
+            output = self.network("rrdb")(lr, stride=stride)
         return output
 
-    def _is_for_expert(self, levels: Tensor | None) -> bool:
+    def is_for_expert(self, levels: Tensor | None) -> bool:
         """Whether photos of these levels are for the experts for clean ones."""
         return self.config.clean_expert and (levels is None or not bool(levels.any()))
 
@@ -115,7 +135,7 @@ class SuperResolver(nn.Module):
 
         Only for a model whose ``config.encoder.num_levels`` is not 0.
         """
-        levels: Tensor = self.rrdb.estimator(lr)  # type: ignore[operator]  # a module
+        levels: Tensor = self._ready("rrdb.estimator")(lr)
         return levels
 
     def condition(
@@ -126,10 +146,25 @@ class SuperResolver(nn.Module):
         ``h`` and ``w`` must be multiples of ``config.size_multiple``.
         """
         output = self.encode(lr, levels, FEATURE_STRIDE, expert=expert)
+        return self.condition_of(output, lr, is_clean=expert and self.is_for_expert(levels))
+
+    def condition_of(self, output: EncoderOutput, lr: Tensor, *, is_clean: bool) -> Condition:
+        """Make a condition of what ``encode`` gave for ``lr``, by the expert or not."""
         sr = output.sr.float().clamp(-1, 1)
         base = sr if self.config.diffusion.base == "encoder" else self.upsampled(lr)
-        features = torch.cat(output.features, dim=1)
-        return Condition(features, base, sr, expert and self._is_for_expert(levels))
+        return Condition(output.features, base, sr, is_clean)
+
+    def prepare(self, condition: Condition, *, distilled: bool = False) -> Condition:
+        """Do beforehand what ``predict_eps`` would do at every step; the features are let go."""
+        network = self._denoiser(condition, distilled=distilled)
+        prepared = network.prepare(condition.features, condition.base)
+        return condition._replace(features=(), prepared=prepared)
+
+    def _denoiser(self, condition: Condition, *, distilled: bool) -> FoldedUNet | FullUNet:
+        part: Part = "distilled_denoise_fn" if distilled else "denoise_fn"
+        network = self.network(part, expert=condition.is_clean)
+        assert isinstance(network, (FoldedUNet, FullUNet))  # noqa: S101 - for the type checker
+        return network
 
     def predict_eps(
         self,
@@ -145,27 +180,34 @@ class SuperResolver(nn.Module):
         Args:
             x_t: Noisy residual, ``(B, 3, H, W)``, float32.
             t: Row of ``schedule`` of each item, ``(B,)``, int64 on the CPU.
-            condition: From ``condition`` on the same photos.
+            condition: From ``condition`` on the same photos, maybe by way of ``prepare``.
             schedule: The chain that is run, whole or respaced.
             distilled: Ask the distilled network, for which the chain must be one of its own.
 
         Returns:
             ``eps``, shape of ``x_t``, float32.
         """
-        steps = schedule.timesteps[t].to(x_t.device)
         sigma_data = self.config.diffusion.sigma_data
-        part: Part = "distilled_denoise_fn" if distilled else "denoise_fn"
-        network = self.network(part, expert=condition.is_clean)
-        eps: Tensor
+        network = self._denoiser(condition, distilled=distilled)
         if sigma_data is None:
-            eps = network(x_t, steps, condition.features, condition.base)
-            return eps.float()
+            return _predict(network, x_t, schedule.timesteps[t], condition).float()
         skip, out, scale_in = (
             extract(factor, t, x_t) for factor in precondition(schedule.alphas_cumprod, sigma_data)
         )
-        inner = network(scale_in * x_t, steps, condition.features, condition.base)
-        eps = skip * x_t + out * inner.float()
-        return eps
+        inner = _predict(network, scale_in * x_t, schedule.timesteps[t], condition)
+        return add(skip * x_t, out * inner.float())
+
+
+def _predict(
+    network: FoldedUNet | FullUNet, x: Tensor, steps: Tensor, condition: Condition
+) -> Tensor:
+    steps = steps.to(x.device)
+    predicted: Tensor
+    if condition.prepared is None:
+        predicted = network(x, steps, condition.features, condition.base)
+    else:
+        predicted = network.predict(x, steps, condition.prepared)
+    return predicted
 
 
 def build_encoder(config: ModelConfig) -> nn.Module:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["add", "modulate", "silu", "steady"]
+__all__ = ["add", "convolve", "convolve_doubled", "modulate", "silu", "steady"]
 
 GRAIN = 32_768
 """Values up to which torch does not divide an element-wise operation (``at::internal``)."""
@@ -25,22 +25,100 @@ class _SteadyConv2d(nn.Conv2d):
     """``nn.Conv2d`` that always runs by oneDNN where no gradient is wanted."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch
-        if torch.is_grad_enabled() or input.device.type != "cpu":
-            return super().forward(input)
-        assert not isinstance(self.padding, str)  # noqa: S101 - ``steady`` takes no such layer
-        dtype = input.dtype
-        if torch.is_autocast_enabled("cpu"):
-            dtype = torch.get_autocast_dtype("cpu")
-        bias = None if self.bias is None else self.bias.to(dtype)
-        return torch.mkldnn_convolution(
-            input.to(dtype),
-            self.weight.to(dtype),
-            bias,
-            self.padding,
-            self.stride,
-            self.dilation,
-            self.groups,
-        )
+        return convolve(self, input, self.weight, self.bias)
+
+
+def convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Apply a layer with a part of its weights, by the kernel that it runs by itself.
+
+    Args:
+        conv: The layer: its padding, stride and dilation.
+        x: ``(B, C, h, w)``, as many channels as ``weight`` takes.
+        weight: ``(K, C, height, width)``.
+        bias: ``(K,)`` or None.
+
+    Returns:
+        ``(B, K, H, W)``.
+    """
+    if not _is_steady(conv, x):
+        plain: Tensor = conv._conv_forward(x, weight, bias)  # noqa: SLF001 - ``forward`` of torch
+        return plain
+    assert not isinstance(conv.padding, str)  # noqa: S101 - ``steady`` takes no such layer
+    return _mkldnn(x, weight, bias, (conv.padding, conv.stride, conv.dilation), conv.groups)
+
+
+def _is_steady(conv: nn.Conv2d, x: Tensor) -> bool:
+    is_kept = isinstance(conv, _SteadyConv2d) and x.device.type == "cpu"
+    return is_kept and not torch.is_grad_enabled() and _has_kernels(_dtype_of(x))
+
+
+def _dtype_of(x: Tensor) -> torch.dtype:
+    """Return the number format in which a layer computes on ``x``."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+
+
+def _has_kernels(dtype: torch.dtype) -> bool:
+    """Whether oneDNN computes in this format here; where not, torch does so slowly by itself."""
+    asked = {
+        torch.bfloat16: "_is_mkldnn_bf16_supported",
+        torch.float16: "_is_mkldnn_fp16_supported",
+    }
+    return dtype not in asked or bool(getattr(torch.ops.mkldnn, asked[dtype])())
+
+
+def _mkldnn(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
+    groups: int = 1,
+) -> Tensor:
+    dtype = _dtype_of(x)
+    bias = None if bias is None else bias.to(dtype)
+    return torch.mkldnn_convolution(x.to(dtype), weight.to(dtype), bias, *geometry, groups)
+
+
+def convolve_doubled(conv: nn.Module, x: Tensor) -> Tensor:
+    """Apply a 3x3 layer to ``x`` enlarged twice by nearest neighbour.
+
+    Of its nine taps only four then meet values that differ. Where the layer is steady each of the
+    four places in a doubled pixel is a convolution of 2x2 on ``x`` itself, of summed weights: 4/9
+    of the products, and the same result but for the order of sums.
+
+    Args:
+        conv: 3x3, padded by one, of stride 1.
+        x: ``(B, C, h, w)``.
+
+    Returns:
+        ``(B, K, 2h, 2w)``.
+    """
+    if not isinstance(conv, nn.Conv2d) or not _is_steady(conv, x):
+        plain: Tensor = conv(functional.interpolate(x, scale_factor=2, mode="nearest"))
+        return plain
+    (batch, _, height, width), channels = x.shape, conv.out_channels
+    weight = _summed(_summed(conv.weight, 2), 4).permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
+    bias = None if conv.bias is None else conv.bias.repeat(4)
+    one = (1, 1)
+    found = _mkldnn(x, weight, bias, (one, one, one)).permute(0, 2, 3, 1)
+    windows = found.view(batch, height + 1, width + 1, 2, 2, channels)
+    result = x.new_empty(batch, height, 2, width, 2, channels, dtype=found.dtype)
+    for row in (0, 1):
+        for column in (0, 1):
+            place = windows[:, row : row + height, column : column + width, row, column]
+            result[:, :, row, :, column] = place
+    return result.view(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+def _summed(weight: Tensor, axis: int) -> Tensor:
+    """Sum an axis of three taps for the first and the second of two pixels: ``2, 2`` in its place.
+
+    The first meets the neighbour before once and its own twice, the second its own twice and the
+    neighbour behind once.
+    """
+    before, middle, behind = weight.unbind(axis)
+    first = torch.stack([before, middle + behind], dim=axis)
+    second = torch.stack([before + middle, behind], dim=axis)
+    return torch.stack([first, second], dim=axis)
 
 
 def steady(model: nn.Module) -> None:

@@ -101,25 +101,34 @@ class FullUNet(nn.Module):
             self.ups.append(_Stage([*blocks, _Upsample(dim_in)]))
         self.final_conv = nn.Sequential(_Block(dim, dim), nn.Conv2d(dim, 3, 1))
 
-    def forward(self, x: Tensor, t: Tensor, features: Tensor, base: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, features: tuple[Tensor, ...], base: Tensor) -> Tensor:
         """Predict the noise.
 
         Args:
             x: Noisy residual, ``(B, 3, H, W)``.
             t: Step of each item, ``(B,)``, on the device of ``x``.
-            features: Condition, ``(B, C, h, w)``, H = scale * h.
+            features: Condition, each ``(B, C, h, w)``, H = scale * h.
             base: Not used; the folded network takes it.
 
         Returns:
             ``eps``, shape of ``x``.
         """
+        return self.predict(x, t, self.prepare(features, base))
+
+    def prepare(self, features: tuple[Tensor, ...], base: Tensor) -> Tensor:
+        """Bring the condition to the size of the result, ``(B, widths[0], H, W)``."""
         del base
+        prepared: Tensor = self.cond_proj(torch.cat(features, dim=1))
+        return prepared
+
+    def predict(self, x: Tensor, t: Tensor, prepared: Tensor) -> Tensor:
+        """Predict as ``forward`` does, from what ``prepare`` gave; it is not changed."""
         embedding = self.mlp(self.time_pos_emb(t))
         skips = []
         for level, stage in enumerate(cast("Iterable[_Stage]", self.downs)):
             x = stage.blocks(x, embedding)
             if level == 0:
-                x = x + self.cond_proj(features)
+                x = x + prepared
             skips.append(x)
             x = stage.resample(x)
         x = self.mid_block2(self.mid_block1(x, embedding), embedding)

@@ -162,7 +162,7 @@ class Objective(nn.Module):
             t = torch.arange(count - 1, -1, -1).repeat_interleave(size)
             target = distillation_target(x_t, x_s, t, plan.student)
             repeated = condition._replace(
-                features=condition.features.repeat(count, 1, 1, 1),
+                features=tuple(each.repeat(count, 1, 1, 1) for each in condition.features),
                 base=condition.base.repeat(count, 1, 1, 1),
             )
         eps = model.predict_eps(x_t, t, repeated, plan.student, distilled=True)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from sam_diffsr_cli.checkpoints.deferred import defer_weights
 from sam_diffsr_cli.checkpoints.finding import find_model
-from sam_diffsr_cli.checkpoints.store import load_weights
 from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.digests import sha256_of
@@ -36,7 +37,7 @@ class Upscaler:
 def load_upscaler(
     weights: str | Path | None, device: torch.device, precision: Precision = "fp32"
 ) -> Upscaler:
-    """Load a model.
+    """Load a model; each of its networks is read from the file when it is first run.
 
     Args:
         weights: A path is that file; text is read as ``--model`` is; None is the bundled default.
@@ -48,11 +49,14 @@ def load_upscaler(
         WeightsError: The file is missing, damaged, not ours, or cannot be fetched.
     """
     found = find_model(weights)
-    model = load_weights(found.path).model
-    model = model.to(device).to(memory_format=torch.channels_last)
+
+    def settle(network: nn.Module) -> nn.Module:
+        return network.to(device).to(memory_format=torch.channels_last)
+
+    model = defer_weights(found.path, settle).model
     steady(model)
     return Upscaler(
-        model=model.eval(),
+        model=model,
         device=device,
         precision=precision,
         name=found.name,

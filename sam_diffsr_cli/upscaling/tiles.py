@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sam_diffsr_cli.choices import Precision
-from sam_diffsr_cli.config import ModelConfig
+from sam_diffsr_cli.config import FEATURE_STRIDE, ModelConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import free_memory, memory_errors, number_format
 from sam_diffsr_cli.diffusion.residual import detail_weights, residual_to_image
@@ -192,9 +192,7 @@ def _tile_image(
     """Compute one tile with its context, ``(1, 3, H, W)``, in the given number format."""
     progress, precision = how
     with number_format(precision, upscaler.device):
-        condition = upscaler.model.condition(lr, chain.levels.to(lr.device))
-        _check_finite(condition.features)
-        _check_finite(condition.sr)
+        condition = _condition(upscaler, lr, chain)
         if chain.schedule is None:
             progress(1.0)
             return condition.sr
@@ -206,8 +204,23 @@ def _tile_image(
         return residual_to_image(residual, condition.base, diffusion.residual_scale)
 
 
+def _condition(upscaler: Upscaler, lr: Tensor, chain: Chain) -> Condition:
+    """Encode a window, and prepare what all steps share, if there are any."""
+    model, levels = upscaler.model, chain.levels.to(lr.device)
+    stride = 0 if chain.schedule is None else FEATURE_STRIDE
+    output = model.encode(lr, levels, stride)
+    # Before it is clipped, which would hide an infinity.
+    _check_finite(output.sr)
+    condition = model.condition_of(output, lr, is_clean=model.is_for_expert(levels))
+    del output
+    if chain.schedule is None:
+        return condition
+    return model.prepare(condition, distilled=chain.sampler == "distilled")
+
+
 def _check_finite(values: Tensor) -> None:
-    if not bool(torch.isfinite(values).all()):
+    # An infinity or a value that is no number is one of the two.
+    if not bool(torch.stack(values.aminmax()).isfinite().all()):
         raise _NotFiniteError
 
 

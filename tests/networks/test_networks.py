@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pixel_unshuffle
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.config import LITE, PAPER, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import make_schedule, respace
+from sam_diffsr_cli.networks.folded_unet import FoldedUNet
 from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model
 from tests.helpers import shaken_model
 
@@ -144,7 +146,7 @@ def test_condition_is_every_third_feature(config: ModelConfig) -> None:
     model, lr = shaken(config), photo(6, 8)
     features = model.rrdb(lr).features
     expected = torch.cat([features[i] for i in range(2, len(features), 3)], dim=1)
-    assert torch.equal(model.condition(lr).features, expected)
+    assert torch.equal(torch.cat(model.condition(lr).features, dim=1), expected)
     assert expected.shape[1] == config.encoder.num_condition_features
 
 
@@ -260,6 +262,37 @@ def test_inner_network_sees_scaled_input_and_its_answer_is_scaled() -> None:
         inner = model.denoise_fn(x_t / variance**0.5, t, features, base)
     expected = ((1 - level) ** 0.5 * x_t) / variance + (level / variance) ** 0.5 * 0.33 * inner
     torch.testing.assert_close(predict(model, lr, x_t, t), expected, rtol=0, atol=ATOL)
+
+
+@by_kind
+def test_what_is_prepared_beforehand_changes_no_bit(config: ModelConfig) -> None:
+    model, lr, x_t = shaken(config), photo(8, 12, 2), drawn(2, 3, 32, 48)
+    schedule = make_schedule(config.diffusion)
+    with torch.inference_mode():
+        condition = model.condition(lr)
+        prepared = model.prepare(condition)
+        assert prepared.features == ()
+        for step in (70, 3):
+            t = torch.tensor([step, step + 1])
+            expected = model.predict_eps(x_t, t, condition, schedule)
+            assert torch.equal(model.predict_eps(x_t, t, prepared, schedule), expected)
+
+
+def test_the_folded_network_sees_residual_base_and_features_as_one_input() -> None:
+    """Its first layer and its fusions, computed in parts, are those on what lies side by side."""
+    model, lr, x = shaken(SMALL_FOLDED), photo(8, 8), drawn(1, 3, 32, 32)
+    network = model.denoise_fn
+    assert isinstance(network, FoldedUNet)
+    with torch.inference_mode():
+        condition = model.condition(lr)
+        folded = pixel_unshuffle(torch.cat([x, condition.base], dim=1), 4)
+        expected = network.conv_in(folded) + network.cond_proj(torch.cat(condition.features, dim=1))
+        found: list[torch.Tensor] = []
+        first = network.get_submodule("downs.0.block1")
+        hook = first.register_forward_pre_hook(lambda _, given: found.append(given[0].clone()))
+        network(x, torch.tensor([3]), condition.features, condition.base)
+        hook.remove()
+    torch.testing.assert_close(found[0], expected, rtol=0, atol=1e-4)
 
 
 # Sizes that fit.

@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sam_diffsr_cli.networks.steady import add, modulate, silu, steady
+from sam_diffsr_cli.networks.steady import (
+    add,
+    convolve,
+    convolve_doubled,
+    modulate,
+    silu,
+    steady,
+)
 
 pytestmark = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]  # torch has no types here
@@ -28,7 +35,16 @@ LAYERS = [
 """Channels in and out, side and stride of convolutions of the bundled model, one of each kind."""
 
 SIZES = [(4, 4), (7, 5), (12, 20), (44, 52)]
-FORMATS = [torch.float32, torch.bfloat16]
+FORMATS = [
+    torch.float32,
+    pytest.param(
+        torch.bfloat16,
+        marks=pytest.mark.skipif(
+            not torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+            reason="oneDNN has no bf16 on this processor",
+        ),
+    ),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +149,7 @@ def test_other_layers_are_left_alone() -> None:
     assert [type(module) for module in model] == kinds
 
 
-@pytest.mark.parametrize("dtype", FORMATS, ids=["fp32", "bf16"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("shape", [(1, 96, 20, 24), (1, 128, 28, 36), (1, 192, 33, 41), (1, 100)])
 def test_silu_has_the_same_bits_with_any_number_of_threads(
     shape: tuple[int, ...], dtype: torch.dtype
@@ -168,3 +184,56 @@ def test_sums_in_place_are_those_of_their_formulas() -> None:
         assert torch.equal(add(x.clone(), other), x + other)
         assert torch.equal(modulate(x.clone(), scale, shift), x * (1 + scale) + shift)
         assert torch.equal(silu(x.clone(), reuse=True), functional.silu(x))
+
+
+def doubled(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2, mode="nearest")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 3), (12, 20)], ids=str)
+def test_a_layer_on_doubled_pixels_is_the_layer_on_what_was_enlarged(size: tuple[int, int]) -> None:
+    layer, x = make_layer((128, 96, 3, 1)), photo(128, size).repeat(2, 1, 1, 1)
+    assert layer.bias is not None
+    weight, bias = layer.weight.detach().double(), layer.bias.detach().double()
+    exact = functional.conv2d(doubled(x.double()), weight, bias, padding=1)
+    with torch.inference_mode():
+        found = convolve_doubled(layer, x.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=2e-4)
+
+
+def test_a_layer_on_doubled_pixels_has_the_same_bits_with_any_number_of_threads() -> None:
+    layer, x = make_layer((128, 96, 3, 1)), photo(128, (44, 52))
+    found = []
+    for threads in (1, 2, 3, 4):
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            found.append(convolve_doubled(layer, x))
+    assert all(torch.equal(each, found[0]) for each in found)
+
+
+def test_a_layer_on_doubled_pixels_learns_as_ever() -> None:
+    layer, plain, x = make_layer((8, 4, 3, 1)), nn.Conv2d(8, 4, 3, padding=1), photo(8, (3, 5))
+    plain.load_state_dict(layer.state_dict())
+    found = convolve_doubled(layer, x)
+    found.square().sum().backward()  # type: ignore[no-untyped-call]  # torch has no types here
+    plain(doubled(x)).square().sum().backward()
+    assert layer.weight.grad is not None
+    assert plain.weight.grad is not None
+    assert torch.equal(layer.weight.grad, plain.weight.grad)
+
+
+def test_a_layer_in_two_parts_is_the_layer() -> None:
+    layer, x = make_layer((96, 96, 3, 1)), photo(96, (9, 14))
+    with torch.inference_mode():
+        first = convolve(layer, x[:, :40], layer.weight[:, :40], layer.bias)
+        rest = convolve(layer, x[:, 40:], layer.weight[:, 40:], None)
+        torch.testing.assert_close(first + rest, layer(x), rtol=0, atol=1e-4)
+
+
+def test_without_kernels_for_a_format_torch_computes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for bf16 on a processor that knows nothing beyond AVX2."""
+    for name in ("_is_mkldnn_bf16_supported", "_is_mkldnn_fp16_supported"):
+        monkeypatch.setattr(torch.ops.mkldnn, name, lambda: False)
+    layer, x = make_layer((8, 4, 3, 1)), photo(8, (6, 7))
+    found = run(layer, x, torch.bfloat16)
+    torch.testing.assert_close(found.float(), run(layer, x, torch.float32), rtol=0.05, atol=0.05)

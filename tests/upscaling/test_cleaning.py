@@ -126,7 +126,7 @@ def test_the_second_pass_takes_what_the_first_made_for_clean(
     seen = []
     plain = told.model.encode
 
-    def encode(lr: torch.Tensor, levels: torch.Tensor, *rest: int, expert: bool) -> object:
+    def encode(lr: torch.Tensor, levels: torch.Tensor, *rest: int, expert: bool = True) -> object:
         seen.append(tuple(round(level, 3) for level in levels[0].tolist()))
         return plain(lr, levels, *rest, expert=expert)
 

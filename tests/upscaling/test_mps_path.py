@@ -112,7 +112,8 @@ def on_pretend_mps(upscaler: Upscaler) -> Upscaler:
     model = build_model(upscaler.config)
     model.load_state_dict(upscaler.model.state_dict())
     model = model.eval().to(memory_format=torch.channels_last)
-    with PretendMps():
+    # A view of a parameter is of its kind only where both are made without gradients.
+    with torch.inference_mode(), PretendMps():
         for module in model.modules():
             for name, parameter in module.named_parameters(recurse=False):
                 moved = nn.Parameter(PretendTensor(parameter.data), requires_grad=False)

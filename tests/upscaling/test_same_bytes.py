@@ -19,6 +19,11 @@ from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from tests.helpers import shaken_model
 
+has_bf16 = pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+    reason="oneDNN has no bf16 on this processor",
+)
+PRECISIONS = ["fp32", pytest.param("bf16", marks=has_bf16)]
 SIZES = [(1, 1), (3, 5), (7, 40), (33, 29), (61, 58)]
 
 
@@ -58,7 +63,7 @@ def enlarge_steps(
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_any_number_of_threads_gives_the_bytes_of_one(
     precision: Precision, size: tuple[int, int]
 ) -> None:
@@ -69,7 +74,7 @@ def test_any_number_of_threads_gives_the_bytes_of_one(
 
 
 @pytest.mark.parametrize("steps", [0, 2], ids=["fast", "steps"])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_threads_do_not_show_with_the_bundled_model(precision: Precision, steps: int) -> None:
     upscaler = load_upscaler(None, torch.device("cpu"), precision)
     one = enlarge_steps(upscaler, (47, 39), 1, 0, steps=steps)
@@ -78,7 +83,7 @@ def test_threads_do_not_show_with_the_bundled_model(precision: Precision, steps:
         assert np.array_equal(many, one), threads
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_without_steps_any_tile_gives_the_bytes_of_one_piece(precision: Precision) -> None:
     upscaler = load_upscaler(None, torch.device("cpu"), precision)
     whole = enlarge_steps(upscaler, (61, 90), 1, 0, steps=0)
@@ -87,7 +92,8 @@ def test_without_steps_any_tile_gives_the_bytes_of_one_piece(precision: Precisio
 
 
 @pytest.mark.parametrize(
-    ("precision", "most"), [("fp32", 1e-4), ("bf16", 0.05)], ids=["fp32", "bf16"]
+    ("precision", "most"),
+    [pytest.param("fp32", 1e-4, id="fp32"), pytest.param("bf16", 0.05, id="bf16", marks=has_bf16)],
 )
 def test_with_steps_a_tile_changes_few_values_and_none_by_more_than_a_level(
     precision: Precision, most: float
