@@ -42,8 +42,8 @@ BUNDLED = (
         name="samsr-lite-x4",
         preset="lite",
         scale=4,
-        bytes=21_025_574,
-        sha256="ac19c41619020c4a6612983ca4725a318de0bb36ed11876132ab70be314b3b97",
+        bytes=38_487_534,
+        sha256="ae99b01b3bc33b82dfc2074ed6753f2fcb4de77832d8285a635353ba8e502c23",
         licence="Apache-2.0",
         source=(
             "trained by samsr on 333 freely licensed photographs and drawn pages; "
