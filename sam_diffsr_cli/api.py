@@ -24,14 +24,14 @@ from sam_diffsr_cli.data.known_sets import KnownSet
 from sam_diffsr_cli.device import resolve_device, resolve_precision
 from sam_diffsr_cli.errors import InputError, SamsrError
 from sam_diffsr_cli.evaluation.request import EvaluateOptions, plan_evaluation
-from sam_diffsr_cli.evaluation.run import Failure, Measured
+from sam_diffsr_cli.evaluation.run import Failure, ImageScores
 from sam_diffsr_cli.evaluation.run import evaluate as evaluate_plan
 from sam_diffsr_cli.masks.build import BuildStep
 from sam_diffsr_cli.masks.work import MaskOptions, plan_build, start_build
 from sam_diffsr_cli.sampling_config import SamplingOptions
 from sam_diffsr_cli.training.resolve import TrainOptions
 from sam_diffsr_cli.training.start import Hooks, TrainEvent, train_with
-from sam_diffsr_cli.upscaling.frames import Run
+from sam_diffsr_cli.upscaling.frames import UpscaleRun
 from sam_diffsr_cli.upscaling.images import enlarge_array, enlarge_image
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
@@ -167,7 +167,7 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         clean=clean,
         detail=detail,
     )
-    wanted = Run(
+    wanted = UpscaleRun(
         upscaler=upscaler,
         sampling=resolve_sampling(upscaler, options),
         scale=scale,
@@ -254,7 +254,7 @@ def build_masks(options: MaskOptions) -> Iterator[BuildStep]:
     return start_build(plan_build(options))
 
 
-def evaluate(options: EvaluateOptions) -> Iterator[Measured | Failure]:
+def evaluate(options: EvaluateOptions) -> Iterator[ImageScores | Failure]:
     """Measure how close enlarged pictures come to the truth, as ``samsr evaluate`` does.
 
     Returns:

@@ -20,7 +20,7 @@ from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError, os_erro
 from sam_diffsr_cli.locks import locked
 
 __all__ = [
-    "Source",
+    "DownloadSource",
     "cache_folder",
     "check_space",
     "fetch",
@@ -39,7 +39,7 @@ MOST_WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DownloadSource:
     """A published file.
 
     Attributes:
@@ -77,7 +77,7 @@ def cache_folder() -> Path:
 
 
 def fetch(
-    source: Source,
+    source: DownloadSource,
     path: Path,
     report: Callable[[int], None],
     *,
@@ -136,7 +136,7 @@ def find_size(url: str) -> int | None:
 
 
 def has_digest(path: Path, digest: str) -> bool:
-    """Whether a file has the digest; see ``Source``."""
+    """Whether a file has the digest; see ``DownloadSource``."""
     algorithm, _, expected = digest.partition(":")
     # Not for security: an MD5 is refused otherwise where only approved digests are allowed.
     make = partial(hashlib.new, algorithm, usedforsecurity=False)

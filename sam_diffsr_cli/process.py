@@ -1,4 +1,4 @@
-"""What must be settled before torch is loaded: how threads wait, and how memory is taken.
+"""What must be decided before torch is loaded: how threads wait, and how memory is taken.
 
 Nothing here changes a result. What the user has set stays.
 """
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 
-__all__ = ["prepare_process", "quiet_children", "settle_waiting"]
+__all__ = ["choose_wait_policy", "prepare_process", "quiet_children"]
 
 OWN_SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 """Each says how OpenMP's threads wait; where one of them is set, the user has decided."""
@@ -31,7 +31,7 @@ COLLECT_AFTER = 100_000
 def prepare_process() -> None:
     """Prepare this process and those that it starts. Call it before torch is imported."""
     gc.set_threshold(COLLECT_AFTER)
-    settle_waiting(os.environ, _load(), os.cpu_count() or 1)
+    choose_wait_policy(os.environ, _load(), os.cpu_count() or 1)
     if sys.platform == "linux":
         # Huge pages cost fewer faults for what is taken anew each time.
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
@@ -39,7 +39,7 @@ def prepare_process() -> None:
             ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
 
 
-def settle_waiting(environ: MutableMapping[str, str], load: float | None, cores: int) -> None:
+def choose_wait_policy(environ: MutableMapping[str, str], load: float | None, cores: int) -> None:
     """Let OpenMP's threads sleep while they wait, on a machine that does something else too.
 
     Args:

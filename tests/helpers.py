@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 
 TINY = ModelConfig(
     encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),

@@ -16,11 +16,11 @@ from sam_diffsr_cli import BatchOptions, SamplingOptions, load, upscale, upscale
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import InputError, InterruptedRun, ShapeError, WeightsError
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.pictures.colour import srgb_profile
 from sam_diffsr_cli.upscaling.model import Upscaler
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(sam_diffsr_cli.__file__).parent / "docs" / "python.md"
 CONFIG = ModelConfig(
     encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
     unet=UNetConfig(kind="folded", widths=(8, 8)),
@@ -235,19 +235,18 @@ def test_the_package_runs_as_a_module() -> None:
     assert result.stdout == f"samsr {sam_diffsr_cli.__version__}\n"
 
 
-def test_the_examples_of_the_readme_run(
+def test_the_examples_of_the_page_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = README.read_text(encoding="utf-8")
-    section = text.partition("### From Python\n")[2].partition("\n### ")[0]
-    examples = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    text = PAGE.read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(examples) == 3
     (tmp_path / "photos").mkdir()
     blocks = levels(12, 12, 3).repeat(8, axis=0).repeat(8, axis=1)
     Image.fromarray(blocks).save(tmp_path / "photos" / "cat.png")
     monkeypatch.chdir(tmp_path)
     for example in examples:
-        exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})  # noqa: S102 - ours
+        exec(compile(example, "python.md", "exec"), {"__name__": "__main__"})  # noqa: S102 - ours
     with Image.open("cat-large.png") as large:
         assert large.size == (240, 240)
     shown = capsys.readouterr()

@@ -25,6 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "charts",
             "device",
             "diffusion",
+            "docs",
             "download",
             "masks.position",
             "masks.rle",
@@ -38,7 +39,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"workers", "degradation"}),
-    frozenset({"models", "data", "masks", "metrics", "noise"}),
+    frozenset({"networks", "data", "masks", "metrics", "noise"}),
     frozenset({"checkpoints", "sampling"}),
     frozenset({"upscaling"}),
     # The use-cases, each of which may use those before it.
@@ -146,5 +147,5 @@ def test_all_lists_name_what_is_defined() -> None:
 
 
 @pytest.mark.parametrize("name", ROOMS)
-def test_the_readme_names_every_room(name: str) -> None:
-    assert f"`{name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_the_architecture_names_every_room(name: str) -> None:
+    assert f"`{name}" in (PACKAGE / "docs" / "architecture.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from sam_diffsr_cli.download import (
     BACKOFF_S,
     BLOCK,
     MOST_WAIT_S,
-    Source,
+    DownloadSource,
     cache_folder,
     fetch,
     find_size,
@@ -67,7 +67,7 @@ def get(
     size: int | None = None,
     told: list[int] | None = None,
 ) -> Path:
-    source = Source(f"{server.url}/some/file.bin", digest, size)
+    source = DownloadSource(f"{server.url}/some/file.bin", digest, size)
     reports = [] if told is None else told
     return fetch(source, path, reports.append, elsewhere="look elsewhere")
 
@@ -248,12 +248,12 @@ def test_a_wait_until_a_time_of_day_is_kept(
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/file.bin", "nonsense", "http://a b/file.bin"])
 def test_no_server_at_all_is_told_at_once(url: str, path: Path, waits: list[float]) -> None:
     with pytest.raises(InputError, match="cannot be fetched"):
-        fetch(Source(url, SHA256), path, told_to_nobody, elsewhere="")
+        fetch(DownloadSource(url, SHA256), path, told_to_nobody, elsewhere="")
     assert waits == []
 
 
 def test_the_caller_says_what_a_failure_is_called(server: FileServer, path: Path) -> None:
-    source = Source(f"{server.url}/gone.bin", SHA256)
+    source = DownloadSource(f"{server.url}/gone.bin", SHA256)
     with pytest.raises(WeightsError, match="404"):
         fetch(source, path, told_to_nobody, elsewhere="", failure=WeightsError)
 

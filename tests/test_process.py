@@ -1,4 +1,4 @@
-"""What is settled before torch is loaded."""
+"""What is decided before torch is loaded."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sam_diffsr_cli.process import OWN_SETTINGS, quiet_children, settle_waiting
+from sam_diffsr_cli.process import OWN_SETTINGS, choose_wait_policy, quiet_children
 
 
 def clean() -> dict[str, str]:
@@ -29,14 +29,14 @@ def test_threads_sleep_while_they_wait_where_the_machine_is_busy(
     load: float | None, cores: int, expected: dict[str, str]
 ) -> None:
     environ: dict[str, str] = {}
-    settle_waiting(environ, load, cores)
+    choose_wait_policy(environ, load, cores)
     assert environ == expected
 
 
 @pytest.mark.parametrize("name", OWN_SETTINGS)
 def test_what_the_user_set_stays(name: str) -> None:
     environ = {name: "1"}
-    settle_waiting(environ, 9.0, 1)
+    choose_wait_policy(environ, 9.0, 1)
     assert environ == {name: "1"}
 
 
@@ -61,7 +61,7 @@ def test_workers_keep_what_the_user_set(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other OpenMP libraries")
 @pytest.mark.parametrize(("load", "expected"), [(99.0, True), (0.0, False)], ids=["busy", "idle"])
-def test_the_command_settles_it_before_openmp_is_loaded(load: float, *, expected: bool) -> None:
+def test_the_command_decides_it_before_openmp_is_loaded(load: float, *, expected: bool) -> None:
     """The library itself is asked, which prints its settings as it is loaded."""
     code = (
         "import os, sys\n"

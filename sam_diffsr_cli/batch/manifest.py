@@ -12,14 +12,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sam_diffsr_cli.atomic import try_lock
-from sam_diffsr_cli.batch.plan import Job, Past
+from sam_diffsr_cli.batch.plan import Job, ResumeState
 from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.line_log import LineLog, whole_lines
 
 if TYPE_CHECKING:
     from sam_diffsr_cli.batch.pipeline import Outcome
 
-__all__ = ["Manifest", "read_past"]
+__all__ = ["Manifest", "read_resume_state"]
 
 VERSION = 1
 SYNC_INTERVAL_S = 1.0
@@ -29,7 +29,7 @@ ELSEWHERE = ("device",)
 """What may differ when a batch is gone on with."""
 
 
-def read_past(path: Path) -> Past:
+def read_resume_state(path: Path) -> ResumeState:
     """Read what an earlier run left; nothing where there is no file.
 
     Raises:
@@ -51,7 +51,7 @@ def read_past(path: Path) -> Past:
                 f"{path}: line {number + 1} is not one of a manifest",
                 hint="name another file with --manifest",
             ) from error
-    return Past(targets=targets, done=frozenset(done))
+    return ResumeState(targets=targets, done=frozenset(done))
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -109,9 +109,9 @@ class Manifest:
         self._log.clear()
         self._append([{"samsr-manifest": VERSION, "made_by": made_by}])
 
-    def add_plan(self, jobs: Sequence[Job], past: Past) -> None:
+    def add_plan(self, jobs: Sequence[Job], resume: ResumeState) -> None:
         """Note which outputs are this batch's own: those that are not there before it."""
-        known = past.targets
+        known = resume.targets
         self._append(
             {"source": job.source.name, "target": str(job.target)}
             for job in jobs

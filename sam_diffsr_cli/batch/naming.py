@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sam_diffsr_cli.batch.manifest import read_past
+from sam_diffsr_cli.batch.manifest import read_resume_state
 from sam_diffsr_cli.batch.options import BatchOptions
-from sam_diffsr_cli.batch.plan import Job, Naming, Past, plan_jobs
+from sam_diffsr_cli.batch.plan import Job, Naming, ResumeState, plan_jobs
 from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, parse_place
 from sam_diffsr_cli.batch.sources import STANDARD, gather_sources, is_folder, is_there
 from sam_diffsr_cli.checkpoints.references import parse_reference
@@ -39,7 +39,7 @@ class NamedBatch:
 
     naming: Naming
     jobs: Sequence[Job]
-    kept: tuple[Path, Past] | None
+    kept: tuple[Path, ResumeState] | None
     left_out: LeftOut
 
 
@@ -63,7 +63,7 @@ def name_batch(
     if not math.isfinite(options.max_megapixels):
         raise InputError(f"--max-megapixels {options.max_megapixels}: must be a number")
     written = None if options.image_format is None else format_named(options.image_format)
-    kept, left_out = _open_past(options.manifest, target), LeftOut()
+    kept, left_out = _open_resume_state(options.manifest, target), LeftOut()
     naming, jobs = name_jobs(
         sources,
         target,
@@ -79,20 +79,20 @@ def name_batch(
     return NamedBatch(naming, jobs, kept, left_out)
 
 
-def _open_past(manifest: Path | None, target: str) -> tuple[Path, Past] | None:
+def _open_resume_state(manifest: Path | None, target: str) -> tuple[Path, ResumeState] | None:
     """Read what an earlier run left in the manifest, if there is to be one."""
     if manifest is None:
         return None
     if target == STANDARD:
         raise InputError("--manifest keeps what is in files", hint="name a folder as OUT")
-    return manifest, read_past(manifest)
+    return manifest, read_resume_state(manifest)
 
 
 def name_jobs(  # noqa: PLR0913 - what IN and OUT mean depends on all of it
     sources: Sequence[str],
     target: str,
     wanted: Naming,
-    past: Past | None = None,
+    resume: ResumeState | None = None,
     *,
     recursive: bool = False,
     left_out: LeftOut | None = None,
@@ -103,7 +103,7 @@ def name_jobs(  # noqa: PLR0913 - what IN and OUT mean depends on all of it
         sources: As given.
         target: As given.
         wanted: Format, suffix and what to do with outputs that are there; its place is ``target``.
-        past: What an earlier run left.
+        resume: What an earlier run left.
         recursive: Enter folders' folders.
         left_out: Takes note of what folders hold and is not taken.
 
@@ -119,7 +119,7 @@ def name_jobs(  # noqa: PLR0913 - what IN and OUT mean depends on all of it
     naming = _place(target, out, wanted, single=single)
     if isinstance(naming.folder, Path) and is_there(naming.folder) and not is_folder(out):
         raise InputError(f"{out}: cannot be a folder (it is a file)")
-    return naming, plan_jobs(found, naming, past)
+    return naming, plan_jobs(found, naming, resume)
 
 
 def _place(target: str, out: Place, wanted: Naming, *, single: bool) -> Naming:

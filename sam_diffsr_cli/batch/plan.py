@@ -19,7 +19,7 @@ __all__ = [
     "Job",
     "Naming",
     "OnExists",
-    "Past",
+    "ResumeState",
     "estimate_work",
     "local_folders",
     "plan_jobs",
@@ -79,7 +79,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Past:
+class ResumeState:
     """What an earlier run of the same batch left: its outputs by source, and which are finished."""
 
     targets: dict[str, str] = field(default_factory=dict)
@@ -104,7 +104,9 @@ class Estimate:
     problems: tuple[tuple[int, InputError], ...]
 
 
-def plan_jobs(sources: Sequence[Source], naming: Naming, past: Past | None = None) -> list[Job]:
+def plan_jobs(
+    sources: Sequence[Source], naming: Naming, resume: ResumeState | None = None
+) -> list[Job]:
     """Give every picture an output of its own.
 
     Where two pictures would get the same name, those whose suffix changes keep the old one inside
@@ -123,9 +125,9 @@ def plan_jobs(sources: Sequence[Source], naming: Naming, past: Past | None = Non
         jobs = [Job(source, naming.file) for source in sources]
     else:
         jobs = _name_all(sources, naming, naming.folder)
-    past = past or Past()
+    resume = resume or ResumeState()
     is_present = _presence(naming)
-    jobs = [_remember(job, past, is_present) for job in jobs]
+    jobs = [_remember(job, resume, is_present) for job in jobs]
     taken = {_key(job.target) for job in jobs if job.target is not None}
     if naming.suffix:
         # What an earlier run wrote beside its inputs is not taken for input.
@@ -136,15 +138,15 @@ def plan_jobs(sources: Sequence[Source], naming: Naming, past: Past | None = Non
     return [replace(job, index=index) for index, job in enumerate(looked)]
 
 
-def _remember(job: Job, past: Past, is_present: "Presence") -> Job:
+def _remember(job: Job, resume: ResumeState, is_present: "Presence") -> Job:
     """Take the output that a job had before; it is done, or was begun, if that is there."""
-    known = past.targets.get(job.source.name)
+    known = resume.targets.get(job.source.name)
     if known is None or job.target is None:
         return job
     target: Place = RemotePath(known) if isinstance(job.target, RemotePath) else Path(known)
     if not is_present(target):
         return replace(job, target=target)
-    is_done = job.source.name in past.done
+    is_done = job.source.name in resume.done
     return replace(job, target=target, is_done=is_done, is_own=not is_done)
 
 

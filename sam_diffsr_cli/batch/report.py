@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.request import Batch
+from sam_diffsr_cli.batch.request import BatchPlan
 from sam_diffsr_cli.batch.stages import make_record
 from sam_diffsr_cli.errors import DiskFullError, InterruptedRun, PartialFailure, SamsrError
 
@@ -43,7 +43,7 @@ def failure_of(
     return None
 
 
-def make_document(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def make_document(batch: BatchPlan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Describe a run: how pictures are made, how much there was to do, and each that was reached.
 
     Args:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sam_diffsr_cli.batch.naming import NamedBatch, name_batch
 from sam_diffsr_cli.batch.options import BatchOptions
-from sam_diffsr_cli.batch.plan import Estimate, Job, Past, estimate_work
-from sam_diffsr_cli.batch.stages import Settings
+from sam_diffsr_cli.batch.plan import Estimate, Job, ResumeState, estimate_work
+from sam_diffsr_cli.batch.stages import BatchSettings
 from sam_diffsr_cli.device import resolve_device, resolve_precision
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.left_out import LeftOut
@@ -16,11 +16,11 @@ from sam_diffsr_cli.upscaling.options import resolve_sampling
 from sam_diffsr_cli.upscaling.speed import seconds_per_megapixel
 from sam_diffsr_cli.workers.plan import WorkerPlan, plan_workers
 
-__all__ = ["Batch", "expected_seconds", "plan_batch"]
+__all__ = ["BatchPlan", "expected_seconds", "plan_batch"]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchPlan:
     """A batch that is planned and whose model is loaded.
 
     ``workers`` is None to do all of it in this process. ``manifest`` is the file that is kept of
@@ -28,11 +28,11 @@ class Batch:
     taken, a failure when ``strict``.
     """
 
-    settings: Settings
+    settings: BatchSettings
     jobs: Sequence[Job]
     estimate: Estimate
     workers: WorkerPlan | None = None
-    manifest: tuple[Path, Past] | None = None
+    manifest: tuple[Path, ResumeState] | None = None
     fail_fast: bool = False
     left_out: LeftOut = field(default_factory=LeftOut)
     strict: bool = False
@@ -45,7 +45,7 @@ class Batch:
 
 def plan_batch(
     sources: Sequence[str], target: str, options: BatchOptions, named: NamedBatch | None = None
-) -> Batch:
+) -> BatchPlan:
     """Find the pictures, name their outputs, load the model, and count the work.
 
     Args:
@@ -65,7 +65,7 @@ def plan_batch(
     )
     upscaler = _load(options, workers)
     sharing = 1 if workers is None else workers.sharing
-    settings = Settings(
+    settings = BatchSettings(
         upscaler=upscaler,
         sampling=resolve_sampling(upscaler, options.sampling, sharing),
         scale=float(upscaler.config.scale) if options.scale is None else options.scale,
@@ -79,8 +79,16 @@ def plan_batch(
     )
     estimate = estimate_work(named.jobs, settings.scale, settings.limits)
     shared = workers if len(named.jobs) > 1 else None
-    manner = (options.fail_fast, named.left_out, options.strict)
-    return Batch(settings, named.jobs, estimate, shared, named.kept, *manner)
+    return BatchPlan(
+        settings,
+        named.jobs,
+        estimate,
+        workers=shared,
+        manifest=named.kept,
+        fail_fast=options.fail_fast,
+        left_out=named.left_out,
+        strict=options.strict,
+    )
 
 
 def _load(options: BatchOptions, workers: WorkerPlan | None) -> Upscaler:
@@ -89,7 +97,7 @@ def _load(options: BatchOptions, workers: WorkerPlan | None) -> Upscaler:
     return load_upscaler(options.model, device, resolve_precision(options.precision, device))
 
 
-def expected_seconds(batch: Batch) -> float:
+def expected_seconds(batch: BatchPlan) -> float:
     """Time the model on a small piece; return about how long all of the batch takes in seconds."""
     settings, estimate = batch.settings, batch.estimate
     side = (1e6 * estimate.megapixels_in / max(1, estimate.pictures)) ** 0.5

@@ -9,7 +9,7 @@ from sam_diffsr_cli.batch.manifest import Manifest
 from sam_diffsr_cli.batch.naming import check_job
 from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
 from sam_diffsr_cli.batch.plan import Job, local_folders
-from sam_diffsr_cli.batch.request import Batch
+from sam_diffsr_cli.batch.request import BatchPlan
 from sam_diffsr_cli.batch.stages import describe_making, make_stages
 from sam_diffsr_cli.batch.work import config_of, share_jobs
 from sam_diffsr_cli.errors import DiskFullError, InputError
@@ -33,7 +33,7 @@ class Watcher:
         """Take what was done by which worker and what each runs on, when all of it is done."""
 
 
-def preview(batch: Batch) -> list[Outcome]:
+def preview(batch: BatchPlan) -> list[Outcome]:
     """Say of every picture what would become of it, and do nothing."""
     outcomes = [Outcome(job, "skipped" if job.is_done else "planned") for job in batch.jobs]
     for outcome in outcomes:
@@ -48,7 +48,7 @@ def preview(batch: Batch) -> list[Outcome]:
 
 
 def run(
-    batch: Batch,
+    batch: BatchPlan,
     watcher: Watcher | None = None,
     late: list[Outcome] | None = None,
     standard_input: bytes = b"",
@@ -99,24 +99,24 @@ def run(
                 late += written
 
 
-def _open_manifest(batch: Batch) -> AbstractContextManager[Manifest | None]:
+def _open_manifest(batch: BatchPlan) -> AbstractContextManager[Manifest | None]:
     """Open the manifest, if there is to be one, and note the plan in it."""
     if batch.manifest is None:
         return nullcontext()
-    path, past = batch.manifest
+    path, resume = batch.manifest
     manifest = Manifest(path, describe_making(batch.settings))
-    manifest.add_plan(batch.jobs, past)
+    manifest.add_plan(batch.jobs, resume)
     return manifest
 
 
-def _clear_leftovers(batch: Batch) -> None:
+def _clear_leftovers(batch: BatchPlan) -> None:
     """Remove what killed runs left in the folders that this one writes to."""
     for folder in local_folders(batch.jobs):
         remove_leftovers(folder)
 
 
 def _start(
-    batch: Batch, watcher: Watcher, late: list[Outcome], standard_input: bytes
+    batch: BatchPlan, watcher: Watcher, late: list[Outcome], standard_input: bytes
 ) -> Generator[Outcome, None, None]:
     """Start doing the jobs, here or with workers."""
     if batch.workers is not None:
@@ -131,7 +131,7 @@ def _start(
 
 
 def _share(
-    batch: Batch, plan: WorkerPlan, watcher: Watcher, late: list[Outcome]
+    batch: BatchPlan, plan: WorkerPlan, watcher: Watcher, late: list[Outcome]
 ) -> Generator[Outcome, None, None]:
     """Have workers do the jobs."""
     done = 0.0
@@ -153,7 +153,7 @@ def _share_of(outcome: Outcome) -> WorkDone:
     return WorkDone(outcome.worker, megapixels, outcome.enlarge_s, failed)
 
 
-def _open_pool(plan: WorkerPlan, batch: Batch) -> WorkerPool[Job, Outcome]:
+def _open_pool(plan: WorkerPlan, batch: BatchPlan) -> WorkerPool[Job, Outcome]:
     config = config_of(batch.settings)
     if plan.engine == "local":
         return LocalPool(config, plan.devices)

@@ -21,7 +21,7 @@ from sam_diffsr_cli.degradation.levels import Levels
 from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_kept, format_of
-from sam_diffsr_cli.pictures.ledger import settle
+from sam_diffsr_cli.pictures.ledger import resolve_parts
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
 from sam_diffsr_cli.pictures.records import Limits, Picture
 from sam_diffsr_cli.pictures.views import without_views
@@ -32,11 +32,11 @@ from sam_diffsr_cli.pictures.writing import (
 )
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.cleaning import find_levels
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.passes import final_size
 
-__all__ = ["Making", "Settings", "describe_making", "make_record", "make_stages"]
+__all__ = ["BatchSettings", "Making", "describe_making", "make_record", "make_stages"]
 
 Report = Callable[[Job, float], None]
 
@@ -53,13 +53,13 @@ class Making:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings(Making):
+class BatchSettings(Making):
     """Everything that decides the results of a batch."""
 
     upscaler: Upscaler
 
 
-def make_record(settings: Settings, levels: Mapping[str, float] | None = None) -> str:
+def make_record(settings: BatchSettings, levels: Mapping[str, float] | None = None) -> str:
     """Say in JSON how a picture was made, so that it can be made again.
 
     ``levels`` is how dirty it was taken for, where the model is told.
@@ -70,14 +70,14 @@ def make_record(settings: Settings, levels: Mapping[str, float] | None = None) -
     return json.dumps(record, separators=(",", ":"))
 
 
-def describe_making(settings: Settings) -> dict[str, Any]:
+def describe_making(settings: BatchSettings) -> dict[str, Any]:
     """Name everything that decides what is in the outputs."""
     written = settings.naming.format
     options = {"format": None if written is None else written.name, **asdict(settings.options)}
     return _record(settings) | options
 
 
-def _record(settings: Settings) -> dict[str, Any]:
+def _record(settings: BatchSettings) -> dict[str, Any]:
     upscaler, sampling = settings.upscaler, settings.sampling
     diffusion = upscaler.config.diffusion
     return {
@@ -95,7 +95,7 @@ def _record(settings: Settings) -> dict[str, Any]:
     }
 
 
-def make_stages(settings: Settings, report: Report, standard_input: bytes = b"") -> Stages:
+def make_stages(settings: BatchSettings, report: Report, standard_input: bytes = b"") -> Stages:
     """Bind the three stages to one batch.
 
     Args:
@@ -116,7 +116,7 @@ def make_stages(settings: Settings, report: Report, standard_input: bytes = b"")
     return Stages(read=read, enlarge=enlarge, write=write)
 
 
-def _read(job: Job, settings: Settings, standard_input: bytes) -> Picture:
+def _read(job: Job, settings: BatchSettings, standard_input: bytes) -> Picture:
     check_job(job, settings.naming)
     if job.source.path is None:
         return decode_picture(io.BytesIO(standard_input), "standard input", settings.limits)
@@ -135,7 +135,7 @@ def _target_format(job: Job, picture: Picture, naming: Naming) -> Format:
 def _enlarge(
     job: Job,
     picture: Picture,
-    settings: Settings,
+    settings: BatchSettings,
     told: tuple[Callable[[str], None], Report],
 ) -> Picture:
     notify, report = told
@@ -154,7 +154,7 @@ def _enlarge(
         def progress(share: float, before: int = index) -> None:
             report(job, (before + share) / count)
 
-        run = Run(
+        run = UpscaleRun(
             upscaler=settings.upscaler,
             sampling=settings.sampling,
             scale=settings.scale,
@@ -165,12 +165,12 @@ def _enlarge(
         )
         pixels = enlarge_frame(run, frame.pixels, picture.metadata.of_page(index).icc)
         frames.append(replace(frame, pixels=pixels))
-    parts = () if settings.options.strip_metadata else settle(picture.parts, target.name)
+    parts = () if settings.options.strip_metadata else resolve_parts(picture.parts, target.name)
     found = levels._asdict() if settings.upscaler.config.encoder.num_levels else None
     return replace(picture.with_frames(tuple(frames)), parts=parts, levels=found)
 
 
-def _levels_of(picture: Picture, settings: Settings) -> Levels:
+def _levels_of(picture: Picture, settings: BatchSettings) -> Levels:
     """Decide how dirty a picture is taken for: by its first frame, the same for all of them."""
     compression = 0.0 if picture.quality is None else (100 - picture.quality) / 100
     return find_levels(
@@ -190,7 +190,7 @@ def _make_folder(target: Place | None) -> Path:
     return target.parent
 
 
-def _write(job: Job, picture: Picture, settings: Settings, record: str) -> tuple[str, ...]:
+def _write(job: Job, picture: Picture, settings: BatchSettings, record: str) -> tuple[str, ...]:
     target = _target_format(job, picture, settings.naming)
     options = settings.options
     metadata, notes = prepare_metadata(picture, target, record, strip=options.strip_metadata)

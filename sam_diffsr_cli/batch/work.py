@@ -11,7 +11,7 @@ import torch
 from sam_diffsr_cli.atomic import remove_leftovers
 from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
 from sam_diffsr_cli.batch.plan import Job, local_folders
-from sam_diffsr_cli.batch.stages import Making, Settings, make_stages
+from sam_diffsr_cli.batch.stages import BatchSettings, Making, make_stages
 from sam_diffsr_cli.device import Precision
 from sam_diffsr_cli.errors import DiskFullError, SamsrError, WeightsError
 from sam_diffsr_cli.upscaling.model import load_upscaler
@@ -64,7 +64,7 @@ class EnlargeWorker:
     ``late`` are the outcomes of what was still written when it was stopped.
     """
 
-    settings: Settings
+    settings: BatchSettings
     late: list[tuple[int, Outcome]] = field(default_factory=list)
 
     def do(self, tasks: Sequence[Task[Job]]) -> Generator[tuple[int, Outcome], None, None]:
@@ -103,7 +103,7 @@ def _making(record: Making) -> dict[str, Any]:
     return {each.name: getattr(record, each.name) for each in fields(Making)}
 
 
-def config_of(settings: Settings) -> EnlargeConfig:
+def config_of(settings: BatchSettings) -> EnlargeConfig:
     """Name the model of settings by its file, so that another process can load it."""
     upscaler = settings.upscaler
     assert upscaler.path is not None  # noqa: S101 - a batch's model was loaded from a file
@@ -116,7 +116,7 @@ def config_of(settings: Settings) -> EnlargeConfig:
     )
 
 
-def load_settings(config: EnlargeConfig, device: torch.device) -> Settings:
+def load_settings(config: EnlargeConfig, device: torch.device) -> BatchSettings:
     """Load the model, and put the settings together again.
 
     Raises:
@@ -125,7 +125,7 @@ def load_settings(config: EnlargeConfig, device: torch.device) -> Settings:
     upscaler = load_upscaler(config.weights, device, config.precision)
     if upscaler.digest != config.digest:
         raise WeightsError(f"{config.weights}: was replaced while the batch started")
-    return Settings(upscaler=replace(upscaler, name=config.name), **_making(config))
+    return BatchSettings(upscaler=replace(upscaler, name=config.name), **_making(config))
 
 
 def share_jobs(

@@ -21,7 +21,7 @@ from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.device import Precision, number_format
 from sam_diffsr_cli.diffusion.gaussian import p_mean
 from sam_diffsr_cli.diffusion.schedule import make_schedule
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 
 __all__ = ["Cost", "count_cost"]
 

@@ -11,11 +11,11 @@ import torch
 from sam_diffsr_cli.benchmark.cost import Cost, count_cost
 from sam_diffsr_cli.benchmark.memory import process_peak
 from sam_diffsr_cli.benchmark.models import open_model
-from sam_diffsr_cli.benchmark.records import Case, Effort, Measured, Work
+from sam_diffsr_cli.benchmark.records import BenchCase, BenchMeasurement, Effort, Work
 from sam_diffsr_cli.benchmark.timing import Ran, Report, time_work
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import Tile, plan_tiles
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import context_margin
 
@@ -41,7 +41,7 @@ class _Enlarging:
         pixels = levels.integers(256, size=(work.height, work.width, 3), dtype=np.uint8)
         sampling = SamplingConfig(steps=work.steps, tile=self.tile)
         scale = self.upscaler.config.scale
-        run = Run(upscaler=self.upscaler, sampling=sampling, scale=scale, progress=mark)
+        run = UpscaleRun(upscaler=self.upscaler, sampling=sampling, scale=scale, progress=mark)
         began = time.perf_counter()
         enlarge_frame(run, pixels)
         return Ran(time.perf_counter() - began, step_seconds(marks, work.steps))
@@ -82,7 +82,7 @@ def step_seconds(marks: Sequence[float], steps: int) -> float:
     return sum(gap for place, gap in enumerate(gaps, 1) if place % steps) / (steps - 1)
 
 
-def measure_case(case: Case, effort: Effort, report: Report) -> Measured:
+def measure_case(case: BenchCase, effort: Effort, report: Report) -> BenchMeasurement:
     """Load the model, time the case, and count it.
 
     In a process of its own, so that its memory is not hidden by that of another case.
@@ -106,7 +106,7 @@ def measure_case(case: Case, effort: Effort, report: Report) -> Measured:
     cost = machine.count(case.work)
     if memory is not None and timing.piece is not None:
         memory += cost.held - machine.count(timing.piece).held
-    return Measured(
+    return BenchMeasurement(
         seconds=timing.seconds,
         scaled_from=timing.piece,
         scale=upscaler.config.scale,

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli import errors
-from sam_diffsr_cli.benchmark.records import CaseTask, Measured, Peaks, PeaksTask, StartUp
+from sam_diffsr_cli.benchmark.records import BenchMeasurement, CaseTask, Peaks, PeaksTask, StartUp
 from sam_diffsr_cli.benchmark.timing import Report
 from sam_diffsr_cli.errors import InputError, ResourceError, SamsrError, WeightsError
 from sam_diffsr_cli.strict import parse, to_json
@@ -32,13 +32,13 @@ FIRST_SIDE = 8
 """Of the picture whose enlarging is a start and little else."""
 
 
-def run_case(task: CaseTask, report: Report) -> Measured:
+def run_case(task: CaseTask, report: Report) -> BenchMeasurement:
     """Measure a case in a process of its own.
 
     Raises:
         SamsrError: What stopped it.
     """
-    return _run("case", to_json(task), Measured, report)
+    return _run("case", to_json(task), BenchMeasurement, report)
 
 
 def run_peaks(task: PeaksTask, report: Report) -> Peaks:

@@ -12,14 +12,14 @@ from sam_diffsr_cli.errors import SamsrError
 from sam_diffsr_cli.strict import require
 
 __all__ = [
-    "Case",
+    "BenchCase",
+    "BenchMeasurement",
+    "BenchRow",
     "CaseTask",
     "Effort",
     "Failed",
-    "Measured",
     "Peaks",
     "PeaksTask",
-    "Row",
     "StartUp",
     "Work",
 ]
@@ -47,7 +47,7 @@ class Work:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
+class BenchCase:
     """One combination to measure.
 
     Attributes:
@@ -95,7 +95,7 @@ class Effort:
 class CaseTask:
     """What a process is asked for: one case."""
 
-    case: Case
+    case: BenchCase
     effort: Effort
 
 
@@ -131,7 +131,7 @@ class Peaks:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class BenchMeasurement:
     """What came of a case.
 
     Attributes:
@@ -163,11 +163,11 @@ class StartUp:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class BenchRow:
     """A case that was measured, beside the peaks of its device."""
 
-    case: Case
-    measured: Measured
+    case: BenchCase
+    measured: BenchMeasurement
     peaks: Peaks
 
     @property
@@ -196,5 +196,5 @@ class Row:
 class Failed:
     """A case that could not be measured."""
 
-    case: Case
+    case: BenchCase
     error: SamsrError

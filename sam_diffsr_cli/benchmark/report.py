@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sam_diffsr_cli.benchmark.models import has_random_weights
-from sam_diffsr_cli.benchmark.records import Case, Failed, Peaks, Row, StartUp
+from sam_diffsr_cli.benchmark.records import BenchCase, BenchRow, Failed, Peaks, StartUp
 from sam_diffsr_cli.benchmark.roofline import judge
 from sam_diffsr_cli.benchmark.run import Ratio
 
@@ -46,7 +46,7 @@ BUSY = 0.5
 """Busy processors that are worth a word."""
 
 
-def row_entry(row: Row | Failed) -> dict[str, Any]:
+def row_entry(row: BenchRow | Failed) -> dict[str, Any]:
     """Describe a row; the keys are the same whether it was measured or not.
 
     Megapixels are those of the result. ``seconds`` are of the whole case.
@@ -91,7 +91,7 @@ MEASURED_KEYS = (
 )
 
 
-def _case_entry(case: Case) -> dict[str, Any]:
+def _case_entry(case: BenchCase) -> dict[str, Any]:
     return {
         "model": case.model,
         "has_random_weights": has_random_weights(case.model),
@@ -119,7 +119,7 @@ def ratio_entry(ratio: Ratio) -> dict[str, Any]:
     return {**machine, **size, "times": ratio.times, **sides, "text": tell_ratio(ratio)}
 
 
-def make_table(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+def make_table(rows: Sequence[BenchRow]) -> list[tuple[str, ...]]:
     """Write rows as a table, its heads first."""
     table = [COLUMNS, *map(row_cells, rows)]
     columns = zip(*table, strict=True)
@@ -127,7 +127,7 @@ def make_table(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     return list(zip(*shown, strict=True))
 
 
-def row_cells(row: Row) -> tuple[str, ...]:
+def row_cells(row: BenchRow) -> tuple[str, ...]:
     """Write a row for a table with ``COLUMNS``; ``~`` marks what was scaled or counted."""
     measured, work = row.measured, row.case.work
     about = "" if measured.scaled_from is None else "~"
@@ -151,12 +151,12 @@ def row_cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def tell_case(case: Case) -> str:
+def tell_case(case: BenchCase) -> str:
     """Name a case."""
     return f"{case.model}, {case.work} on {case.device} in {case.precision}"
 
 
-def tell_verdict(row: Row) -> str:
+def tell_verdict(row: BenchRow) -> str:
     """Write what binds a row, and what it was scaled from."""
     measured = row.measured
     verdict = judge(measured.flops, measured.moved, row.seconds, row.peaks)
@@ -176,19 +176,19 @@ def tell_peaks(peaks: Sequence[Peaks]) -> list[str]:
         f"peaks of {each.device} in {each.precision}: "
         f"{_digits(each.matmul / 1e9)} GFLOP/s matrix products, "
         f"{_digits(each.convolution / 1e9)} GFLOP/s 3x3 convolutions, "
-        f"{_digits(each.bandwidth / 1e9)} GB/s copies{_tell_manner(each)}"
+        f"{_digits(each.bandwidth / 1e9)} GB/s copies{_describe_kernels(each)}"
         for each in peaks
     ]
 
 
-def _tell_manner(peaks: Peaks) -> str:
+def _describe_kernels(peaks: Peaks) -> str:
     """Write by how many threads and which kernels, where that is known."""
     noun = "thread" if peaks.threads == 1 else "threads"
     threads = f"; {peaks.threads} {noun}" if peaks.threads else ""
     return threads + (f", convolutions by {peaks.kernels}" if peaks.kernels else "")
 
 
-def tell_doubts(rows: Sequence[Row], load: float | None) -> list[str]:
+def tell_doubts(rows: Sequence[BenchRow], load: float | None) -> list[str]:
     """Write why the numbers may be worse than the machine; nothing, as a rule.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from sam_diffsr_cli.benchmark.records import Peaks
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["RooflineVerdict", "judge"]
 
 LEAST_SHARE = 0.25
 """Below this share of the roof, neither arithmetic nor memory explains where the time went."""
@@ -19,7 +19,7 @@ OF = {"compute": "peak", "memory": "bandwidth", "overhead": "the roof"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class RooflineVerdict:
     """What binds a run, and the share of that limit it reaches; of the roof when it is overhead."""
 
     bound: Literal["compute", "memory", "overhead"]
@@ -29,7 +29,7 @@ class Verdict:
         return f"{self.bound}-bound, {100 * self.share:.0f} % of {OF[self.bound]}"
 
 
-def judge(flops: float, moved: float, seconds: float, peaks: Peaks) -> Verdict:
+def judge(flops: float, moved: float, seconds: float, peaks: Peaks) -> RooflineVerdict:
     """Compare a run with the roof.
 
     Args:
@@ -41,5 +41,5 @@ def judge(flops: float, moved: float, seconds: float, peaks: Peaks) -> Verdict:
     compute_s, memory_s = flops / peaks.matmul, moved / peaks.bandwidth
     share = max(compute_s, memory_s) / seconds
     if share < LEAST_SHARE:
-        return Verdict(bound="overhead", share=share)
-    return Verdict(bound="compute" if compute_s >= memory_s else "memory", share=share)
+        return RooflineVerdict(bound="overhead", share=share)
+    return RooflineVerdict(bound="compute" if compute_s >= memory_s else "memory", share=share)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from sam_diffsr_cli.benchmark.models import config_of
 from sam_diffsr_cli.benchmark.processes import run_case, run_peaks
 from sam_diffsr_cli.benchmark.records import (
-    Case,
+    BenchCase,
+    BenchMeasurement,
+    BenchRow,
     CaseTask,
     Effort,
     Failed,
-    Measured,
     Peaks,
     PeaksTask,
-    Row,
     Work,
 )
 from sam_diffsr_cli.benchmark.timing import Report
@@ -29,9 +29,9 @@ __all__ = [
     "Request",
     "Runners",
     "compare",
+    "measure_peaks_again",
     "plan_cases",
     "run_cases",
-    "settle_peaks",
 ]
 
 DEFAULT_MODELS = ("default", "paper")
@@ -59,7 +59,7 @@ class Request:
 class Runners:
     """Who measures: processes of their own, unless a test says otherwise."""
 
-    case: Callable[[CaseTask, Report], Measured] = run_case
+    case: Callable[[CaseTask, Report], BenchMeasurement] = run_case
     peaks: Callable[[PeaksTask, Report], Peaks] = run_peaks
 
 
@@ -67,8 +67,8 @@ class Runners:
 class Ratio:
     """Two rows that differ in the model, the faster one first."""
 
-    fast: Row
-    slow: Row
+    fast: BenchRow
+    slow: BenchRow
 
     @property
     def times(self) -> float:
@@ -76,7 +76,7 @@ class Ratio:
         return self.slow.seconds_per_megapixel / self.fast.seconds_per_megapixel
 
 
-def plan_cases(request: Request) -> list[Case]:
+def plan_cases(request: Request) -> list[BenchCase]:
     """List the combinations, each once, and check all that can be checked before anything runs.
 
     Raises:
@@ -96,7 +96,7 @@ def plan_cases(request: Request) -> list[Case]:
     ]
     return list(
         dict.fromkeys(
-            Case(
+            BenchCase(
                 model=model,
                 device=device,
                 precision=precision,
@@ -135,8 +135,8 @@ def _steps(model: str, asked: Sequence[int]) -> list[tuple[int, bool]]:
 
 
 def run_cases(
-    cases: Sequence[Case], effort: Effort, report: Report, runners: Runners | None = None
-) -> Iterator[Row | Failed]:
+    cases: Sequence[BenchCase], effort: Effort, report: Report, runners: Runners | None = None
+) -> Iterator[BenchRow | Failed]:
     """Measure cases, each device and number format before the first case that needs it.
 
     Args:
@@ -161,20 +161,20 @@ def run_cases(
 
 def _outcome(
     task: CaseTask, found: dict[PeaksTask, Peaks], report: Report, runners: Runners
-) -> Row | Failed:
+) -> BenchRow | Failed:
     """Measure a case, and before it, unless they were ``found``, the peaks of its device."""
     wanted = PeaksTask(device=task.case.device, precision=task.case.precision)
     try:
         if wanted not in found:
             found[wanted] = runners.peaks(wanted, lambda _: None)
-        return Row(case=task.case, measured=runners.case(task, report), peaks=found[wanted])
+        return BenchRow(case=task.case, measured=runners.case(task, report), peaks=found[wanted])
     except SamsrError as error:
         return Failed(task.case, error)
 
 
-def settle_peaks(
-    rows: Sequence[Row | Failed], runners: Runners | None = None
-) -> list[Row | Failed]:
+def measure_peaks_again(
+    rows: Sequence[BenchRow | Failed], runners: Runners | None = None
+) -> list[BenchRow | Failed]:
     """Measure the peaks a second time, after all rows, and put the better into each row.
 
     What else ran during one measurement need not run during the other. Where the second fails, the
@@ -182,7 +182,7 @@ def settle_peaks(
     """
     runners = runners or Runners()
     best: dict[PeaksTask, Peaks] = {}
-    for first in dict.fromkeys(row.peaks for row in rows if isinstance(row, Row)):
+    for first in dict.fromkeys(row.peaks for row in rows if isinstance(row, BenchRow)):
         task = PeaksTask(device=first.device, precision=first.precision)
         try:
             again = runners.peaks(task, lambda _: None)
@@ -199,19 +199,19 @@ def settle_peaks(
             row,
             peaks=best[PeaksTask(device=row.peaks.device, precision=row.peaks.precision)],
         )
-        if isinstance(row, Row)
+        if isinstance(row, BenchRow)
         else row
         for row in rows
     ]
 
 
-def compare(rows: Sequence[Row]) -> list[Ratio]:
+def compare(rows: Sequence[BenchRow]) -> list[Ratio]:
     """Set the first model beside each other one, where all else was the same.
 
     All else is device, number format, size, and the steps that were asked for: each model's own
     count as the same.
     """
-    groups: dict[object, list[Row]] = {}
+    groups: dict[object, list[BenchRow]] = {}
     for row in rows:
         case, work = row.case, row.case.work
         steps = None if case.is_own else work.steps

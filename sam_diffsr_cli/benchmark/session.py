@@ -6,9 +6,9 @@ from typing import Any
 
 from sam_diffsr_cli.benchmark.models import weights_of
 from sam_diffsr_cli.benchmark.processes import load_now, time_start
-from sam_diffsr_cli.benchmark.records import Case, Effort, Failed, Row, StartUp
+from sam_diffsr_cli.benchmark.records import BenchCase, BenchRow, Effort, Failed, StartUp
 from sam_diffsr_cli.benchmark.report import ratio_entry, row_entry
-from sam_diffsr_cli.benchmark.run import compare, run_cases, settle_peaks
+from sam_diffsr_cli.benchmark.run import compare, measure_peaks_again, run_cases
 from sam_diffsr_cli.diagnosis.gathering import gather_facts
 from sam_diffsr_cli.errors import InterruptedRun, PartialFailure, SamsrError
 
@@ -19,17 +19,17 @@ __all__ = ["Session", "describe", "failure_of", "measure"]
 class Session:
     """What is to be measured and what was found so far; ``load`` is of the time before."""
 
-    cases: Sequence[Case]
+    cases: Sequence[BenchCase]
     effort: Effort
     load: float | None = field(default_factory=lambda: load_now())  # noqa: PLW0108 - found late
-    rows: list[Row | Failed] = field(default_factory=list)
+    rows: list[BenchRow | Failed] = field(default_factory=list)
     start: StartUp | None = None
     is_stopped: bool = False
 
     @property
-    def measured(self) -> list[Row]:
+    def measured(self) -> list[BenchRow]:
         """Rows with numbers."""
-        return [row for row in self.rows if isinstance(row, Row)]
+        return [row for row in self.rows if isinstance(row, BenchRow)]
 
     @property
     def failed(self) -> list[Failed]:
@@ -57,7 +57,7 @@ def measure(session: Session, report: Callable[[float, str], None]) -> None:
     for row in run_cases(cases, session.effort, tell):
         session.rows.append(row)
     report(1 + len(cases), "peaks")
-    session.rows = settle_peaks(session.rows)
+    session.rows = measure_peaks_again(session.rows)
 
 
 def failure_of(session: Session) -> SamsrError | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from sam_diffsr_cli.benchmark.records import Effort, Work
 
-__all__ = ["Machine", "Ran", "Report", "Timing", "time_work"]
+__all__ = ["Ran", "Report", "Timing", "WorkRunner", "time_work"]
 
 Report = Callable[[float], None]
 """Told the share done, in [0, 1]."""
@@ -36,7 +36,7 @@ class Ran(NamedTuple):
     step: float
 
 
-class Machine(Protocol):
+class WorkRunner(Protocol):
     """Runs work, and knows how much of it there is."""
 
     def run(self, work: Work, report: Report) -> Ran:
@@ -62,7 +62,7 @@ class _Pilot(NamedTuple):
     ran: Ran
 
 
-def time_work(machine: Machine, work: Work, effort: Effort, report: Report) -> Timing:
+def time_work(machine: WorkRunner, work: Work, effort: Effort, report: Report) -> Timing:
     """Time ``work``, within the limit of ``effort``.
 
     Args:
@@ -81,13 +81,13 @@ def time_work(machine: Machine, work: Work, effort: Effort, report: Report) -> T
     return Timing(tuple(_predict(machine, work, _Pilot(piece, ran)) for ran in rounds), piece)
 
 
-def _predict(machine: Machine, work: Work, pilot: _Pilot) -> float:
+def _predict(machine: WorkRunner, work: Work, pilot: _Pilot) -> float:
     """Scale a run to other work, by its area and steps."""
     of_area = machine.area(work) / machine.area(pilot.work)
     return of_area * (pilot.ran.seconds + (work.steps - pilot.work.steps) * pilot.ran.step)
 
 
-def _repeat(machine: Machine, work: Work, count: int, report: Report) -> list[Ran]:
+def _repeat(machine: WorkRunner, work: Work, count: int, report: Report) -> list[Ran]:
     rounds = []
     for index in range(count):
 
@@ -98,7 +98,7 @@ def _repeat(machine: Machine, work: Work, count: int, report: Report) -> list[Ra
     return rounds
 
 
-def _pilot(machine: Machine, work: Work, effort: Effort, limit_s: float) -> _Pilot:
+def _pilot(machine: WorkRunner, work: Work, effort: Effort, limit_s: float) -> _Pilot:
     """Time small pictures until one is large enough to tell how long the whole takes."""
     steps = min(LEAST_STEPS, work.steps)
     sizes = [size.with_steps(steps) for size in _sizes(work)]
@@ -122,7 +122,7 @@ def _sizes(work: Work) -> Iterator[Work]:
 
 
 def _largest_that_fits(
-    machine: Machine, work: Work, effort: Effort, limit_s: float, pilot: _Pilot
+    machine: WorkRunner, work: Work, effort: Effort, limit_s: float, pilot: _Pilot
 ) -> Work:
     """Choose what to run: the whole, else the largest picture, and then the most steps."""
     if effort.runs * _predict(machine, work, pilot) <= limit_s:

@@ -14,7 +14,7 @@ def format_number(value: float | None, digits: int = 6) -> str:
 
 
 def _write(value: float, digits: int, size: float) -> str:
-    """Write a number among others of about ``size``, in their manner."""
+    """Write a number among others of about ``size``, as they are written."""
     if value != 0 and not 1e-4 <= size < 1e9:
         return re.sub(r"e([+-])0*", _exponent, f"{value:.{digits}g}")
     text = f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value) or 1)))}f}"

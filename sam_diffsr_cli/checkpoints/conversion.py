@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sam_diffsr_cli.checkpoints.official import (
     NETWORKS,
-    Checkpoint,
+    OfficialCheckpoint,
     check_schedule,
     read_checkpoint,
 )
@@ -17,7 +17,7 @@ from sam_diffsr_cli.checkpoints.store import load_strict, save_weights
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import WeightsError
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 
 __all__ = ["Conversion", "convert"]
 
@@ -130,7 +130,7 @@ def _check_shapes(tensors: Mapping[str, Tensor], config: ModelConfig, path: Path
             )
 
 
-def _source(read: Checkpoint, files: list[Path], config: ModelConfig) -> str:
+def _source(read: OfficialCheckpoint, files: list[Path], config: ModelConfig) -> str:
     """Say where the weights come from: names and digests, the step, and what is special."""
     named = ", ".join(f"{file.name} (sha256 {sha256_of(file)})" for file in files)
     step = "" if read.global_step is None else f", step {read.global_step}"

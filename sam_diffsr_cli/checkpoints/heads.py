@@ -21,7 +21,7 @@ __all__ = [
     "RECIPE_KEY",
     "SOURCE_KEY",
     "VERSION_KEY",
-    "Entry",
+    "TensorEntry",
     "config_in",
     "entries_of",
     "opened",
@@ -35,7 +35,7 @@ FORMAT_KEY, CONFIG_KEY = "samsr.format", "samsr.config"
 VERSION_KEY, SOURCE_KEY, RECIPE_KEY = "samsr.version", "samsr.source", "samsr.recipe"
 
 
-class Entry(NamedTuple):
+class TensorEntry(NamedTuple):
     """What a file says of a tensor: its shape, and its number format as safetensors calls it."""
 
     shape: tuple[int, ...]
@@ -73,7 +73,7 @@ def opened(path: Path, framework: str = "np") -> Iterator[Any]:
         ) from error
 
 
-def read_head(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+def read_head(path: Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
     """Read what a safetensors file says it holds, and its metadata; none of its tensors.
 
     Raises:
@@ -83,10 +83,10 @@ def read_head(path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
         return entries_of(file), file.metadata() or {}
 
 
-def entries_of(file: Any) -> dict[str, Entry]:  # noqa: ANN401 - as safetensors has it
+def entries_of(file: Any) -> dict[str, TensorEntry]:  # noqa: ANN401 - as safetensors has it
     """List the tensors of a file that is open."""
     slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-    return {n: Entry(tuple(part.get_shape()), part.get_dtype()) for n, part in slices.items()}
+    return {n: TensorEntry(tuple(part.get_shape()), part.get_dtype()) for n, part in slices.items()}
 
 
 def read_config(path: Path) -> ModelConfig:

@@ -19,7 +19,7 @@ from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.download import cache_folder
 from sam_diffsr_cli.errors import InputError, SamsrError, WeightsError, is_disk_full, os_error
 
-__all__ = ["Failure", "HubFile", "explain", "fetch_hub_file", "local_place", "quiet"]
+__all__ = ["HubFailure", "HubFile", "explain", "fetch_hub_file", "local_place", "quiet"]
 
 LOCAL_COMMIT = "local"
 """In the place of a commit, for a file that was put there by hand."""
@@ -154,7 +154,7 @@ def _git_sha1(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class HubFailure:
     """Why something of the Hub is not to be had."""
 
     error: SamsrError
@@ -162,7 +162,7 @@ class Failure:
     is_missing_file: bool = False
 
 
-def explain(error: Exception, reference: HubReference) -> Failure:
+def explain(error: Exception, reference: HubReference) -> HubFailure:
     """Tell in one line what the library ends with, and what to do."""
     from huggingface_hub import errors  # noqa: PLC0415 - only where it is needed
 
@@ -184,7 +184,7 @@ def explain(error: Exception, reference: HubReference) -> Failure:
     return _out_of_reach(reference, f"the download ended early ({first[:200]}); run again to go on")
 
 
-def _of_answer(error: Exception, reference: HubReference) -> Failure:
+def _of_answer(error: Exception, reference: HubReference) -> HubFailure:
     """Tell what the Hub answered with."""
     from huggingface_hub import errors  # noqa: PLC0415 - only where it is needed
 
@@ -215,7 +215,7 @@ def _of_answer(error: Exception, reference: HubReference) -> Failure:
     for applies, text, hint in told:
         if applies:
             is_missing_file = text.startswith(f"{repo}: has no {reference.file}")
-            return Failure(WeightsError(text, hint=hint), is_missing_file=is_missing_file)
+            return HubFailure(WeightsError(text, hint=hint), is_missing_file=is_missing_file)
     if status == 429:
         return _out_of_reach(reference, "the Hub asks for fewer requests (429); wait a little")
     return _out_of_reach(reference, f"the Hub answers with an error ({status})")
@@ -234,18 +234,20 @@ def _why_offline() -> str:
     return "the Hub cannot be reached, and it is not in the cache"
 
 
-def _out_of_reach(reference: HubReference, why: str) -> Failure:
+def _out_of_reach(reference: HubReference, why: str) -> HubFailure:
     command = f"samsr models download {reference} -o {HUB_FILE}"
     hint = f"where there is a network: {command}; then put the file at {local_place(reference)}"
-    return Failure(WeightsError(f"{reference}: {why}", hint=hint), is_out_of_reach=True)
+    return HubFailure(WeightsError(f"{reference}: {why}", hint=hint), is_out_of_reach=True)
 
 
-def _disk_failure(error: OSError) -> Failure:
+def _disk_failure(error: OSError) -> HubFailure:
     place = error.filename or os.environ.get("HF_HOME") or "the cache of the Hub"
     if is_disk_full(error):
-        return Failure(os_error(place, error, ""))
+        return HubFailure(os_error(place, error, ""))
     reason = error.strerror or str(error)
-    return Failure(InputError(f"{place}: cannot be used ({reason})", hint="HF_HOME names another"))
+    return HubFailure(
+        InputError(f"{place}: cannot be used ({reason})", hint="HF_HOME names another")
+    )
 
 
 def _other_files(reference: HubReference) -> list[str]:

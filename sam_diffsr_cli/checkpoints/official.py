@@ -19,11 +19,11 @@ from sam_diffsr_cli.checkpoints.store import load_strict
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.diffusion.schedule import make_schedule
 from sam_diffsr_cli.errors import WeightsError
-from sam_diffsr_cli.models.model import SuperResolver, build_encoder, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model
 
 __all__ = [
     "NETWORKS",
-    "Checkpoint",
+    "OfficialCheckpoint",
     "check_schedule",
     "load_official",
     "load_official_encoder",
@@ -41,7 +41,7 @@ MOST_PICKLE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class OfficialCheckpoint:
     """The tensors of a checkpoint by name, and the step it was written at, None if it says none."""
 
     tensors: dict[str, Tensor]
@@ -58,7 +58,7 @@ def read_official(path: Path) -> dict[str, Tensor]:
     return read_checkpoint(path).tensors
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> OfficialCheckpoint:
     """Read an official checkpoint, on the CPU, without the ``module.`` prefix.
 
     The file is untrusted: only tensors and plain containers are unpickled, and nothing is unpacked
@@ -83,7 +83,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
         raise WeightsError(f"{path}: no tensors under state_dict.model")
     step = content.get("global_step")
-    return Checkpoint(
+    return OfficialCheckpoint(
         {_bare(str(name)): tensor for name, tensor in tensors.items()},
         step if type(step) is int else None,
     )
@@ -141,7 +141,7 @@ def load_official(path: Path, config: ModelConfig) -> SuperResolver:
     return model.eval()
 
 
-def check_schedule(checkpoint: Checkpoint, config: ModelConfig, path: Path) -> None:
+def check_schedule(checkpoint: OfficialCheckpoint, config: ModelConfig, path: Path) -> None:
     """Compare the betas that a diffusion checkpoint was trained with.
 
     Raises:

@@ -131,7 +131,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class OfficialSettings:
     """What a user says of a checkpoint: a ``file`` of settings, single ones, or the published."""
 
     file: Path | None = None
@@ -139,7 +139,7 @@ class Settings:
     is_published: bool = False
 
 
-def resolve_config(checkpoint: Path, settings: Settings) -> tuple[ModelConfig, Path | None]:
+def resolve_config(checkpoint: Path, settings: OfficialSettings) -> tuple[ModelConfig, Path | None]:
     """Lay single settings over the file of them, or over the published ones.
 
     Returns:

@@ -30,7 +30,7 @@ class Publication:
 def prepare(
     path: Path, target: HubReference, *, licence: str = "", card: Path | None = None
 ) -> Publication:
-    """Check a weights file by loading it, and settle its card.
+    """Check a weights file by loading it, and write its card.
 
     The card is the one that is given, else the one beside the file, else one is made.
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import WeightsError
 
-__all__ = ["BUNDLED", "DEFAULT_MODEL", "DIGESTS", "Bundled", "Measured", "bundled_weights"]
+__all__ = ["BUNDLED", "DEFAULT_MODEL", "DIGESTS", "Bundled", "PublishedScores", "bundled_weights"]
 
 DEFAULT_MODEL = "samsr-lite-x4"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class PublishedScores:
     """What a model was measured at by the protocol ``standard``; ``method`` is how it was run."""
 
     data: str
@@ -34,7 +34,7 @@ class Bundled:
     sha256: str
     licence: str
     source: str
-    measured: tuple[Measured, ...] = ()
+    measured: tuple[PublishedScores, ...] = ()
 
 
 BUNDLED = (
@@ -50,12 +50,20 @@ BUNDLED = (
             "see weights/README.md"
         ),
         measured=(
-            Measured(data="Set5", method="default", psnr_y=31.00, ssim_y=0.8688, lpips=0.104),
-            Measured(data="Set5", method="best", psnr_y=30.39, ssim_y=0.8557, lpips=0.101),
-            Measured(data="Set5", method="steps 0", psnr_y=31.57, ssim_y=0.8869, lpips=0.157),
-            Measured(data="Set14", method="default", psnr_y=27.69, ssim_y=0.7523, lpips=0.182),
-            Measured(data="Set14", method="best", psnr_y=27.28, ssim_y=0.7367, lpips=0.168),
-            Measured(data="Set14", method="steps 0", psnr_y=27.98, ssim_y=0.7671, lpips=0.255),
+            PublishedScores(
+                data="Set5", method="default", psnr_y=31.00, ssim_y=0.8688, lpips=0.104
+            ),
+            PublishedScores(data="Set5", method="best", psnr_y=30.39, ssim_y=0.8557, lpips=0.101),
+            PublishedScores(
+                data="Set5", method="steps 0", psnr_y=31.57, ssim_y=0.8869, lpips=0.157
+            ),
+            PublishedScores(
+                data="Set14", method="default", psnr_y=27.69, ssim_y=0.7523, lpips=0.182
+            ),
+            PublishedScores(data="Set14", method="best", psnr_y=27.28, ssim_y=0.7367, lpips=0.168),
+            PublishedScores(
+                data="Set14", method="steps 0", psnr_y=27.98, ssim_y=0.7671, lpips=0.255
+            ),
         ),
     ),
 )

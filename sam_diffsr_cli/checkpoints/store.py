@@ -22,14 +22,14 @@ from sam_diffsr_cli.checkpoints.heads import (
     RECIPE_KEY,
     SOURCE_KEY,
     VERSION_KEY,
-    Entry,
+    TensorEntry,
     config_in,
     entries_of,
     opened,
 )
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.errors import WeightsError
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.strict import to_json
 
 __all__ = [
@@ -87,7 +87,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
 
 
-def _check_head(head: Mapping[str, Entry], config: ModelConfig, path: Path) -> None:
+def _check_head(head: Mapping[str, TensorEntry], config: ModelConfig, path: Path) -> None:
     """Compare names, shapes and number formats with those of the configuration's networks.
 
     Raises:

@@ -11,10 +11,11 @@ from sam_diffsr_cli.cli.compare import compare
 from sam_diffsr_cli.cli.console import print_result
 from sam_diffsr_cli.cli.doctor import doctor
 from sam_diffsr_cli.cli.evaluate import evaluate
+from sam_diffsr_cli.cli.help import show_help
 from sam_diffsr_cli.cli.masks import masks_app
 from sam_diffsr_cli.cli.models import models_app
 from sam_diffsr_cli.cli.options import wants_json
-from sam_diffsr_cli.cli.render import Result, error_document, render, to_text
+from sam_diffsr_cli.cli.render import CommandResult, error_document, render, to_text
 from sam_diffsr_cli.cli.train import train_app
 from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InterruptedRun, SamsrError
@@ -41,9 +42,11 @@ class _ErrorBoundary(TyperGroup):
         try:
             result = super().invoke(ctx)
         except SamsrError as error:
-            result = Result(failure=error)
+            result = CommandResult(failure=error)
         except KeyboardInterrupt:
-            result = Result(failure=InterruptedRun("interrupted; what was finished is whole"))
+            result = CommandResult(
+                failure=InterruptedRun("interrupted; what was finished is whole")
+            )
         except Exception as error:
             # Of its usage errors typer makes only one public, and that is not their root. What the
             # options are is not known after one: the arguments are looked at as they are.
@@ -51,7 +54,7 @@ class _ErrorBoundary(TyperGroup):
                 message = getattr(error, "format_message", error.__str__)()
                 print_result(to_text(error_document(_UsageError(message))))
             raise
-        if isinstance(result, Result):
+        if isinstance(result, CommandResult):
             render(result, as_json=wants_json(ctx))
 
 
@@ -89,6 +92,7 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(bench)
 app.command()(doctor)
+app.command(name="help")(show_help)
 
 
 def main() -> None:

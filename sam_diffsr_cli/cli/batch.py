@@ -5,7 +5,7 @@ from contextlib import closing
 
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.report import failure_of, make_document
-from sam_diffsr_cli.batch.request import Batch, expected_seconds
+from sam_diffsr_cli.batch.request import BatchPlan, expected_seconds
 from sam_diffsr_cli.batch.run import Watcher, preview, run
 from sam_diffsr_cli.cli.console import (
     BatchReporter,
@@ -16,7 +16,7 @@ from sam_diffsr_cli.cli.console import (
     print_result,
     read_standard_input,
 )
-from sam_diffsr_cli.cli.render import Result, heading
+from sam_diffsr_cli.cli.render import CommandResult, heading
 from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import DiskFullError, SamsrError
 from sam_diffsr_cli.workers.messages import WorkDone
@@ -27,7 +27,7 @@ LEAST_TIMED_MEGAPIXELS = 4.0
 """A batch of less than this is done before its time could be measured."""
 
 
-def show_batch(batch: Batch, *, dry_run: bool, as_json: bool) -> Result:
+def show_batch(batch: BatchPlan, *, dry_run: bool, as_json: bool) -> CommandResult:
     """Tell the plan, do it or only list it, and report."""
     if dry_run or len(batch.jobs) > 1:
         note(_describe_plan(batch, is_timed=dry_run))
@@ -52,12 +52,12 @@ def show_batch(batch: Batch, *, dry_run: bool, as_json: bool) -> Result:
     status = "planned" if dry_run and failure is None else None
     cause = failure.__cause__ if failure is not None and failure.exit_code == 1 else None
     if not as_json:
-        return Result(failure=failure, cause=cause)
+        return CommandResult(failure=failure, cause=cause)
     document = {**heading(failure, status), **make_document(batch, outcomes)}
-    return Result(document=document, failure=failure, cause=cause)
+    return CommandResult(document=document, failure=failure, cause=cause)
 
 
-def _describe_plan(batch: Batch, *, is_timed: bool) -> str:
+def _describe_plan(batch: BatchPlan, *, is_timed: bool) -> str:
     plan = batch.estimate
     about = "about " if plan.is_sampled else ""
     noun = "picture" if plan.pictures == 1 else "pictures"
@@ -75,7 +75,7 @@ def _describe_plan(batch: Batch, *, is_timed: bool) -> str:
     return text
 
 
-def _show_preview(batch: Batch, *, as_json: bool) -> list[Outcome]:
+def _show_preview(batch: BatchPlan, *, as_json: bool) -> list[Outcome]:
     """List what would be done and what cannot be."""
     outcomes = preview(batch)
     for outcome in outcomes:
@@ -105,7 +105,7 @@ class _Bars(Watcher):
             note(line)
 
 
-def _run(batch: Batch, outcomes: list[Outcome], *, as_json: bool) -> None:
+def _run(batch: BatchPlan, outcomes: list[Outcome], *, as_json: bool) -> None:
     """Do the jobs, telling each outcome as it comes; ``outcomes`` is filled as it goes."""
     count = len(batch.jobs)
     piped = read_standard_input() if batch.reads_standard_input else b""

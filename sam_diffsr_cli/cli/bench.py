@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from sam_diffsr_cli.cli.options import Json, option
-from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.cli.render import CommandResult
 
 __all__ = ["bench"]
 
@@ -49,7 +49,7 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter per option
         int, option(MACHINE, "Side of a tile in input pixels; 0: no tiles.", min=0)
     ] = 256,
     as_json: Json = False,  # noqa: FBT002
-) -> Result:
+) -> CommandResult:
     """Measure speed, work and memory of models, beside the peaks of this machine.
 
     Every combination of the options is a row. Presets have random weights; speed is the same.

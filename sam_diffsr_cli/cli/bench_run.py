@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sam_diffsr_cli.benchmark.models import has_random_weights
-from sam_diffsr_cli.benchmark.records import Row
+from sam_diffsr_cli.benchmark.records import BenchRow
 from sam_diffsr_cli.benchmark.report import (
     make_table,
     tell_case,
@@ -22,12 +22,12 @@ from sam_diffsr_cli.benchmark.report import (
 from sam_diffsr_cli.benchmark.run import compare
 from sam_diffsr_cli.benchmark.session import Session, describe, failure_of, measure
 from sam_diffsr_cli.cli.console import note, print_error, print_result, progress
-from sam_diffsr_cli.cli.render import Result, heading
+from sam_diffsr_cli.cli.render import CommandResult, heading
 
 __all__ = ["show_bench"]
 
 
-def show_bench(session: Session, *, as_json: bool) -> Result:
+def show_bench(session: Session, *, as_json: bool) -> CommandResult:
     """Measure, and show what came of it, also of a run that was stopped."""
     try:
         with progress("bench", len(session.cases) + 2) as report:
@@ -40,7 +40,7 @@ def show_bench(session: Session, *, as_json: bool) -> Result:
     for doubt in tell_doubts(session.measured, session.load):
         note(f"note: {doubt}")
     document = {**heading(failure), **describe(session)} if as_json else None
-    return Result(document=document, failure=failure)
+    return CommandResult(document=document, failure=failure)
 
 
 def _print_report(session: Session) -> None:
@@ -61,7 +61,7 @@ def _print_report(session: Session) -> None:
             print_error(f"{tell_case(failed.case)}: {failed.error}")
 
 
-def _print_table(rows: Sequence[Row]) -> None:
+def _print_table(rows: Sequence[BenchRow]) -> None:
     """Print a table: drawn on a terminal, else columns of text."""
     heads, *lines = make_table(rows)
     if not sys.stdout.isatty():

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sam_diffsr_cli.comparison.measuring import Checked
-    from sam_diffsr_cli.comparison.records import Picture
+    from sam_diffsr_cli.comparison.records import ComparedPicture
     from sam_diffsr_cli.comparison.request import Files
     from sam_diffsr_cli.comparison.sets import Matches
 
@@ -138,7 +138,7 @@ def _check(files: "Files", shave: int) -> "dict[str, Checked]":
     return checked
 
 
-def _counted(pictures: "Iterable[Picture]", count: int) -> "Iterator[Picture]":
+def _counted(pictures: "Iterable[ComparedPicture]", count: int) -> "Iterator[ComparedPicture]":
     """Pass pictures on as the page takes them, with progress."""
     with progress("write", count) as report:
         for number, picture in enumerate(pictures):

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from sam_diffsr_cli.cli.options import Json
-from sam_diffsr_cli.cli.render import Result, heading
+from sam_diffsr_cli.cli.render import CommandResult, heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ __all__ = ["doctor"]
 LABEL_WIDTH = 12
 
 
-def doctor(as_json: Json = False) -> Result:  # noqa: FBT002
+def doctor(as_json: Json = False) -> CommandResult:  # noqa: FBT002
     """Tell what torch and samsr see here, test each device, and say what to do.
 
     Example: samsr doctor
@@ -43,7 +43,7 @@ def doctor(as_json: Json = False) -> Result:  # noqa: FBT002
         "self_tests": [asdict(test) for test in tests],
         "advice": [asdict(each) for each in advice],
     }
-    return Result(document=document, show=lambda: _print_advice(advice), failure=failure)
+    return CommandResult(document=document, show=lambda: _print_advice(advice), failure=failure)
 
 
 def _print_rows(title: str, rows: "Iterable[tuple[str, str]]") -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
-from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.sampling_config import parse_clean
 
 __all__ = ["evaluate"]
@@ -74,7 +74,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
         int | None,
         typer.Option(min=0, help="Side of a tile, 0: one piece.", show_default="by memory"),
     ] = None,
-) -> Result:
+) -> CommandResult:
     """Measure how close enlarged pictures come to the truth.
 
     Example: samsr evaluate --data Set5 --method bicubic --method default

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.cli.console import note, print_error, progress
-from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.errors import InputError, PartialFailure
 from sam_diffsr_cli.evaluation.page import write_report
 from sam_diffsr_cli.evaluation.report import (
@@ -27,7 +27,7 @@ from sam_diffsr_cli.evaluation.report import (
     write_value,
 )
 from sam_diffsr_cli.evaluation.request import EvaluateOptions, count_results, plan_evaluation
-from sam_diffsr_cli.evaluation.run import Failure, Measured, Plan, evaluate
+from sam_diffsr_cli.evaluation.run import EvaluationPlan, Failure, ImageScores, evaluate
 from sam_diffsr_cli.measures import METRICS
 
 __all__ = ["Outputs", "show_evaluation"]
@@ -43,7 +43,7 @@ class Outputs:
     overwrite: bool
 
 
-def show_evaluation(options: EvaluateOptions, outputs: Outputs) -> Result:
+def show_evaluation(options: EvaluateOptions, outputs: Outputs) -> CommandResult:
     """Measure, and tell."""
     for path, ending in ((outputs.report, ".html"), (outputs.csv, ""), (outputs.markdown, "")):
         _check_output(path, ending, overwrite=outputs.overwrite)
@@ -67,9 +67,9 @@ def _check_output(path: Path | None, ending: str, *, overwrite: bool) -> None:
         raise InputError(f"{path}: is there already", hint="--overwrite replaces it")
 
 
-def _measure(plan: Plan) -> tuple[list[Measured], list[str]]:
+def _measure(plan: EvaluationPlan) -> tuple[list[ImageScores], list[str]]:
     total = count_results(plan)
-    measured: list[Measured] = []
+    measured: list[ImageScores] = []
     failed: list[str] = []
     with progress("evaluate", total) as report:
         for one in evaluate(plan):
@@ -83,8 +83,8 @@ def _measure(plan: Plan) -> tuple[list[Measured], list[str]]:
 
 
 def _tell(
-    outputs: Outputs, plan: Plan, measured: Sequence[Measured], failed: Sequence[str]
-) -> Result:
+    outputs: Outputs, plan: EvaluationPlan, measured: Sequence[ImageScores], failed: Sequence[str]
+) -> CommandResult:
     facts = plan.identity
     # Files first: whoever reads the table may have closed the pipe.
     _write(outputs.csv, to_csv(facts, measured))
@@ -97,7 +97,7 @@ def _tell(
         failure = PartialFailure(
             f"{len(failed)} results could not be measured; means are over what all methods have"
         )
-    return Result(
+    return CommandResult(
         document=to_document(facts, measured, failed),
         show=(lambda: _print_tables(facts, measured)) if measured else None,
         failure=failure,
@@ -111,7 +111,7 @@ def _write(path: Path | None, text: str) -> None:
             temporary.write_text(text, encoding="utf-8")
 
 
-def _print_tables(facts: Mapping[str, str], measured: Sequence[Measured]) -> None:
+def _print_tables(facts: Mapping[str, str], measured: Sequence[ImageScores]) -> None:
     """Print a table a set on stdout, and the facts below."""
     summaries = summarize(measured)
     # Piped, lines are as long as they must be.

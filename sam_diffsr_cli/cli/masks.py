@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from sam_diffsr_cli.cli.options import Device, Json, option
-from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.cli.render import CommandResult
 
 __all__ = ["masks_app"]
 
@@ -70,7 +70,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     device: Device = "auto",
     as_json: Json = False,  # noqa: FBT002, ARG001 - read where results are rendered
-) -> Result:
+) -> CommandResult:
     """Cut every photo into regions; run it again to go on where it stopped.
 
     Example: samsr masks build --data DIV2K --out masks/
@@ -111,7 +111,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
 def import_(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of masks made elsewhere.")],
     out: Out,
-) -> Result:
+) -> CommandResult:
     """Take over masks: COCO run-length JSON, .npy encodings, label maps (PNG, BSDS .mat).
 
     Example: samsr masks import sam_masks/ --out masks/
@@ -161,7 +161,7 @@ def show(
 
 
 @masks_app.command("stats")
-def stats(masks: Masks, as_json: Json = False) -> Result:  # noqa: FBT002, ARG001 - as above
+def stats(masks: Masks, as_json: Json = False) -> CommandResult:  # noqa: FBT002, ARG001 - as above
     """Count regions, coverage and sizes.
 
     Example: samsr masks stats --masks masks/

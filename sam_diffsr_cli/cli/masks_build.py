@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from sam_diffsr_cli.cli.console import note, print_error, progress
-from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import PartialFailure
 from sam_diffsr_cli.masks.build import BuildStep
@@ -37,7 +37,7 @@ class _Screen(MaskWatcher):
             note(line)
 
 
-def show_build(options: MaskOptions) -> Result:
+def show_build(options: MaskOptions) -> CommandResult:
     """Build the masks that are not there yet, showing the steps as they come."""
     plan = plan_build(options)
     steps = start_build(plan, _Screen())
@@ -70,7 +70,7 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def show_summary(steps: Sequence[BuildStep], count: int, there: int, noun: str) -> Result:
+def show_summary(steps: Sequence[BuildStep], count: int, there: int, noun: str) -> CommandResult:
     """Tell what was done."""
     summary = summarise(steps, count, there)
     failed, megapixels = len(summary["failed"]), summary["megapixels"]
@@ -80,4 +80,4 @@ def show_summary(steps: Sequence[BuildStep], count: int, there: int, noun: str) 
     failure = None
     if failed:
         failure = PartialFailure(f"{failed} of {count} {noun} failed; the others are done")
-    return Result(document=summary, failure=failure)
+    return CommandResult(document=summary, failure=failure)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sam_diffsr_cli.cli.console import print_error
-from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.errors import InputError, PartialFailure
 from sam_diffsr_cli.masks.store import find_mask_files
 from sam_diffsr_cli.masks.survey import SHARES, Stats, summarise, survey_file
@@ -37,7 +37,7 @@ def _triple(colour: list[int]) -> str:
     return ",".join(map(str, colour))
 
 
-def show_stats(masks: Path) -> Result:
+def show_stats(masks: Path) -> CommandResult:
     """Give numbers over a folder of masks; damaged files are told as they are met.
 
     Raises:
@@ -53,9 +53,9 @@ def show_stats(masks: Path) -> Result:
             print_error(str(error), error.hint)
     failure = PartialFailure(f"{bad} of {len(paths)} mask files are damaged") if bad else None
     if not surveys:
-        return Result(failure=failure)
+        return CommandResult(failure=failure)
     stats = summarise(surveys)
-    return Result(
+    return CommandResult(
         document={**asdict(stats), "shares": SHARES},
         show=lambda: _print_stats(stats),
         failure=failure,

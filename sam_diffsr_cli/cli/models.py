@@ -10,7 +10,7 @@ from sam_diffsr_cli.cli.console import note, print_result, printable
 from sam_diffsr_cli.cli.models_convert import convert
 from sam_diffsr_cli.cli.models_hub import download, push
 from sam_diffsr_cli.cli.options import Device, Json
-from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.cli.render import CommandResult
 
 if TYPE_CHECKING:
     from sam_diffsr_cli.checkpoints.inspection import FileFacts
@@ -29,7 +29,7 @@ models_app = typer.Typer(
 
 
 @models_app.command("list")
-def list_models(as_json: Json = False) -> Result:  # noqa: ARG001, FBT002 - for the renderer
+def list_models(as_json: Json = False) -> CommandResult:  # noqa: ARG001, FBT002 - for the renderer
     """List the models that come with samsr.
 
     Example: samsr models list
@@ -37,7 +37,7 @@ def list_models(as_json: Json = False) -> Result:  # noqa: ARG001, FBT002 - for 
     from sam_diffsr_cli.checkpoints.registry import BUNDLED, DEFAULT_MODEL
 
     models = [asdict(each) | {"is_default": each.name == DEFAULT_MODEL} for each in BUNDLED]
-    return Result(document={"models": models}, show=_print_models)
+    return CommandResult(document={"models": models}, show=_print_models)
 
 
 def _print_models() -> None:
@@ -58,7 +58,7 @@ def _print_models() -> None:
 
 
 @models_app.command()
-def info(model: Named, as_json: Json = False) -> Result:  # noqa: ARG001, FBT002 - as above
+def info(model: Named, as_json: Json = False) -> CommandResult:  # noqa: ARG001, FBT002 - as above
     """Tell what a weights file says of itself; its tensors are not loaded.
 
     Example: samsr models info mine.safetensors
@@ -69,7 +69,7 @@ def info(model: Named, as_json: Json = False) -> Result:  # noqa: ARG001, FBT002
     found = find_model(model)
     facts = inspect_file(found.path)
     document = {"name": found.name, **_document(facts)}
-    return Result(document=document, show=lambda: _print_facts(found.name, facts))
+    return CommandResult(document=document, show=lambda: _print_facts(found.name, facts))
 
 
 def _print_facts(name: str, facts: "FileFacts") -> None:

@@ -53,7 +53,7 @@ def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
     from sam_diffsr_cli.device import DTYPES
 
     check_output(output, overwrite=overwrite)
-    asked = official_config.Settings(
+    asked = official_config.OfficialSettings(
         file=config, given=tuple(settings or ()), is_published=published
     )
     model_config, place = official_config.resolve_config(checkpoint, asked)

@@ -11,14 +11,14 @@ from sam_diffsr_cli import __version__
 from sam_diffsr_cli.cli.console import print_error, print_result
 from sam_diffsr_cli.errors import SamsrError
 
-__all__ = ["Result", "error_document", "heading", "render", "to_text"]
+__all__ = ["CommandResult", "error_document", "heading", "render", "to_text"]
 
 DOCUMENT_VERSION = 1
 STATUSES = {0: "ok", 6: "partial", 130: "interrupted"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
+class CommandResult:
     """What came of a command that reached its end.
 
     Attributes:
@@ -64,7 +64,7 @@ def to_text(document: Mapping[str, Any]) -> str:
     return text
 
 
-def render(result: Result, *, as_json: bool) -> None:
+def render(result: CommandResult, *, as_json: bool) -> None:
     """Print what came of a command: on stdout the result, on stderr the failure.
 
     Raises:

@@ -6,12 +6,12 @@ from sam_diffsr_cli.cli.console import clock, note
 from sam_diffsr_cli.data.known_sets import find_data
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import Recipe
 from sam_diffsr_cli.recipes.text import to_toml
 from sam_diffsr_cli.training.estimate import StageEstimate, estimate_stage
 from sam_diffsr_cli.training.photos import find_photos
-from sam_diffsr_cli.training.resolve import TrainOptions, settle
+from sam_diffsr_cli.training.resolve import TrainOptions, resolve_recipe_precision
 
 __all__ = ["print_cost"]
 
@@ -22,7 +22,7 @@ def print_cost(recipe: Recipe, options: TrainOptions) -> None:
     Nothing is read but the names of the photos, and nothing is written.
     """
     device = resolve_device(options.device)
-    recipe = settle(recipe, device)
+    recipe = resolve_recipe_precision(recipe, device)
     typer.echo(to_toml(recipe))
     typer.echo(f"# photos: {_photos(recipe, options)}")
     total_s = 0.0

@@ -17,7 +17,7 @@ from sam_diffsr_cli.errors import InterruptedRun
 from sam_diffsr_cli.recipes.records import Recipe
 from sam_diffsr_cli.training.gathering import PhotoRead, PhotosLeftOut, PhotosReady
 from sam_diffsr_cli.training.resolve import TrainOptions, is_main_process
-from sam_diffsr_cli.training.run import Happening, Run
+from sam_diffsr_cli.training.run import StageEvent, TrainRun
 from sam_diffsr_cli.training.start import (
     Hooks,
     RunFinished,
@@ -71,7 +71,7 @@ class _TrainingScreen:
         self.signals: Sequence[int] = ()
         self._stack, self._bar, self._view = ExitStack(), ExitStack(), ExitStack()
         self._report: Reporter | None = None
-        self._show: Callable[[Happening], None] | None = None
+        self._show: Callable[[StageEvent], None] | None = None
         self._is_main, self._count, self._began = True, 0, 0.0
 
     def __enter__(self) -> Self:
@@ -125,7 +125,7 @@ class _TrainingScreen:
                     f"{len(train)} photos, {megapixels:.1f} megapixels, {masked} with masks; {told}"
                 )
 
-    def _begin(self, run: Run) -> None:
+    def _begin(self, run: TrainRun) -> None:
         say = self.say if self._is_main else _say_nothing
         self.signals = self._stack.enter_context(_signals(say))
         view = training_view(run, self.console, is_shown=self._is_main)

@@ -15,7 +15,7 @@ from sam_diffsr_cli.device import peak_memory
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep
-from sam_diffsr_cli.training.run import Happening, Run, StageBegun
+from sam_diffsr_cli.training.run import StageBegun, StageEvent, TrainRun
 
 __all__ = ["teller", "training_console", "training_view"]
 
@@ -52,8 +52,8 @@ def teller(console: Console) -> Callable[[str], None]:
 
 @contextmanager
 def training_view(
-    run: Run, console: Console, *, is_shown: bool
-) -> Iterator[Callable[[Happening], None]]:
+    run: TrainRun, console: Console, *, is_shown: bool
+) -> Iterator[Callable[[StageEvent], None]]:
     """Give a function that shows what happens in ``run``."""
     tell = teller(console)
     view = _View(run, tell)
@@ -62,9 +62,9 @@ def training_view(
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
 
-            def show(happening: Happening) -> None:
-                if view.take(happening, LIVE_S):
-                    if happening is view.validation:
+            def show(event: StageEvent) -> None:
+                if view.take(event, LIVE_S):
+                    if event is view.validation:
                         tell(view.line())
                     with suppress(OSError):
                         live.update(view.table(), refresh=True)
@@ -72,8 +72,8 @@ def training_view(
             yield show
     else:
 
-        def show_plainly(happening: Happening) -> None:
-            if view.take(happening, PLAIN_S):
+        def show_plainly(event: StageEvent) -> None:
+            if view.take(event, PLAIN_S):
                 tell(view.line())
 
         yield show_plainly
@@ -82,7 +82,7 @@ def training_view(
 class _View:
     """What is known of a run so far."""
 
-    def __init__(self, run: Run, tell: "Callable[[str], None]") -> None:
+    def __init__(self, run: TrainRun, tell: "Callable[[str], None]") -> None:
         self.run, self.tell = run, tell
         self.stage: StageBegun | None = None
         self.last: TrainStep | None = None
@@ -91,20 +91,20 @@ class _View:
         self.shown_at = self.stepped_at = time.monotonic()
         self.step_s = self.waited = 0.0
 
-    def take(self, happening: Happening, every_s: float) -> bool:
+    def take(self, event: StageEvent, every_s: float) -> bool:
         """Take what happened; tell whether it is time to show it."""
         now = time.monotonic()
-        if isinstance(happening, TrainStep):
-            self._take_step(happening, now)
-            is_last = happening.step == self._config.steps and not self.run.val_photos
+        if isinstance(event, TrainStep):
+            self._take_step(event, now)
+            is_last = event.step == self._config.steps and not self.run.val_photos
             is_due = now - self.shown_at >= every_s or is_last
-        elif isinstance(happening, StageBegun):
-            self.stage, self.last, self.validation, self.skipped = happening, None, None, 0
+        elif isinstance(event, StageBegun):
+            self.stage, self.last, self.validation, self.skipped = event, None, None, 0
             self.step_s, self.waited, self.timed = 0.0, 0.0, 0
             is_due = False
-            self.tell(f"{happening.config.stage} stage, {self._begins(happening)}")
+            self.tell(f"{event.config.stage} stage, {self._begins(event)}")
         else:
-            self.validation = happening
+            self.validation = event
             is_due = True
         self.stepped_at = time.monotonic()
         if is_due:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
-from sam_diffsr_cli.cli.render import Result
+from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.config import Quality, Sampler
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.sampling_config import SamplingOptions, parse_clean
@@ -197,7 +197,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     device: Device = "auto",
     precision: Precision = "auto",
     weights: Weights = None,
-) -> Result:
+) -> CommandResult:
     """Enlarge pictures, whatever they are, and keep all that is in them.
 
     Example: samsr upscale photos/ larger/ --scale 4

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_diffsr_cli.comparison.records import PSNR_RGB, PSNR_Y, SSIM_Y, MetricRow, Picture
+from sam_diffsr_cli.comparison.records import PSNR_RGB, PSNR_Y, SSIM_Y, ComparedPicture, MetricRow
 from sam_diffsr_cli.comparison.sets import TRUTH
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.metrics import psnr, ssim
@@ -125,17 +125,17 @@ def _tell_record(record: str) -> str:
     return ", ".join(f"{key} {value}" for key, value in entries.items())
 
 
-def make_picture(name: str, files: Mapping[str, Path]) -> Picture:
+def make_picture(name: str, files: Mapping[str, Path]) -> ComparedPicture:
     """Turn matched files into the panels of a page; the truth is cut to the size of the others.
 
     Raises:
         InputError: The truth cannot be read, or the head of a result.
     """
     if TRUTH not in files:
-        return Picture(name, files)
+        return ComparedPicture(name, files)
     first = next(path for label, path in files.items() if label != TRUTH)
     height, width = read_head(first, Limits()).size
-    return Picture(name, {**files, TRUTH: read_levels(files[TRUTH])[:height, :width]})
+    return ComparedPicture(name, {**files, TRUTH: read_levels(files[TRUTH])[:height, :width]})
 
 
 def mean_rows(rows: Iterable[MetricRow], methods: Sequence[str]) -> Iterator[MetricRow]:

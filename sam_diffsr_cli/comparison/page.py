@@ -24,7 +24,7 @@ from sam_diffsr_cli.comparison.crops import pick_windows
 from sam_diffsr_cli.comparison.numbers import draw_numbers, draw_picture_numbers
 from sam_diffsr_cli.comparison.panels import Packed, load_panels, pack
 from sam_diffsr_cli.comparison.plot import draw_curves
-from sam_diffsr_cli.comparison.records import Page, Picture
+from sam_diffsr_cli.comparison.records import ComparedPicture, Page
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pages import render
 
@@ -168,7 +168,7 @@ def _frame(page: Page, images: str) -> tuple[str, str]:
     return before, after
 
 
-def _article(page: Page, picture: Picture, number: int, place: Place) -> Iterator[str]:
+def _article(page: Page, picture: ComparedPicture, number: int, place: Place) -> Iterator[str]:
     """Yield the text of one picture: its head, its numbers, and a panel at a time."""
     panels = load_panels(picture, page)
     truth = None if page.truth is None else panels[page.truth]

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image
 
-from sam_diffsr_cli.comparison.records import Page, Picture
+from sam_diffsr_cli.comparison.records import ComparedPicture, Page
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.pictures.reading import read_levels
 
@@ -27,7 +27,7 @@ class Packed(NamedTuple):
     data: bytes
 
 
-def load_panels(picture: Picture, page: Page) -> dict[str, np.ndarray]:
+def load_panels(picture: ComparedPicture, page: Page) -> dict[str, np.ndarray]:
     """Bring the panels of all labels into memory.
 
     Returns:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from sam_diffsr_cli.charts.curves import KINDS, draw_chart
 from sam_diffsr_cli.charts.series import Chart, Series
-from sam_diffsr_cli.comparison.records import Curve
+from sam_diffsr_cli.comparison.records import MetricCurve
 from sam_diffsr_cli.measures import Metric
 
 __all__ = ["draw_curves"]
 
 
-def draw_curves(metric: Metric, curves: Sequence[Curve]) -> str:
+def draw_curves(metric: Metric, curves: Sequence[MetricCurve]) -> str:
     """Draw the curves of one metric as an ``<svg>`` element.
 
     Args:
@@ -30,7 +30,7 @@ def draw_curves(metric: Metric, curves: Sequence[Curve]) -> str:
     )
 
 
-def _series(curve: Curve, metric: Metric, colour: int) -> Series:
+def _series(curve: MetricCurve, metric: Metric, colour: int) -> Series:
     kept = [p for p in curve.points if math.isfinite(p.value) and p.steps >= 0]
     errors = {p.steps: p.error for p in kept if p.error is not None}
     points = [(p.steps, p.value) for p in kept]

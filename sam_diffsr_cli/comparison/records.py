@@ -18,11 +18,11 @@ __all__ = [
     "PSNR_RGB",
     "PSNR_Y",
     "SSIM_Y",
-    "Curve",
+    "ComparedPicture",
     "CurvePoint",
+    "MetricCurve",
     "MetricRow",
     "Page",
-    "Picture",
     "best_of",
 ]
 
@@ -31,7 +31,7 @@ PSNR_Y, PSNR_RGB, SSIM_Y = (METRICS[name] for name in ("psnr_y", "psnr_rgb", "ss
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ComparedPicture:
     """One picture as each method made it; ``panels`` has a panel for each method, and the truth."""
 
     name: str
@@ -60,7 +60,7 @@ class CurvePoint(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class MetricCurve:
     """A metric against steps, by rising steps. Curves of one metric share a chart, by ``name``."""
 
     metric: str
@@ -88,12 +88,12 @@ class Page:
 
     title: str
     methods: Sequence[str]
-    pictures: Iterable[Picture]
+    pictures: Iterable[ComparedPicture]
     truth: str | None = None
     facts: Sequence[tuple[str, str]] = ()
     metrics: Sequence[Metric] = ()
     rows: Sequence[MetricRow] = ()
-    curves: Sequence[Curve] = ()
+    curves: Sequence[MetricCurve] = ()
 
     def __post_init__(self) -> None:
         """Check that labels agree."""

@@ -20,7 +20,7 @@ from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.data.crops import Regions, TrainingPhoto
 from sam_diffsr_cli.errors import InputError, os_errors
 
-__all__ = ["CachedPhotos", "Entry", "label_values", "read_entry", "read_photo", "write_photo"]
+__all__ = ["CacheEntry", "CachedPhotos", "label_values", "read_entry", "read_photo", "write_photo"]
 
 MOST_OPEN = 4096
 """Photos mapped at a time; systems allow some 65,000 maps."""
@@ -31,7 +31,7 @@ LABEL_BYTES = {"U8": 1, "I16": 2, "I32": 4}
 """By what safetensors calls the numbers."""
 
 
-class Entry(NamedTuple):
+class CacheEntry(NamedTuple):
     """A photo in the cache.
 
     Its name, file and ``(height, width)``, the bytes that a pixel's label takes (0 without masks),
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 class CachedPhotos(Sequence[TrainingPhoto]):
     """Photos of the cache in order, each mapped when it is asked for."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[CacheEntry]) -> None:
         """Take the entries; nothing is opened yet."""
         self.entries = entries
         self._open = functools.lru_cache(MOST_OPEN)(read_photo)
@@ -127,7 +127,7 @@ def read_photo(path: Path) -> TrainingPhoto:
         ) from error
 
 
-def read_entry(path: Path) -> Entry | None:
+def read_entry(path: Path) -> CacheEntry | None:
     """Read what is known of a photo from the head of its file; None if it is not whole."""
     try:
         with path.open("rb") as file:
@@ -138,7 +138,7 @@ def read_entry(path: Path) -> Entry | None:
         size = (int(shape[1]), int(shape[2]))
         known = head["__metadata__"]
         labels = LABEL_BYTES[head[LABELS]["dtype"]] if LABELS in head else 0
-        found = Entry(known[NAME], path, size, labels, known[DIGEST])
+        found = CacheEntry(known[NAME], path, size, labels, known[DIGEST])
     except Exception:  # noqa: BLE001 - whatever a damaged head leads to
         return None
     return found if is_whole else None

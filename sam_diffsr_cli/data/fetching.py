@@ -20,7 +20,7 @@ from typing import IO, NamedTuple
 
 from sam_diffsr_cli.data.known_sets import KnownSet, holds_pictures
 from sam_diffsr_cli.download import (
-    Source,
+    DownloadSource,
     check_space,
     fetch,
     has_digest,
@@ -57,7 +57,7 @@ def set_folder(known: KnownSet, root: Path) -> Path:
     return root / known.name / known.folder
 
 
-def source_of(known: KnownSet) -> Source:
+def source_of(known: KnownSet) -> DownloadSource:
     """Return where a set's archive is fetched from; ``SAMSR_DATA_URL`` can name a mirror."""
     mirror = os.environ.get(ORIGIN_VARIABLE)
     if not mirror:

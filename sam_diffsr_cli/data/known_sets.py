@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sam_diffsr_cli.download import Source
+from sam_diffsr_cli.download import DownloadSource
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.finding import find_pictures
 
@@ -47,7 +47,7 @@ class KnownSet:
     name: str
     folder: str
     photos: int
-    source: Source
+    source: DownloadSource
     terms: str
 
 
@@ -55,7 +55,7 @@ DIV2K = KnownSet(
     name="DIV2K",
     folder="DIV2K_train_HR",
     photos=800,
-    source=Source(
+    source=DownloadSource(
         "https://data.vision.ee.ethz.ch/cvl/DIV2K/DIV2K_train_HR.zip",
         "md5:bdc2d9338d4e574fe81bf7d158758658",
         3_530_603_713,
@@ -66,7 +66,7 @@ FLICKR2K = KnownSet(
     name="Flickr2K",
     folder="Flickr2K_HR",
     photos=2650,
-    source=Source(
+    source=DownloadSource(
         "https://cv.snu.ac.kr/research/EDSR/Flickr2K.tar",
         "md5:5d3f39443d5e9489bff8963f8f26cb03",
     ),

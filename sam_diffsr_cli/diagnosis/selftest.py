@@ -78,14 +78,14 @@ def _enlarge(device: Device) -> "tuple[np.ndarray, float]":
 
     from sam_diffsr_cli.device import memory_errors, resolve_precision
     from sam_diffsr_cli.sampling_config import SamplingConfig
-    from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+    from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
     from sam_diffsr_cli.upscaling.model import load_upscaler
 
     place = torch.device(device.name)
     precision = resolve_precision("auto", place)
     with memory_errors("close other programs"):
         upscaler = load_upscaler(None, place, precision)
-        run = Run(upscaler=upscaler, sampling=SamplingConfig(steps=1, tile=0), scale=4)
+        run = UpscaleRun(upscaler=upscaler, sampling=SamplingConfig(steps=1, tile=0), scale=4)
         began = time.perf_counter()
         return enlarge_frame(run, draw_picture()), time.perf_counter() - began
 

@@ -64,7 +64,7 @@ def check_runs(upscaler: "Upscaler", path: Path) -> Iterator[Check]:
 
     from sam_diffsr_cli.metrics import lr_psnr
     from sam_diffsr_cli.sampling_config import SamplingConfig
-    from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+    from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 
     config, picture = upscaler.config, draw_picture()
     # An encoder that only conditions the chain was not trained to be looked at.
@@ -76,7 +76,7 @@ def check_runs(upscaler: "Upscaler", path: Path) -> Iterator[Check]:
             sampling = SamplingConfig(
                 steps=steps, sampler=sampler, start=start, tile=0, clean=clean
             )
-            run = Run(upscaler=upscaler, sampling=sampling, scale=config.scale)
+            run = UpscaleRun(upscaler=upscaler, sampling=sampling, scale=config.scale)
             first, second = (enlarge_frame(run, picture) for _ in range(2))
             if not np.array_equal(first, second):
                 raise WeightsError(

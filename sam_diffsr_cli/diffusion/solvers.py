@@ -18,19 +18,19 @@ from sam_diffsr_cli.diffusion.schedule import MIN_POSTERIOR_VARIANCE, Schedule
 __all__ = ["Solver", "ddim_posterior", "make_solver", "multistep_weights"]
 
 
-class Method(NamedTuple):
+class SolverMethod(NamedTuple):
     """``eta`` scales the noise of a step; ``order`` is that of the solver, 1 or 2."""
 
     eta: float
     order: Literal[1, 2]
 
 
-METHODS: Mapping[Sampler, Method | None] = {
+METHODS: Mapping[Sampler, SolverMethod | None] = {
     "ancestral": None,
-    "ddim": Method(0.0, 1),
-    "ddim_eta1": Method(1.0, 1),
-    "dpmpp_2m": Method(0.0, 2),
-    "sde_dpmpp_2m": Method(1.0, 2),
+    "ddim": SolverMethod(0.0, 1),
+    "ddim_eta1": SolverMethod(1.0, 1),
+    "dpmpp_2m": SolverMethod(0.0, 2),
+    "sde_dpmpp_2m": SolverMethod(1.0, 2),
 }
 """None: the posterior of the chain as it is given."""
 

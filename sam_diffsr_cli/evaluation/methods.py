@@ -16,7 +16,7 @@ from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, Truth
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
 
@@ -117,7 +117,7 @@ def _filter(name: str, upscaler: Upscaler) -> Enlarge:
 def _model(name: str, upscaler: Upscaler, sampling: SamplingConfig, tile: int | None) -> Method:
     steps = sampling.steps
     sampling = replace(sampling, tile=choose_tile(upscaler, steps) if tile is None else tile)
-    run = Run(upscaler=upscaler, sampling=sampling, scale=upscaler.config.scale)
+    run = UpscaleRun(upscaler=upscaler, sampling=sampling, scale=upscaler.config.scale)
 
     def enlarge(case: Case, _truth: Truth, seed: int) -> np.ndarray:
         return enlarge_frame(replace(run, sampling=replace(sampling, seed=seed)), case.lr)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from sam_diffsr_cli.comparison.page import write_page
 from sam_diffsr_cli.comparison.records import (
-    Curve,
+    ComparedPicture,
     CurvePoint,
+    MetricCurve,
     MetricRow,
     Page,
-    Picture,
 )
 from sam_diffsr_cli.evaluation.report import summarize
-from sam_diffsr_cli.evaluation.run import Measured, Plan, result_path
+from sam_diffsr_cli.evaluation.run import EvaluationPlan, ImageScores, result_path
 from sam_diffsr_cli.evaluation.sets import read_truth
 from sam_diffsr_cli.measures import METRICS
 
@@ -22,7 +22,7 @@ __all__ = ["write_report"]
 TRUTH = "truth"
 
 
-def write_report(plan: Plan, measured: Sequence[Measured], path: Path) -> None:
+def write_report(plan: EvaluationPlan, measured: Sequence[ImageScores], path: Path) -> None:
     """Write the page of an evaluation that kept its results.
 
     Raises:
@@ -43,11 +43,11 @@ def write_report(plan: Plan, measured: Sequence[Measured], path: Path) -> None:
     write_page(page, path)
 
 
-def _label(plan: Plan, set_name: str, picture: str) -> str:
+def _label(plan: EvaluationPlan, set_name: str, picture: str) -> str:
     return picture if len(plan.sets) == 1 else f"{set_name}: {picture}"
 
 
-def _pictures(plan: Plan, measured: Sequence[Measured]) -> Iterator[Picture]:
+def _pictures(plan: EvaluationPlan, measured: Sequence[ImageScores]) -> Iterator[ComparedPicture]:
     """Yield the pictures that every method has enlarged, with the first of its seeds."""
     assert plan.out is not None  # noqa: S101 - results are kept where there is a page
     done = {(one.set_name, one.picture, one.method) for one in measured}
@@ -60,10 +60,10 @@ def _pictures(plan: Plan, measured: Sequence[Measured]) -> Iterator[Picture]:
                 for method in plan.methods
             }
             hr = read_truth(truth, plan.protocol)
-            yield Picture(_label(plan, one.name, truth.picture), {**panels, TRUTH: hr})
+            yield ComparedPicture(_label(plan, one.name, truth.picture), {**panels, TRUTH: hr})
 
 
-def _rows(plan: Plan, measured: Sequence[Measured]) -> Iterator[MetricRow]:
+def _rows(plan: EvaluationPlan, measured: Sequence[ImageScores]) -> Iterator[MetricRow]:
     """Yield the numbers of each picture, and the means where there is one set."""
     for one in measured:
         if one.seed == 0:
@@ -76,7 +76,7 @@ def _rows(plan: Plan, measured: Sequence[Measured]) -> Iterator[MetricRow]:
             yield MetricRow(mean.method, None, values, errors)
 
 
-def _curves(plan: Plan, measured: Sequence[Measured]) -> Iterator[Curve]:
+def _curves(plan: EvaluationPlan, measured: Sequence[ImageScores]) -> Iterator[MetricCurve]:
     """Yield quality against steps, for sets that were run at several numbers of steps."""
     by_name = {method.name: method for method in plan.methods}
     summaries = summarize(measured)
@@ -93,4 +93,4 @@ def _curves(plan: Plan, measured: Sequence[Measured]) -> Iterator[Curve]:
         for name, found in points.items():
             if len(found) > 1:
                 rising = [found[steps] for steps in sorted(found)]
-                yield Curve(METRICS[name].name, rising, one.name)
+                yield MetricCurve(METRICS[name].name, rising, one.name)

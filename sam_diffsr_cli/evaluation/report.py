@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sam_diffsr_cli.evaluation.run import Measured
+from sam_diffsr_cli.evaluation.run import ImageScores
 from sam_diffsr_cli.measures import METRICS
 
 __all__ = [
@@ -39,13 +39,13 @@ class Summary:
     seconds: float
 
 
-def summarize(measured: Sequence[Measured]) -> list[Summary]:
+def summarize(measured: Sequence[ImageScores]) -> list[Summary]:
     """Average over the pictures of each set and method, in the order in which they came.
 
     Methods of a set are averaged over the same pictures: those that all of them have, with all
     their seeds.
     """
-    groups: dict[tuple[str, str], list[Measured]] = {}
+    groups: dict[tuple[str, str], list[ImageScores]] = {}
     for one in measured:
         groups.setdefault((one.set_name, one.method), []).append(one)
     shared: dict[str, set[str]] = {}
@@ -59,7 +59,7 @@ def summarize(measured: Sequence[Measured]) -> list[Summary]:
     ]
 
 
-def _whole_pictures(group: Sequence[Measured]) -> set[str]:
+def _whole_pictures(group: Sequence[ImageScores]) -> set[str]:
     """Return the pictures that were measured with every seed of the group."""
     seeds = {one.seed for one in group}
     found: dict[str, set[int]] = {}
@@ -68,7 +68,7 @@ def _whole_pictures(group: Sequence[Measured]) -> set[str]:
     return {picture for picture, own in found.items() if own == seeds}
 
 
-def _summary(set_name: str, method: str, group: Sequence[Measured]) -> Summary:
+def _summary(set_name: str, method: str, group: Sequence[ImageScores]) -> Summary:
     seeds = sorted({one.seed for one in group})
     means, errors = {}, {}
     for name in METRICS:
@@ -100,7 +100,7 @@ def title_of(rows: Sequence[Summary]) -> str:
 
 
 def to_document(
-    facts: Mapping[str, str], measured: Sequence[Measured], failed: Sequence[str]
+    facts: Mapping[str, str], measured: Sequence[ImageScores], failed: Sequence[str]
 ) -> dict[str, Any]:
     """Describe everything for a JSON document; what is not finite is null."""
     return {
@@ -136,7 +136,7 @@ def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def to_csv(facts: Mapping[str, str], measured: Sequence[Measured]) -> str:
+def to_csv(facts: Mapping[str, str], measured: Sequence[ImageScores]) -> str:
     """Write a row a picture, the facts in comments above."""
     buffer = io.StringIO()
     for name, value in facts.items():
@@ -149,7 +149,7 @@ def to_csv(facts: Mapping[str, str], measured: Sequence[Measured]) -> str:
     return buffer.getvalue()
 
 
-def to_markdown(facts: Mapping[str, str], measured: Sequence[Measured]) -> str:
+def to_markdown(facts: Mapping[str, str], measured: Sequence[ImageScores]) -> str:
     """Write a table a set, a row a method, and the facts below."""
     summaries = summarize(measured)
     parts = []

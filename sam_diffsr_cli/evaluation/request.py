@@ -12,7 +12,7 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.evaluation.methods import make_method
 from sam_diffsr_cli.evaluation.perceptual import make_lpips
 from sam_diffsr_cli.evaluation.protocols import find_protocol
-from sam_diffsr_cli.evaluation.run import Plan, plain_name
+from sam_diffsr_cli.evaluation.run import EvaluationPlan, plain_name
 from sam_diffsr_cli.evaluation.sets import ResultFolder, find_set
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 
@@ -58,7 +58,7 @@ class EvaluateOptions:
     tile: int | None = None
 
 
-def plan_evaluation(options: EvaluateOptions) -> Plan:
+def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
     """Load the model, find the sets, and make the methods.
 
     Raises:
@@ -70,13 +70,13 @@ def plan_evaluation(options: EvaluateOptions) -> Plan:
     return _plan_with(options, load_upscaler(options.model, device, precision))
 
 
-def count_results(plan: Plan) -> int:
+def count_results(plan: EvaluationPlan) -> int:
     """Count what there is to measure: each picture by each method and seed."""
     runs = sum(plan.seeds if method.is_random else 1 for method in plan.methods)
     return runs * sum(len(one.truths) for one in plan.sets)
 
 
-def _plan_with(options: EvaluateOptions, upscaler: Upscaler) -> Plan:
+def _plan_with(options: EvaluateOptions, upscaler: Upscaler) -> EvaluationPlan:
     scale = upscaler.config.scale
     sets = [find_set(place, options.out) for place in options.data]
     methods = [make_method(text, upscaler, options.tile, options.clean) for text in options.methods]
@@ -94,7 +94,7 @@ def _plan_with(options: EvaluateOptions, upscaler: Upscaler) -> Plan:
     lpips = None if options.lpips == "none" else make_lpips(options.lpips, upscaler.device)
     uses_model = any(method.steps is not None for method in methods)
     facts = _facts(options, upscaler, degradation, uses_model=uses_model)
-    return Plan(
+    return EvaluationPlan(
         sets=sets,
         methods=methods,
         protocol=protocol,

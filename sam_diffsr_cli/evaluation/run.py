@@ -22,7 +22,7 @@ from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, TestSet, Truth, r
 from sam_diffsr_cli.line_log import LineLog, whole_lines
 from sam_diffsr_cli.strict import from_json, to_json
 
-__all__ = ["Failure", "Measured", "Plan", "evaluate", "plain_name", "result_path"]
+__all__ = ["EvaluationPlan", "Failure", "ImageScores", "evaluate", "plain_name", "result_path"]
 
 RESULTS_NAME = "results.jsonl"
 
@@ -31,7 +31,7 @@ Key = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class EvaluationPlan:
     """What is evaluated, and how.
 
     Attributes:
@@ -60,7 +60,7 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class ImageScores:
     """The numbers of one picture by one method and seed; ``values`` by measure.
 
     ``sources`` tells the files they were made from. ``kept`` is the size of the result's file, 0
@@ -86,7 +86,7 @@ class Failure:
     error: SamsrError
 
 
-def evaluate(plan: Plan) -> Iterator[Measured | Failure]:
+def evaluate(plan: EvaluationPlan) -> Iterator[ImageScores | Failure]:
     """Measure what is not measured yet.
 
     Yields:
@@ -104,8 +104,8 @@ def evaluate(plan: Plan) -> Iterator[Measured | Failure]:
 
 
 def _measure_picture(
-    plan: Plan, test_set: TestSet, truth: Truth, kept: "_Results"
-) -> Iterator[Measured | Failure]:
+    plan: EvaluationPlan, test_set: TestSet, truth: Truth, kept: "_Results"
+) -> Iterator[ImageScores | Failure]:
     case: Case | None = None
     for method in plan.methods:
         for seed in range(plan.seeds if method.is_random else 1):
@@ -126,7 +126,7 @@ def _measure_picture(
             except SamsrError as error:
                 yield Failure(truth.path, method.name, error)
                 continue
-            measured = Measured(
+            measured = ImageScores(
                 set_name=test_set.name,
                 picture=truth.picture,
                 method=method.name,
@@ -138,13 +138,13 @@ def _measure_picture(
             yield kept.add(measured, truth, sr)
 
 
-def _sources(plan: Plan, truth: Truth, method: Method) -> str:
+def _sources(plan: EvaluationPlan, truth: Truth, method: Method) -> str:
     """Return what tells the files of one picture: truth, given input and finished result."""
     folders = (plan.inputs, method.results)
     return stamp([truth.path, *(folder.find(truth) for folder in folders if folder is not None)])
 
 
-def _values(plan: Plan, sr: np.ndarray, case: Case) -> dict[str, float]:
+def _values(plan: EvaluationPlan, sr: np.ndarray, case: Case) -> dict[str, float]:
     hr, shave, scale = case.hr, plan.protocol.shave, plan.scale
     values = {
         "psnr_y": metrics.psnr(sr, hr, "y", shave),
@@ -173,9 +173,9 @@ def plain_name(name: str) -> str:
 class _Results:
     """What is measured: in memory, and in ``plan.out`` a line a picture and the picture itself."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: EvaluationPlan) -> None:
         self.plan = plan
-        self.done: dict[Key, Measured] = {}
+        self.done: dict[Key, ImageScores] = {}
         if plan.out is None:
             return
         make_folder(plan.out)
@@ -212,7 +212,9 @@ class _Results:
             for truth in test_set.truths:
                 self._take_over(test_set, truth, by_key)
 
-    def _take_over(self, test_set: TestSet, truth: Truth, by_key: Mapping[Key, Measured]) -> None:
+    def _take_over(
+        self, test_set: TestSet, truth: Truth, by_key: Mapping[Key, ImageScores]
+    ) -> None:
         """Take over what was measured of the files as they are now, and is still kept."""
         assert self.plan.out is not None  # noqa: S101 - numbers are read from there
         for method in self.plan.methods:
@@ -227,7 +229,7 @@ class _Results:
                     if is_same and path.stat().st_size == one.kept:
                         self.done[key] = one
 
-    def add(self, measured: Measured, truth: Truth, sr: np.ndarray) -> Measured:
+    def add(self, measured: ImageScores, truth: Truth, sr: np.ndarray) -> ImageScores:
         """Keep the picture, then its line; return what was kept.
 
         Raises:
@@ -262,7 +264,7 @@ class _Line:
     kept: int
 
 
-def _to_line(one: Measured) -> bytes:
+def _to_line(one: ImageScores) -> bytes:
     values = {name: value if math.isfinite(value) else None for name, value in one.values.items()}
     line = _Line(
         one.set_name, one.picture, one.method, one.seed, values, one.seconds, one.sources, one.kept
@@ -270,9 +272,9 @@ def _to_line(one: Measured) -> bytes:
     return to_json(line).encode() + b"\n"
 
 
-def _from_line(text: bytes) -> Measured:
+def _from_line(text: bytes) -> ImageScores:
     line = from_json(_Line, text.decode())
-    return Measured(
+    return ImageScores(
         set_name=line.set,
         picture=line.picture,
         method=line.method,

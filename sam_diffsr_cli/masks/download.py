@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sam_diffsr_cli.download import Source, cache_folder, fetch
+from sam_diffsr_cli.download import DownloadSource, cache_folder, fetch
 from sam_diffsr_cli.errors import WeightsError
 
-__all__ = ["CHECKPOINTS", "Checkpoint", "fetch_checkpoint"]
+__all__ = ["CHECKPOINTS", "SamCheckpoint", "fetch_checkpoint"]
 
 ORIGIN = "https://dl.fbaipublicfiles.com/segment_anything/"
 ORIGIN_VARIABLE = "SAMSR_SAM_URL"
@@ -16,7 +16,7 @@ ORIGIN_VARIABLE = "SAMSR_SAM_URL"
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class SamCheckpoint:
     """A published file, its SHA-256, and its size in megabytes."""
 
     name: str
@@ -25,17 +25,17 @@ class Checkpoint:
 
 
 CHECKPOINTS = {
-    "vit_h": Checkpoint(
+    "vit_h": SamCheckpoint(
         "sam_vit_h_4b8939.pth",
         "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
         2565,
     ),
-    "vit_l": Checkpoint(
+    "vit_l": SamCheckpoint(
         "sam_vit_l_0b3195.pth",
         "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
         1250,
     ),
-    "vit_b": Checkpoint(
+    "vit_b": SamCheckpoint(
         "sam_vit_b_01ec64.pth",
         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
         375,
@@ -43,7 +43,7 @@ CHECKPOINTS = {
 }
 
 
-def fetch_checkpoint(checkpoint: Checkpoint, report: Callable[[float], None]) -> Path:
+def fetch_checkpoint(checkpoint: SamCheckpoint, report: Callable[[float], None]) -> Path:
     """Return the path of a checkpoint, fetched if it is not there.
 
     Args:
@@ -58,7 +58,7 @@ def fetch_checkpoint(checkpoint: Checkpoint, report: Callable[[float], None]) ->
     path = cache_folder() / checkpoint.name
     url = os.environ.get(ORIGIN_VARIABLE, ORIGIN).rstrip("/") + "/" + checkpoint.name
     return fetch(
-        Source(url, f"sha256:{checkpoint.sha256}", checkpoint.megabytes * 1_000_000),
+        DownloadSource(url, f"sha256:{checkpoint.sha256}", checkpoint.megabytes * 1_000_000),
         path,
         lambda done: report(done / 1e6),
         elsewhere=f"fetch {url} on another machine and put it at {path}, or give --checkpoint",

@@ -14,7 +14,15 @@ from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_head
 from sam_diffsr_cli.pictures.records import Limits
 
-__all__ = ["SHARES", "FileSurvey", "Stats", "Verdict", "summarise", "survey_file", "verify_photos"]
+__all__ = [
+    "SHARES",
+    "FileSurvey",
+    "MaskCheck",
+    "Stats",
+    "summarise",
+    "survey_file",
+    "verify_photos",
+]
 
 SHARES = (0.0001, 0.001, 0.01, 0.1, 1.0)
 """Upper edges of the histogram of region sizes, as shares of the photo."""
@@ -44,7 +52,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class MaskCheck:
     """One photo: ``problem`` is empty when its masks are there, readable, and of its size."""
 
     photo: Path
@@ -93,7 +101,7 @@ def summarise(surveys: Sequence[FileSurvey]) -> Stats:
     )
 
 
-def verify_photos(folder: Path, masks: Path) -> Iterator[Verdict]:
+def verify_photos(folder: Path, masks: Path) -> Iterator[MaskCheck]:
     """Check every photo below ``folder`` against its masks.
 
     Yields:
@@ -107,9 +115,9 @@ def verify_photos(folder: Path, masks: Path) -> Iterator[Verdict]:
             raise InputError(f"{place}: not a folder")
     for photo in find_pictures(folder, recursive=True, leave_out=masks):
         try:
-            yield Verdict(photo, _problem(photo, folder, masks))
+            yield MaskCheck(photo, _problem(photo, folder, masks))
         except InputError as error:
-            yield Verdict(photo, str(error))
+            yield MaskCheck(photo, str(error))
 
 
 def _problem(photo: Path, folder: Path, masks: Path) -> str:

@@ -13,7 +13,7 @@ from sam_diffsr_cli.pictures.colour_numbers import Codes, named_codes
 
 __all__ = [
     "Box",
-    "Crop",
+    "CleanAperture",
     "ItemProperties",
     "check_texts",
     "children_of",
@@ -43,7 +43,7 @@ class Box(NamedTuple):
     size: int
 
 
-class Crop(NamedTuple):
+class CleanAperture(NamedTuple):
     """A clean aperture: its size, and how far its middle is from the picture's, in pixels."""
 
     width: Fraction
@@ -76,7 +76,7 @@ class ItemProperties:
     codes: Codes | None = None
     bits: int = 8
     is_gray: bool = False
-    crop: Crop | None = None
+    crop: CleanAperture | None = None
     turn: int = 0
     mirror: int | None = None
     others: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -197,12 +197,12 @@ def _bits(properties: Mapping[bytes, bytes]) -> int:
     return max(channels[5:], default=8)
 
 
-def _crop(body: bytes) -> Crop | None:
+def _crop(body: bytes) -> CleanAperture | None:
     if len(body) < 32:
         return None
     numbers = struct.unpack(">IIIIiIiI", body[:32])
     pairs = zip(numbers[::2], numbers[1::2], strict=True)
-    return Crop(*(Fraction(above, below) for above, below in pairs))
+    return CleanAperture(*(Fraction(above, below) for above, below in pairs))
 
 
 def check_texts(file: BinaryIO) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sam_diffsr_cli.pictures.profiles import (
     SRGB_CURVE,
     Chromaticities,
-    Curve,
+    ToneCurve,
     make_profile,
     power_curve,
 )
@@ -54,13 +54,13 @@ Display P3, EBU 3213."""
 UNSPECIFIED, MOST_CODE = 2, 255
 PQ, HLG = 16, 18
 
-CURVES: dict[int, Curve] = {
+CURVES: dict[int, ToneCurve] = {
     # BT.709, SMPTE 170M, xvYCC and BT.2020 are curves of cameras; screens show what was so made
     # about as they show sRGB, and pictures tagged so are mostly sRGB ones. Taken as browsers do.
     **dict.fromkeys((1, 6, 11, 14, 15, 13), SRGB_CURVE),
     4: power_curve(2.2),
     5: power_curve(2.8),
-    7: Curve(3, (1 / 0.45, 1 / 1.1115, 0.1115 / 1.1115, 1 / 4, 0.0912)),
+    7: ToneCurve(3, (1 / 0.45, 1 / 1.1115, 0.1115 / 1.1115, 1 / 4, 0.0912)),
     8: power_curve(1.0),
 }
 """H.273, table 3, as far as a screen's curve is known and an ICC profile can hold it.
@@ -89,7 +89,7 @@ class Colour:
     """
 
     chromaticities: Chromaticities
-    curves: tuple[Curve, ...]
+    curves: tuple[ToneCurve, ...]
     codes: Codes | None = None
     source: str = ""
 

@@ -14,7 +14,7 @@ from sam_diffsr_cli.pictures.colour_numbers import (
     colour_of_codes,
 )
 from sam_diffsr_cli.pictures.directories import Directory
-from sam_diffsr_cli.pictures.profiles import SRGB_CURVE, Chromaticities, Curve, power_curve
+from sam_diffsr_cli.pictures.profiles import SRGB_CURVE, Chromaticities, ToneCurve, power_curve
 
 __all__ = ["colour_of_exif", "colour_of_png", "colour_of_tiff"]
 
@@ -55,7 +55,7 @@ def colour_of_png(chunks: Iterable[tuple[bytes, bytes]]) -> Colour | None:
     return Colour(colours or SRGB_COLOURS, (curve or SRGB_CURVE,), None, " and ".join(told))
 
 
-def _gama(body: bytes) -> Curve | None:
+def _gama(body: bytes) -> ToneCurve | None:
     gamma = int.from_bytes(body, "big") if len(body) == 4 else 0
     if not GAMMA_UNIT // 10 <= gamma <= GAMMA_UNIT * 10:
         return None
@@ -112,7 +112,7 @@ def _colour_of_tags(directory: Directory, *, is_reversed: bool) -> Colour | None
     return Colour(colours, curves, None, "tags")
 
 
-def _tables(directory: Directory, *, is_reversed: bool) -> tuple[Curve, ...]:
+def _tables(directory: Directory, *, is_reversed: bool) -> tuple[ToneCurve, ...]:
     """Read the transfer function: one table for all channels, or three."""
     data = directory.data_of(TRANSFER_FUNCTION) or b""
     values = struct.unpack(f"{directory.order}{len(data) // 2}H", data[: len(data) // 2 * 2])
@@ -122,7 +122,7 @@ def _tables(directory: Directory, *, is_reversed: bool) -> tuple[Curve, ...]:
         return ()
     step = -1 if is_reversed else 1
     parts = (values[first : first + length][::step] for first in range(0, len(values), length))
-    curves = tuple(Curve(table=table) for table in parts)
+    curves = tuple(ToneCurve(table=table) for table in parts)
     return curves if all(curve.table[-1] > curve.table[0] for curve in curves) else ()
 
 

@@ -102,7 +102,7 @@ def read_tiff_directory(file: BinaryIO) -> Directory:
     """
     try:
         order, first, is_big = _read_head(file)
-        return _read(file, order, first, _Manner(is_big, DEEPEST))[0]
+        return _read(file, order, first, _Reading(is_big, DEEPEST))[0]
     except (struct.error, OverflowError, OSError) as error:
         raise ValueError("a damaged directory") from error
 
@@ -121,7 +121,7 @@ def read_tiff_chain(file: BinaryIO, most: int) -> list[Directory]:
         seen: set[int] = set()
         while place and place not in seen and len(pages) <= most:
             seen.add(place)
-            page, place = _read(file, order, place, _Manner(is_big, DEEPEST, is_lenient=True))
+            page, place = _read(file, order, place, _Reading(is_big, DEEPEST, is_lenient=True))
             pages.append(page)
     except (struct.error, OverflowError, OSError) as error:
         raise ValueError("a damaged directory") from error
@@ -145,7 +145,7 @@ def _read_head(file: BinaryIO) -> tuple[Order, int, bool]:
     return order, first, is_big
 
 
-class _Manner(NamedTuple):
+class _Reading(NamedTuple):
     """How to read a directory: of BigTIFF or not, how many may lie below it, damaged or not."""
 
     is_big: bool
@@ -153,9 +153,9 @@ class _Manner(NamedTuple):
     is_lenient: bool = False
 
 
-def _read(file: BinaryIO, order: Order, offset: int, manner: _Manner) -> tuple[Directory, int]:
+def _read(file: BinaryIO, order: Order, offset: int, reading: _Reading) -> tuple[Directory, int]:
     """Read one directory, and where the next one is."""
-    is_big = manner.is_big
+    is_big = reading.is_big
     counting, entry = (f"{order}Q", f"{order}HHQ8s") if is_big else (f"{order}H", f"{order}HHI4s")
     pointer = order + ("Q" if is_big else "I")
     file.seek(offset)
@@ -169,8 +169,8 @@ def _read(file: BinaryIO, order: Order, offset: int, manner: _Manner) -> tuple[D
     for tag, type_, number, inline in struct.iter_unpack(entry, entries):
         data = _value_bytes(file, order, inline, item_bytes.get(type_, 0) * number)
         if tag in POINTERS:
-            if manner.deeper and data and len(data) <= len(inline):
-                _add_child(file, found, (tag, *struct.unpack(pointer, inline)), manner)
+            if reading.deeper and data and len(data) <= len(inline):
+                _add_child(file, found, (tag, *struct.unpack(pointer, inline)), reading)
         elif data is not None:
             found.fields.append(Field(tag, type_, number, data))
         else:
@@ -179,13 +179,15 @@ def _read(file: BinaryIO, order: Order, offset: int, manner: _Manner) -> tuple[D
     return found, struct.unpack(pointer, following)[0] if is_whole else 0
 
 
-def _add_child(file: BinaryIO, directory: Directory, at: tuple[int, int], manner: _Manner) -> None:
+def _add_child(
+    file: BinaryIO, directory: Directory, at: tuple[int, int], reading: _Reading
+) -> None:
     tag, place = at
-    below = manner._replace(deeper=manner.deeper - 1)
+    below = reading._replace(deeper=reading.deeper - 1)
     try:
         directory.children[tag] = _read(file, directory.order, place, below)[0]
     except (struct.error, OverflowError, OSError, ValueError):
-        if not manner.is_lenient:
+        if not reading.is_lenient:
             raise
         directory.unread.append(tag)
 

@@ -23,7 +23,7 @@ from sam_diffsr_cli.pictures.jxl_header import (
     JxlHeader,
     read_header,
 )
-from sam_diffsr_cli.pictures.profiles import SRGB_CURVE, Chromaticities, Curve, power_curve
+from sam_diffsr_cli.pictures.profiles import SRGB_CURVE, Chromaticities, ToneCurve, power_curve
 from sam_diffsr_cli.pictures.records import Frame, Metadata, Picture
 
 __all__ = ["JXL_NAME", "can_tell", "jpeg_inside", "read_jxl", "size_of_jxl", "write_jxl"]
@@ -205,7 +205,7 @@ def _transfer_of(colour: Colour) -> _Transfer | None:
         return {"transfer": codes.transfer}
     if curves == {SRGB_CURVE}:
         return {"transfer": SRGB}
-    power = next(iter(curves)) if len(curves) == 1 else Curve(table=(0, 1))
+    power = next(iter(curves)) if len(curves) == 1 else ToneCurve(table=(0, 1))
     if power.table or power.kind or not 1 <= power.parameters[0] <= 10:
         return None
     gamma = power.parameters[0]

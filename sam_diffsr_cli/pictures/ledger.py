@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Fate", "Part", "credentials", "is_left_out", "ledger_note", "settle"]
+__all__ = ["Fate", "Part", "credentials", "is_left_out", "ledger_note", "resolve_parts"]
 
 Fate = Literal["carried", "rewritten", "removed", "not carried"]
 """Rewritten is what every writer makes anew, such as tables of the compression."""
@@ -35,7 +35,7 @@ def credentials(size: int) -> Part:
     return Part(name="content credentials (C2PA)", size=size, fate="removed", reason=reason)
 
 
-def settle(parts: Iterable[Part], target: str) -> tuple[Part, ...]:
+def resolve_parts(parts: Iterable[Part], target: str) -> tuple[Part, ...]:
     """Decide what is carried into the format ``target``, by its name in the table of formats."""
     return tuple(
         replace(part, fate="not carried", only_in=None)
@@ -46,12 +46,12 @@ def settle(parts: Iterable[Part], target: str) -> tuple[Part, ...]:
 
 
 def is_left_out(part: Part) -> bool:
-    """Whether a settled part is missing from the result for good."""
+    """Whether a resolved part is missing from the result for good."""
     return part.fate in {"removed", "not carried"}
 
 
 def ledger_note(parts: Iterable[Part]) -> str | None:
-    """Name in one sentence all that is left out of settled parts; None when nothing is.
+    """Name in one sentence all that is left out of resolved parts; None when nothing is.
 
     Parts of the same name are one, with their sizes added.
     """

@@ -12,7 +12,7 @@ from sam_diffsr_cli.pictures.xml_tree import Name
 __all__ = [
     "ROWS",
     "SPACES",
-    "Row",
+    "MetadataRow",
     "Rule",
     "exif_rules",
     "name_of",
@@ -56,7 +56,7 @@ Rule = Literal[
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class MetadataRow:
     """One property, or several of one meaning.
 
     ``tags`` are EXIF's, or the numbers of Photoshop's resources; ``names`` are XMP's, where an
@@ -78,20 +78,20 @@ def name_of(written: str) -> Name:
     return Name(SPACES[prefix], local)
 
 
-def _exif(title: str, rule: Rule, tags: tuple[int, ...], why: str) -> Row:
-    return Row(block="EXIF", title=title, rule=rule, why=why, tags=tags)
+def _exif(title: str, rule: Rule, tags: tuple[int, ...], why: str) -> MetadataRow:
+    return MetadataRow(block="EXIF", title=title, rule=rule, why=why, tags=tags)
 
 
-def _xmp(title: str, rule: Rule, names: str, why: str, *, noted: bool = False) -> Row:
+def _xmp(title: str, rule: Rule, names: str, why: str, *, noted: bool = False) -> MetadataRow:
     """Build a row of XMP; ``names`` is the title where that names the properties already."""
     listed = tuple(name_of(each) for each in (names or title.replace(",", "")).split())
-    return Row(block="XMP", title=title, rule=rule, why=why, names=listed, noted=noted)
+    return MetadataRow(block="XMP", title=title, rule=rule, why=why, names=listed, noted=noted)
 
 
 def _photoshop(
     title: str, rule: Rule, tags: tuple[int, ...], why: str, *, noted: bool = False
-) -> Row:
-    return Row(block="Photoshop", title=title, rule=rule, why=why, tags=tags, noted=noted)
+) -> MetadataRow:
+    return MetadataRow(block="Photoshop", title=title, rule=rule, why=why, tags=tags, noted=noted)
 
 
 _MIRROR = "a mirror of EXIF"
@@ -249,7 +249,7 @@ ROWS = (
         "fractions of the picture, which hold unless it is turned",
         noted=True,
     ),
-    Row(
+    MetadataRow(
         block="file",
         title="density of JFIF, pHYs, BMP and TIFF",
         rule="density",
@@ -258,7 +258,7 @@ ROWS = (
 )
 
 
-def _rows(block: str) -> Iterator[Row]:
+def _rows(block: str) -> Iterator[MetadataRow]:
     return (row for row in ROWS if row.block == block)
 
 
@@ -267,11 +267,11 @@ def exif_rules() -> dict[int, Rule]:
     return {tag: row.rule for row in _rows("EXIF") for tag in row.tags}
 
 
-def xmp_rules() -> dict[Name, Row]:
+def xmp_rules() -> dict[Name, MetadataRow]:
     """What to do with each property."""
     return {name: row for row in _rows("XMP") for name in row.names}
 
 
-def photoshop_rules() -> dict[int, Row]:
+def photoshop_rules() -> dict[int, MetadataRow]:
     """What to do with each resource."""
     return {tag: row for row in _rows("Photoshop") for tag in row.tags}

@@ -1,6 +1,6 @@
 """The table of metadata that speaks of pixels, as the documentation prints it."""
 
-from sam_diffsr_cli.pictures.pixel_metadata import ROWS, Row, Rule
+from sam_diffsr_cli.pictures.pixel_metadata import ROWS, MetadataRow, Rule
 
 __all__ = ["BEGIN", "END", "pixel_table", "with_pixel_table"]
 
@@ -33,7 +33,7 @@ def pixel_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _done(row: Row) -> str:
+def _done(row: MetadataRow) -> str:
     return _DONE[row.rule] + (", and said" if row.noted else "")
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["SRGB_CURVE", "Chromaticities", "Curve", "make_profile", "power_curve"]
+__all__ = ["SRGB_CURVE", "Chromaticities", "ToneCurve", "make_profile", "power_curve"]
 
 D50 = (0.9642, 1.0, 0.8249)
 """The profile connection space's white (ICC.1:2010, 6.3.4.3)."""
@@ -37,7 +37,7 @@ class Chromaticities(NamedTuple):
     white_y: float
 
 
-class Curve(NamedTuple):
+class ToneCurve(NamedTuple):
     """From a sample to linear light: a parametric curve of ICC.1:2010, 10.16, or a table.
 
     ``table`` holds linear light 0 to 65535 at even steps of the sample, and goes before the rest.
@@ -48,17 +48,17 @@ class Curve(NamedTuple):
     table: tuple[int, ...] = ()
 
 
-SRGB_CURVE = Curve(3, (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
+SRGB_CURVE = ToneCurve(3, (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
 """IEC 61966-2-1, 5.2."""
 
 
-def power_curve(gamma: float) -> Curve:
+def power_curve(gamma: float) -> ToneCurve:
     """Return linear = sample ** gamma."""
-    return Curve(0, (gamma,))
+    return ToneCurve(0, (gamma,))
 
 
 def make_profile(
-    colours: Chromaticities, curves: Sequence[Curve], name: str, *, gray: bool = False
+    colours: Chromaticities, curves: Sequence[ToneCurve], name: str, *, gray: bool = False
 ) -> bytes:
     """Build a profile, the same bytes for the same numbers.
 
@@ -123,7 +123,7 @@ def _text(text: str) -> bytes:
     return b"mluc" + struct.pack(">IIIHHII", 0, 1, 12, 0x656E, 0x5553, len(encoded), 28) + encoded
 
 
-def _curve(curve: Curve) -> bytes:
+def _curve(curve: ToneCurve) -> bytes:
     if not curve.table:
         numbers = b"".join(map(_s15, curve.parameters))
         return b"para" + struct.pack(">IHH", 0, curve.kind, 0) + numbers

@@ -31,7 +31,7 @@ RASTER_TYPE, IS_POINT = 1025, 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class _UnitChange:
     """What became of one page: ``(H, W)`` before and after, how it was turned, what it is now."""
 
     old: tuple[int, int]
@@ -103,13 +103,13 @@ def follow_pixels(
     return described, notes
 
 
-def _change_of(picture: Picture, index: int) -> _Change:
+def _change_of(picture: Picture, index: int) -> _UnitChange:
     pixels = picture.frames[index].pixels
     new, first = (pixels.shape[0], pixels.shape[1]), picture.size
     read = picture.read_size or first
     # All pages grow by the same factor; only the first one's size before is kept.
     old = (max(1, round(new[0] * read[0] / first[0])), max(1, round(new[1] * read[1] / first[1])))
-    return _Change(
+    return _UnitChange(
         old=old,
         new=new,
         turned=picture.turned,
@@ -142,7 +142,7 @@ def _with_description(exif: bytes | None, text: str | None) -> bytes | None:
 # ------------------------------------------------------------------------------- descriptions
 
 
-def _ome(text: str, change: _Change) -> str | None:
+def _ome(text: str, change: _UnitChange) -> str | None:
     """Update OME-XML with one plain set of pixels; None where it says more than can be followed."""
     if change.turned != 1 or re.search(r"<(\w+:)?(ROI|Plate|BinData|Mask)\b|FileName=", text):
         return None
@@ -175,7 +175,7 @@ def _divided_by(times: Fraction) -> Callable[[re.Match[str]], str]:
     return divide
 
 
-def _imagej(text: str, change: _Change) -> str | None:
+def _imagej(text: str, change: _UnitChange) -> str | None:
     """Keep ImageJ's lines where the pages are those it counts; the range of display is dropped."""
     lines = text.splitlines()
     count = next((line[7:] for line in lines if line.startswith("images=")), "1")
@@ -184,7 +184,7 @@ def _imagej(text: str, change: _Change) -> str | None:
     return "\n".join(line for line in lines if not line.startswith(("min=", "max="))) + "\n"
 
 
-def _shaped(text: str, change: _Change) -> str | None:
+def _shaped(text: str, change: _UnitChange) -> str | None:
     """Update the shape that tifffile notes as JSON."""
     try:
         told = json.loads(text)
@@ -203,11 +203,11 @@ def _shaped(text: str, change: _Change) -> str | None:
     return json.dumps(told | {"shape": [*pages, *change.new, *last]})
 
 
-def _unknown(_text: str, _change: _Change) -> None:
+def _unknown(_text: str, _change: _UnitChange) -> None:
     """Leave out what speaks of pixels in a way that is not followed here."""
 
 
-_Update = Callable[[str, _Change], str | None]
+_Update = Callable[[str, _UnitChange], str | None]
 _DESCRIPTIONS: tuple[tuple[Callable[[str], bool], _Update, str], ...] = (
     (lambda text: re.match(r"\s*<", text) is not None and "<OME" in text, _ome, "OME"),
     (lambda text: text.startswith("ImageJ="), _imagej, "ImageJ"),
@@ -222,7 +222,7 @@ _DESCRIPTIONS: tuple[tuple[Callable[[str], bool], _Update, str], ...] = (
 
 
 def _follow_tags(
-    tags: Directory, change: _Change, *, is_imagej: bool
+    tags: Directory, change: _UnitChange, *, is_imagej: bool
 ) -> tuple[Directory, list[str]]:
     fields = {field.tag: field for field in tags.fields}
     notes = []

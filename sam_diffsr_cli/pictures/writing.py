@@ -21,7 +21,7 @@ from sam_diffsr_cli.pictures.encoders import WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
 from sam_diffsr_cli.pictures.jxl import write_jxl
-from sam_diffsr_cli.pictures.ledger import ledger_note, settle
+from sam_diffsr_cli.pictures.ledger import ledger_note, resolve_parts
 from sam_diffsr_cli.pictures.records import STRIPPED, Metadata, Picture
 from sam_diffsr_cli.pictures.tiff import tiff_notes, write_tiff
 from sam_diffsr_cli.pictures.tiff_units import follow_pages
@@ -133,7 +133,7 @@ def prepare_metadata(
         notes.append(f"{bits} bits a channel became {most}, all that {target.name} holds")
     notes += animation_notes(picture, target)
     notes += tiff_notes(picture.frames, new) if target.name == "TIFF" else []
-    left_out = ledger_note(settle(picture.parts, target.name))
+    left_out = ledger_note(resolve_parts(picture.parts, target.name))
     notes += [left_out] if left_out else []
     return new, tuple(notes)
 

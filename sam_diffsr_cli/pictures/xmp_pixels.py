@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from sam_diffsr_cli.pictures.change import Change
 from sam_diffsr_cli.pictures.exif import moved_area, scaled_rational
-from sam_diffsr_cli.pictures.pixel_metadata import Row, Rule, xmp_rules
+from sam_diffsr_cli.pictures.pixel_metadata import MetadataRow, Rule, xmp_rules
 from sam_diffsr_cli.pictures.xml_tree import Element, Name
 from sam_diffsr_cli.pictures.xmp_regions import move_crops, move_regions
 
@@ -35,7 +35,7 @@ def update_pixels(root: Element, change: Change) -> list[str]:
     return list(dict.fromkeys(told))
 
 
-def _rows_of(element: Element, rules: dict[Name, Row]) -> list[tuple[Row, Name]]:
+def _rows_of(element: Element, rules: dict[Name, MetadataRow]) -> list[tuple[MetadataRow, Name]]:
     """Find the rows of the properties right at an element; a removal of all comes first."""
     names = [*element.attributes, *(child.name for child in element.elements)]
     return [
@@ -104,7 +104,7 @@ def _move_listed(element: Element, change: Change) -> None:
             item.children = [str(value)]
 
 
-def _pairs(rules: dict[Name, Row]) -> list[tuple[Name, Name]]:
+def _pairs(rules: dict[Name, MetadataRow]) -> list[tuple[Name, Name]]:
     """List the properties that tell the same of the two axes."""
     found = []
     for kinds in ({"density"}, {"across", "down"}):

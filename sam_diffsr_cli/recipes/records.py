@@ -50,7 +50,7 @@ class TrainConfig:
             from; 0 for all rows alike.
         modulation: How masks shift the noise.
         mask_norm: Mean of a mask's encoding over the image (as released) or over its region.
-        precision: Number format; ``auto`` is settled when the run starts.
+        precision: Number format; ``auto`` is resolved when the run starts.
         seed: Decides everything random.
     """
 

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sam_diffsr_cli.config import NUM_LEVELS, ModelConfig
 from sam_diffsr_cli.data.crops import Batch, CropPlan, TrainingPhoto, crop_side
 from sam_diffsr_cli.device import free_memory, memory_errors
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.engine import Engine, Share
@@ -134,11 +134,11 @@ def estimate_stage(
 
     Args:
         model: Not changed.
-        config: Its precision is settled.
+        config: Its precision is resolved.
         device: Where to train.
 
     Raises:
-        ConfigError: The precision is not settled.
+        ConfigError: The precision is not resolved.
         ResourceError: Memory ran out, though the count said it would do.
     """
     counted = _count(model.config, config)

@@ -14,7 +14,7 @@ from sam_diffsr_cli.checkpoints.card import card_beside, make_card
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.errors import InputError, SamsrError
-from sam_diffsr_cli.models.model import SuperResolver
+from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.recipes.records import Recipe, Stage
 from sam_diffsr_cli.recipes.text import to_toml
 from sam_diffsr_cli.training.folder import RunFolder

@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sam_diffsr_cli.data.cache import Entry
+from sam_diffsr_cli.data.cache import CacheEntry
 from sam_diffsr_cli.data.crops import crop_side
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.recipes.records import Recipe
@@ -37,12 +37,12 @@ class PhotosLeftOut:
 class PhotosReady:
     """The photos to train with, and those to validate with."""
 
-    train: tuple[Entry, ...]
-    val: tuple[Entry, ...]
+    train: tuple[CacheEntry, ...]
+    val: tuple[CacheEntry, ...]
 
 
 GatherEvent = PhotoRead | PhotosLeftOut | PhotosReady
-_Gathering = Generator[GatherEvent, None, tuple[list[Entry], list[Entry]]]
+_Gathering = Generator[GatherEvent, None, tuple[list[CacheEntry], list[CacheEntry]]]
 
 
 def gather_photos(recipe: Recipe, engine: Engine, folder: RunFolder) -> _Gathering:
@@ -68,7 +68,7 @@ def gather_photos(recipe: Recipe, engine: Engine, folder: RunFolder) -> _Gatheri
     places = [Path(place) for place in recipe.data.photos]
     if not engine.is_local_main:
         engine.wait()
-    held: list[Entry] = []
+    held: list[CacheEntry] = []
     if recipe.data.val:
         held = yield from _prepare([Path(recipe.data.val)], replace(wanted, masks=None))
     val = Path(recipe.data.val) if recipe.data.val else None
@@ -83,7 +83,7 @@ def gather_photos(recipe: Recipe, engine: Engine, folder: RunFolder) -> _Gatheri
 
 def _prepare(
     places: Sequence[Path], wanted: PhotoRequest, leave_out: Path | None = None
-) -> Generator[GatherEvent, None, list[Entry]]:
+) -> Generator[GatherEvent, None, list[CacheEntry]]:
     found = find_photos(places, leave_out)
     entries, left_out = [], []
     for number, prepared in enumerate(prepare(found, wanted), start=1):

@@ -12,7 +12,7 @@ from sam_diffsr_cli.diffusion.loss import distance, noise_error, noisy_pair
 from sam_diffsr_cli.diffusion.residual import image_to_residual
 from sam_diffsr_cli.diffusion.schedule import make_schedule, modulation_coefficients
 from sam_diffsr_cli.errors import ConfigError
-from sam_diffsr_cli.models.model import SuperResolver
+from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.recipes.records import TrainConfig
 
 __all__ = ["Draws", "Objective", "draw"]
@@ -73,7 +73,7 @@ class Objective(nn.Module):
         """Take a model, whose ``requires_grad`` the caller sets, and the stage.
 
         Raises:
-            ConfigError: The precision is not settled.
+            ConfigError: The precision is not resolved.
         """
         super().__init__()
         if config.precision == "auto":

@@ -12,7 +12,7 @@ import torch
 from sam_diffsr_cli.atomic import remove_leftovers
 from sam_diffsr_cli.data.cache import (
     CachedPhotos,
-    Entry,
+    CacheEntry,
     label_values,
     read_entry,
     write_photo,
@@ -75,7 +75,7 @@ class Prepared:
     """The outcome for one file: an entry of the cache, or the reason why it is left out."""
 
     photo: FoundPhoto
-    entry: Entry | None
+    entry: CacheEntry | None
     reason: str = ""
 
 
@@ -185,7 +185,9 @@ def _decode(photo: FoundPhoto, mask_file: Path | None, request: PhotoRequest) ->
     return TrainingPhoto(photo.name, pixels, regions)
 
 
-def split(entries: Sequence[Entry], hold_out: int) -> tuple[list[Entry], list[Entry]]:
+def split(
+    entries: Sequence[CacheEntry], hold_out: int
+) -> tuple[list[CacheEntry], list[CacheEntry]]:
     """Divide photos into those to train on and those held out to validate with.
 
     Which are held out follows from their names alone. At most a tenth of them are.
@@ -197,13 +199,13 @@ def split(entries: Sequence[Entry], hold_out: int) -> tuple[list[Entry], list[En
     return train, [entry for entry in entries if entry.path in held]
 
 
-def identify(entries: Sequence[Entry]) -> str:
+def identify(entries: Sequence[CacheEntry]) -> str:
     """Return what tells this list of photos from another: names, pixels, encodings and order."""
     parts = [(os.fsencode(e.name), e.digest) for e in entries]
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
-def place_photos(entries: Sequence[Entry], device: torch.device) -> Sequence[TrainingPhoto]:
+def place_photos(entries: Sequence[CacheEntry], device: torch.device) -> Sequence[TrainingPhoto]:
     """Put the photos on a CUDA device when they fit beside the training; else map their files."""
     photos = CachedPhotos(entries)
     if device.type != "cuda":

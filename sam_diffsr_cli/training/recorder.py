@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli.atomic import atomic_path
-from sam_diffsr_cli.data.cache import CachedPhotos, Entry
+from sam_diffsr_cli.data.cache import CachedPhotos, CacheEntry
 from sam_diffsr_cli.device import peak_memory
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.recipes.records import Recipe, Stage
@@ -24,11 +24,11 @@ from sam_diffsr_cli.training.state import TrainState, trained_model
 from sam_diffsr_cli.training.summary import write_summary
 from sam_diffsr_cli.training.validation import Validation, validate
 
-__all__ = ["Habits", "Recorder"]
+__all__ = ["Recorder", "RunOptions"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Habits:
+class RunOptions:
     """What a run does beside training; nothing of it changes the result.
 
     Attributes:
@@ -59,14 +59,14 @@ class Recorder:
         self,
         folder: RunFolder,
         recipe: Recipe,
-        habits: Habits,
+        options: RunOptions,
         state: TrainState,
-        val_photos: Sequence[Entry],
+        val_photos: Sequence[CacheEntry],
     ) -> None:
         """Take the state, which is between steps whenever ``after`` is called."""
-        self.folder, self.recipe, self.habits = folder, recipe, habits
+        self.folder, self.recipe, self.options = folder, recipe, options
         self.state, self.val_photos = state, val_photos
-        self.journal = Journal(folder.path, tensorboard=habits.tensorboard)
+        self.journal = Journal(folder.path, tensorboard=options.tensorboard)
         self.opened = contextlib.ExitStack()
         now = time.monotonic()
         self.began, self.saved_at = now - state.elapsed_s, now
@@ -117,16 +117,16 @@ class Recorder:
         Raises:
             ResourceError: The disk is full; the states written before are whole.
         """
-        habits, now = self.habits, time.monotonic()
+        options, now = self.options, time.monotonic()
         self.waited_s += step.wait_s
         self.skipped += step.was_skipped
         self.state.elapsed_s = now - self.began
         is_last = step.step == self.state.config.steps
-        is_late = habits.save_minutes > 0 and now - self.saved_at >= 60 * habits.save_minutes
-        is_saved = is_last or is_late or step.stops or _is_due(step.step, habits.save_every)
-        is_due = _is_due(step.step, habits.validate_every) and not step.stops
+        is_late = options.save_minutes > 0 and now - self.saved_at >= 60 * options.save_minutes
+        is_saved = is_last or is_late or step.stops or _is_due(step.step, options.save_every)
+        is_due = _is_due(step.step, options.validate_every) and not step.stops
         is_validated = bool(self.val_photos) and (is_last or is_due)
-        if is_saved or is_validated or step.step % habits.write_every == 0:
+        if is_saved or is_validated or step.step % options.write_every == 0:
             self.journal.write(self._entry(step, now))
         if step.stops:
             # First of all: a validation may take longer than whoever stops is given.
@@ -140,7 +140,7 @@ class Recorder:
             self.summarize()
 
     def _save(self) -> None:
-        self.folder.save(self.state, self.habits.keep)
+        self.folder.save(self.state, self.options.keep)
         self.saved_at = time.monotonic()
 
     def summarize(self) -> None:

@@ -26,7 +26,7 @@ __all__ = [
     "default_out",
     "is_main_process",
     "resolve_recipe",
-    "settle",
+    "resolve_recipe_precision",
 ]
 
 
@@ -259,8 +259,8 @@ def _named_out(photos: Sequence[str], preset: str) -> Path:
     return Path("runs") / f"{names or 'photos'}-{preset}"
 
 
-def settle(recipe: Recipe, device: "torch.device") -> Recipe:
-    """Settle the number format, by the device or by what ``accelerate launch`` was told."""
+def resolve_recipe_precision(recipe: Recipe, device: "torch.device") -> Recipe:
+    """Resolve the number format, by the device or by what ``accelerate launch`` was told."""
     from sam_diffsr_cli.device import resolve_precision
 
     launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "")

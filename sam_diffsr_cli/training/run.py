@@ -11,10 +11,10 @@ import torch
 
 from sam_diffsr_cli.checkpoints.store import load_weights
 from sam_diffsr_cli.config import ModelConfig
-from sam_diffsr_cli.data.cache import CachedPhotos, Entry
+from sam_diffsr_cli.data.cache import CachedPhotos, CacheEntry
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto
 from sam_diffsr_cli.errors import ConfigError, InputError, InterruptedRun
-from sam_diffsr_cli.models.model import SuperResolver, build_model, with_levels
+from sam_diffsr_cli.networks.model import SuperResolver, build_model, with_levels
 from sam_diffsr_cli.recipes.records import Recipe, TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
@@ -24,17 +24,17 @@ from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep, train
 from sam_diffsr_cli.training.photos import identify, place_photos
-from sam_diffsr_cli.training.recorder import Habits, Recorder
+from sam_diffsr_cli.training.recorder import Recorder, RunOptions
 from sam_diffsr_cli.training.state import TrainState, new_state, trained_model
 
-__all__ = ["Happening", "Run", "StageBegun", "open_stage", "run_stages", "start_from"]
+__all__ = ["StageBegun", "StageEvent", "TrainRun", "open_stage", "run_stages", "start_from"]
 
 MOST_WORKERS = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """A run that is ready: its recipe is settled and its photos are prepared.
+class TrainRun:
+    """A run that is ready: its recipe is resolved and its photos are prepared.
 
     ``stop`` is asked at each step whether to stop; ``notify`` is told what is out of the ordinary.
     """
@@ -42,9 +42,9 @@ class Run:
     folder: RunFolder
     recipe: Recipe
     engine: Engine
-    train_photos: Sequence[Entry]
-    val_photos: Sequence[Entry]
-    habits: Habits
+    train_photos: Sequence[CacheEntry]
+    val_photos: Sequence[CacheEntry]
+    options: RunOptions
     stop: Callable[[], bool]
     notify: Callable[[str], None]
 
@@ -57,10 +57,10 @@ class StageBegun:
     step: int
 
 
-Happening = StageBegun | TrainStep | ValidationEntry
+StageEvent = StageBegun | TrainStep | ValidationEntry
 
 
-def run_stages(run: Run) -> Iterator[Happening]:
+def run_stages(run: TrainRun) -> Iterator[StageEvent]:
     """Train every stage that is not done, save as it goes, and export the weights at the end.
 
     Yields:
@@ -88,10 +88,12 @@ def run_stages(run: Run) -> Iterator[Happening]:
         export(run.folder, state, run.folder.weights_path, keep_card=True)
 
 
-def _run_stage(run: Run, state: TrainState, photos: Sequence[TrainingPhoto]) -> Iterator[Happening]:
+def _run_stage(
+    run: TrainRun, state: TrainState, photos: Sequence[TrainingPhoto]
+) -> Iterator[StageEvent]:
     """Train to the end of a stage."""
     config = state.config
-    if run.habits.compile:
+    if run.options.compile:
         state.network.compile()
     source = BatchSource(
         photos=photos,
@@ -125,20 +127,20 @@ def _run_stage(run: Run, state: TrainState, photos: Sequence[TrainingPhoto]) -> 
                 )
 
 
-def _recorder(run: Run, state: TrainState) -> Recorder:
-    return Recorder(run.folder, run.recipe, run.habits, state, run.val_photos)
+def _recorder(run: TrainRun, state: TrainState) -> Recorder:
+    return Recorder(run.folder, run.recipe, run.options, state, run.val_photos)
 
 
-def _workers(run: Run, photos: Sequence[TrainingPhoto]) -> int:
+def _workers(run: TrainRun, photos: Sequence[TrainingPhoto]) -> int:
     """Threads that prepare batches: none where photos are on the GPU, whose work it is then."""
-    if run.habits.workers is not None:
-        return run.habits.workers
+    if run.options.workers is not None:
+        return run.options.workers
     if run.engine.device.type == "cpu":
         return 1
     return min(MOST_WORKERS, os.cpu_count() or 1) if isinstance(photos, CachedPhotos) else 0
 
 
-def open_stage(run: Run, number: int) -> TrainState:
+def open_stage(run: TrainRun, number: int) -> TrainState:
     """Go on where the newest state was written, or start the stage.
 
     Raises:
@@ -171,7 +173,7 @@ def open_stage(run: Run, number: int) -> TrainState:
     return state
 
 
-def _start_of(run: Run, number: int) -> SuperResolver:
+def _start_of(run: TrainRun, number: int) -> SuperResolver:
     """Parameters a stage starts from: the stage before, else ``init``, else fresh ones."""
     config = run.recipe.plan[number]
     if number:

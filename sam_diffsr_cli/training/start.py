@@ -12,15 +12,15 @@ from sam_diffsr_cli.recipes.records import STAGES, DataConfig, Recipe
 from sam_diffsr_cli.training.engine import Engine, start_engine
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.gathering import GatherEvent, gather_photos
-from sam_diffsr_cli.training.recorder import Habits
+from sam_diffsr_cli.training.recorder import RunOptions
 from sam_diffsr_cli.training.resolve import (
     TrainOptions,
     default_out,
     is_main_process,
     resolve_recipe,
-    settle,
+    resolve_recipe_precision,
 )
-from sam_diffsr_cli.training.run import Happening, Run, run_stages, start_from
+from sam_diffsr_cli.training.run import StageEvent, TrainRun, run_stages, start_from
 
 __all__ = [
     "Hooks",
@@ -45,7 +45,7 @@ class RunOpened:
 class RunReady:
     """The photos are prepared, and the first stage is about to begin."""
 
-    run: Run
+    run: TrainRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class RunFinished:
     weights: Path
 
 
-TrainEvent = RunOpened | GatherEvent | RunReady | Happening | RunFinished
+TrainEvent = RunOpened | GatherEvent | RunReady | StageEvent | RunFinished
 
 
 def _never() -> bool:
@@ -116,7 +116,7 @@ def start_training(
     recipe = replace(recipe, data=_absolute(recipe.data, photos))
     engine = start_engine(options.device)
     try:
-        recipe = settle(recipe, engine.device)
+        recipe = resolve_recipe_precision(recipe, engine.device)
         for config in recipe.plan:
             engine.share(config.accumulate).rows(config.batch)
         if not options.resume:
@@ -165,13 +165,13 @@ def _open_run(
                 stack.enter_context(_begun(folder, recipe))
         yield RunOpened(folder.path, engine.is_main)
         train_photos, val_photos = yield from gather_photos(recipe, engine, folder)
-        run = Run(
+        run = TrainRun(
             folder=folder,
             recipe=recipe,
             engine=engine,
             train_photos=train_photos,
             val_photos=val_photos,
-            habits=_run_options(options),
+            options=_run_options(options),
             stop=hooks.stop,
             notify=hooks.notify if engine.is_main else _ignore,
         )
@@ -180,8 +180,8 @@ def _open_run(
         yield RunFinished(folder.path, folder.weights_path)
 
 
-def _run_options(options: TrainOptions) -> Habits:
-    return Habits(
+def _run_options(options: TrainOptions) -> RunOptions:
+    return RunOptions(
         save_every=options.save_every,
         save_minutes=options.save_minutes,
         validate_every=options.validate_every,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sam_diffsr_cli.checkpoints.store import load_strict, read_tensors, write_tensors
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.errors import ConfigError, WeightsError
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.strict import from_json, to_json
 

@@ -13,12 +13,12 @@ from sam_diffsr_cli import resize
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto, cut
 from sam_diffsr_cli.device import Precision, derive_seed
 from sam_diffsr_cli.metrics import psnr_y
-from sam_diffsr_cli.models.model import SuperResolver
+from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.recipes.records import DegradeConfig, TrainConfig
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
 from sam_diffsr_cli.training.objective import Objective, draw
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import choose_tile
 
@@ -82,7 +82,7 @@ def validate(
 
     Args:
         model: With the averaged parameters.
-        config: The stage; its precision is settled.
+        config: The stage; its precision is resolved.
         photos: At least one, each large enough for a crop.
         device: Where to run.
         degrade: How the recipe degrades its crops.
@@ -99,7 +99,7 @@ def validate(
         level = level._replace(steps=0)
     tile = choose_tile(upscaler, level.steps)
     sampling = SamplingConfig(**level._asdict(), tile=tile)
-    run = Run(upscaler=upscaler, sampling=sampling, scale=model.config.scale)
+    run = UpscaleRun(upscaler=upscaler, sampling=sampling, scale=model.config.scale)
     values, shown = [], []
     for number in range(len(photos)):
         hr, lr = pair(photos[number], model.config.scale)

@@ -26,7 +26,7 @@ from sam_diffsr_cli.upscaling.passes import check_scale, plan_passes, resize_pix
 from sam_diffsr_cli.upscaling.tiles import Progress, enlarge_tiles
 from sam_diffsr_cli.upscaling.transparency import alpha_bounds, fill_levels, unit_tensor
 
-__all__ = ["Run", "enlarge_frame"]
+__all__ = ["UpscaleRun", "enlarge_frame"]
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in gray (BT.601)."""
@@ -43,7 +43,7 @@ def _ignore(_told: object) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class UpscaleRun:
     """What one enlarging needs: model, sampling, scale, and whom to tell.
 
     ``folder`` is where a result too large for memory is mapped from. ``levels`` is how dirty the
@@ -59,7 +59,7 @@ class Run:
     notify: Callable[[str], None] = _ignore
 
 
-def enlarge_frame(run: Run, pixels: np.ndarray, icc: bytes | None = None) -> np.ndarray:
+def enlarge_frame(run: UpscaleRun, pixels: np.ndarray, icc: bytes | None = None) -> np.ndarray:
     """Enlarge one frame.
 
     Args:
@@ -102,7 +102,7 @@ def enlarge_frame(run: Run, pixels: np.ndarray, icc: bytes | None = None) -> np.
     return pixels[: plan.size[0], : plan.size[1]]
 
 
-def _of_pass(run: Run, index: int, shares: Sequence[float]) -> Run:
+def _of_pass(run: UpscaleRun, index: int, shares: Sequence[float]) -> UpscaleRun:
     """Give a pass its own noise and its part of the progress; what the first made is clean."""
     if len(shares) == 1:
         return run
@@ -116,7 +116,7 @@ def _of_pass(run: Run, index: int, shares: Sequence[float]) -> Run:
     )
 
 
-def _run_pass(run: Run, pixels: np.ndarray, path: ColourPath | None) -> np.ndarray:
+def _run_pass(run: UpscaleRun, pixels: np.ndarray, path: ColourPath | None) -> np.ndarray:
     """Enlarge by the model's own scale."""
     height, width, channels = pixels.shape
     scale = run.upscaler.config.scale
@@ -181,7 +181,7 @@ def _paste(canvas: np.ndarray, place: tuple[slice, slice], unit: np.ndarray) -> 
 
 
 def _enlarge_colour(
-    run: Run, colour: np.ndarray, path: ColourPath | None, canvas: np.ndarray
+    run: UpscaleRun, colour: np.ndarray, path: ColourPath | None, canvas: np.ndarray
 ) -> None:
     """Enlarge gray or RGB levels into ``canvas``."""
     windows = _Windows(colour, run.upscaler.config)
@@ -247,7 +247,7 @@ def _back_to_native(
     return result
 
 
-def _enlarge_alpha(run: Run, alpha: np.ndarray, canvas: np.ndarray) -> None:
+def _enlarge_alpha(run: UpscaleRun, alpha: np.ndarray, canvas: np.ndarray) -> None:
     """Enlarge transparency by the encoder, kept between its neighbours' values.
 
     What was wholly opaque or clear stays so, and edges are as sharp as those of the colours.

@@ -5,7 +5,7 @@ from PIL import Image
 
 from sam_diffsr_cli.errors import ShapeError
 from sam_diffsr_cli.pictures.modes import frame_pixels
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 
 __all__ = ["enlarge_array", "enlarge_image"]
 
@@ -13,7 +13,7 @@ MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Pillow's name for so many channels."""
 
 
-def enlarge_array(run: Run, pixels: np.ndarray) -> np.ndarray:
+def enlarge_array(run: UpscaleRun, pixels: np.ndarray) -> np.ndarray:
     """Enlarge an array of sRGB levels.
 
     Args:
@@ -36,7 +36,7 @@ def enlarge_array(run: Run, pixels: np.ndarray) -> np.ndarray:
     return enlarge_frame(run, pixels)
 
 
-def enlarge_image(run: Run, image: Image.Image) -> Image.Image:
+def enlarge_image(run: UpscaleRun, image: Image.Image) -> Image.Image:
     """Enlarge the frame at hand of a Pillow image, through its ICC profile where it has one.
 
     Args:

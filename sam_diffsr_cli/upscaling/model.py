@@ -10,8 +10,8 @@ from sam_diffsr_cli.checkpoints.store import load_weights
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.device import Precision
 from sam_diffsr_cli.digests import sha256_of
-from sam_diffsr_cli.models.model import SuperResolver
-from sam_diffsr_cli.models.steady import steady
+from sam_diffsr_cli.networks.model import SuperResolver
+from sam_diffsr_cli.networks.steady import steady
 
 __all__ = ["Upscaler", "load_upscaler"]
 

@@ -16,7 +16,7 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.mapped import let_go
 from sam_diffsr_cli.mirroring import mirrored_indices
 
-__all__ = ["HIGHEST_SCALE", "Plan", "check_scale", "final_size", "plan_passes", "resize_pixels"]
+__all__ = ["HIGHEST_SCALE", "PassPlan", "check_scale", "final_size", "plan_passes", "resize_pixels"]
 
 HIGHEST_SCALE = 16.0
 STRIP_BYTES = 32 << 20
@@ -24,7 +24,7 @@ REACH = 2
 """Support of the bicubic kernel, in output pixels when shrinking."""
 
 
-class Plan(NamedTuple):
+class PassPlan(NamedTuple):
     """``passes`` of the model; before the last, a resize to ``middle`` (or none); then to ``size``.
 
     ``middle`` and ``size`` are ``(h, w)``. ``shrink`` says that the result of the last pass is
@@ -60,18 +60,18 @@ def final_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
     return height, width
 
 
-def plan_passes(size: tuple[int, int], scale: float, native: int) -> Plan:
+def plan_passes(size: tuple[int, int], scale: float, native: int) -> PassPlan:
     """Plan how a picture of ``size`` is enlarged ``scale`` times by a model of scale ``native``."""
     wanted = final_size(size, scale)
     passes = 1
     while native**passes < scale:
         passes += 1
     if passes == 1:
-        return Plan(1, None, wanted, shrink=scale != native)
+        return PassPlan(1, None, wanted, shrink=scale != native)
     full = native ** (passes - 1)
     height, width = (-(-length // native) for length in wanted)
     is_whole = wanted == (native * full * size[0], native * full * size[1])
-    return Plan(passes, None if is_whole else (height, width), wanted, shrink=False)
+    return PassPlan(passes, None if is_whole else (height, width), wanted, shrink=False)
 
 
 def resize_pixels(

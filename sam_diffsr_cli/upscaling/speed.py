@@ -7,7 +7,7 @@ import numpy as np
 
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import plan_tiles
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import context_margin
 
@@ -38,7 +38,7 @@ def seconds_per_megapixel(
 
     def time_of(steps: int) -> float:
         small = SamplingConfig(steps=steps, seed=sampling.seed, tile=0)
-        run = Run(upscaler=upscaler, sampling=small, scale=scale)
+        run = UpscaleRun(upscaler=upscaler, sampling=small, scale=scale)
         began = time.perf_counter()
         enlarge_frame(run, pixels)
         return time.perf_counter() - began

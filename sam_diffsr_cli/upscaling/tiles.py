@@ -22,7 +22,7 @@ from sam_diffsr_cli.diffusion.schedule import (
     widen_posterior,
 )
 from sam_diffsr_cli.errors import InputError, ResourceError, WeightsError
-from sam_diffsr_cli.models.model import Condition
+from sam_diffsr_cli.networks.model import Condition
 from sam_diffsr_cli.noise import noise_window
 from sam_diffsr_cli.sampling import reverse_process
 from sam_diffsr_cli.sampling_config import SamplingConfig

@@ -10,16 +10,16 @@ __all__ = [
     "Done",
     "Event",
     "Idle",
+    "ItemResult",
     "Lost",
     "Refused",
-    "Result",
     "Task",
     "WorkDone",
     "WorkerPool",
 ]
 
 
-class Result(Protocol):
+class ItemResult(Protocol):
     """What became of an item; ``error`` is None where all went well."""
 
     @property
@@ -29,7 +29,7 @@ class Result(Protocol):
 
 
 Item = TypeVar("Item")
-Made = TypeVar("Made", bound=Result)
+Made = TypeVar("Made", bound=ItemResult)
 
 
 @dataclass(frozen=True, slots=True)

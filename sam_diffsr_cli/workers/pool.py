@@ -15,9 +15,9 @@ from sam_diffsr_cli.workers.messages import (
     Done,
     Event,
     Idle,
+    ItemResult,
     Lost,
     Refused,
-    Result,
     Task,
     WorkerPool,
 )
@@ -34,7 +34,7 @@ MOST_DEATHS = 3
 """Workers that die of one item, or at their start, before it is given up."""
 
 Item = TypeVar("Item")
-Made = TypeVar("Made", bound=Result)
+Made = TypeVar("Made", bound=ItemResult)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from sam_diffsr_cli.errors import SamsrError
 from sam_diffsr_cli.process import quiet_children
-from sam_diffsr_cli.workers.messages import Done, Event, Idle, Lost, Refused, Result, Task
+from sam_diffsr_cli.workers.messages import Done, Event, Idle, ItemResult, Lost, Refused, Task
 from sam_diffsr_cli.workers.worker import WorkerConfig, serve
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalPool"]
 
-Made = TypeVar("Made", bound=Result)
+Made = TypeVar("Made", bound=ItemResult)
 
 PATIENCE_S = 60.0
 """For the files that are being written when all is stopped."""

@@ -18,12 +18,12 @@ import torch
 from ray.exceptions import RayError
 
 from sam_diffsr_cli.errors import ResourceError, SamsrError
-from sam_diffsr_cli.workers.messages import Done, Event, Idle, Lost, Refused, Result, Task
+from sam_diffsr_cli.workers.messages import Done, Event, Idle, ItemResult, Lost, Refused, Task
 from sam_diffsr_cli.workers.worker import MovableConfig, Worker
 
 __all__ = ["RayPool", "RayWorker"]
 
-Made = TypeVar("Made", bound=Result)
+Made = TypeVar("Made", bound=ItemResult)
 
 PATIENCE_S = 60.0
 """For the files that are being written when all is stopped."""
@@ -56,7 +56,7 @@ class RayWorker:
                 return error
         return None
 
-    def do(self, tasks: Sequence[Task[Any]]) -> Iterator[tuple[int, Result]]:
+    def do(self, tasks: Sequence[Task[Any]]) -> Iterator[tuple[int, ItemResult]]:
         """Do tasks; stop after the item at hand when told to."""
         assert self.worker is not None  # noqa: S101 - tasks come after the start
         done = self.worker.do(tasks)

@@ -18,7 +18,7 @@ import torch
 
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import SamsrError
-from sam_diffsr_cli.workers.messages import Result, Task
+from sam_diffsr_cli.workers.messages import ItemResult, Task
 
 __all__ = [
     "MovableConfig",
@@ -29,7 +29,7 @@ __all__ = [
     "serve",
 ]
 
-Made_co = TypeVar("Made_co", bound=Result, covariant=True)
+Made_co = TypeVar("Made_co", bound=ItemResult, covariant=True)
 
 
 class Worker(Protocol[Made_co]):

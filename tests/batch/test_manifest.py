@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from sam_diffsr_cli.batch.manifest import Manifest, read_past
+from sam_diffsr_cli.batch.manifest import Manifest, read_resume_state
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.plan import Job, Past
+from sam_diffsr_cli.batch.plan import Job, ResumeState
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.errors import DiskFullError, InputError
@@ -27,35 +27,35 @@ def job(name: str, **more: Any) -> Job:
 
 def write(path: Path, *done: str, plan: tuple[str, ...] = ("a.png", "b.png")) -> None:
     with Manifest(path, MADE_BY) as manifest:
-        manifest.add_plan([job(name) for name in plan], read_past(path))
+        manifest.add_plan([job(name) for name in plan], read_resume_state(path))
         for name in done:
             manifest.add(Outcome(job(name)))
 
 
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     write(tmp_path / "m", "b.png")
-    assert read_past(tmp_path / "m") == Past(
+    assert read_resume_state(tmp_path / "m") == ResumeState(
         targets={"in/a.png": "out/a.png", "in/b.png": "out/b.png"}, done=frozenset({"in/b.png"})
     )
 
 
 def test_nothing_is_the_past_of_no_file(tmp_path: Path) -> None:
-    assert read_past(tmp_path / "m") == Past()
+    assert read_resume_state(tmp_path / "m") == ResumeState()
 
 
 def test_what_was_there_before_the_batch_is_not_its_own(tmp_path: Path) -> None:
     with Manifest(tmp_path / "m", MADE_BY) as manifest:
-        manifest.add_plan([job("a.png", is_occupied=True), job("b.png")], Past())
-    assert read_past(tmp_path / "m").targets == {"in/b.png": "out/b.png"}
+        manifest.add_plan([job("a.png", is_occupied=True), job("b.png")], ResumeState())
+    assert read_resume_state(tmp_path / "m").targets == {"in/b.png": "out/b.png"}
 
 
 def test_a_failure_is_kept_and_not_taken_for_done(tmp_path: Path) -> None:
     outcome = Outcome(job("a.png"))
     outcome.fail(InputError("damaged"))
     with Manifest(tmp_path / "m", MADE_BY) as manifest:
-        manifest.add_plan([job("a.png")], Past())
+        manifest.add_plan([job("a.png")], ResumeState())
         manifest.add(outcome)
-    assert read_past(tmp_path / "m").done == frozenset()
+    assert read_resume_state(tmp_path / "m").done == frozenset()
     assert json.loads((tmp_path / "m").read_text().splitlines()[-1])["error"] == "damaged"
 
 
@@ -65,18 +65,18 @@ def test_a_line_that_was_cut_off_is_left_out_and_written_over(cut: int, tmp_path
     write(path, "a.png", "b.png")
     whole = path.read_bytes()
     path.write_bytes(whole[:-cut])
-    assert read_past(path).done == {"in/a.png"}
+    assert read_resume_state(path).done == {"in/a.png"}
     write(path, "b.png")
-    assert read_past(path).done == {"in/a.png", "in/b.png"}
+    assert read_resume_state(path).done == {"in/a.png", "in/b.png"}
     assert all(json.loads(line) for line in path.read_text().splitlines())
 
 
 def test_a_first_line_that_was_cut_off_is_no_past(tmp_path: Path) -> None:
     path = tmp_path / "m"
     path.write_text('{"samsr-mani')
-    assert read_past(path) == Past()
+    assert read_resume_state(path) == ResumeState()
     write(path, "a.png")
-    assert read_past(path).done == {"in/a.png"}
+    assert read_resume_state(path).done == {"in/a.png"}
 
 
 @pytest.mark.parametrize(
@@ -87,19 +87,19 @@ def test_another_file_is_refused_and_left_as_it_is(text: str, tmp_path: Path) ->
     path = tmp_path / "m"
     path.write_text(text)
     with pytest.raises(InputError, match="manifest"):
-        read_past(path)
+        read_resume_state(path)
     assert path.read_text() == text
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(b"\xff\xfe\n")
     with pytest.raises(InputError, match="not UTF-8"):
-        read_past(tmp_path / "m")
+        read_resume_state(tmp_path / "m")
 
 
 def test_a_folder_is_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a file"):
-        read_past(tmp_path)
+        read_resume_state(tmp_path)
     with pytest.raises(InputError, match="not a file"):
         Manifest(tmp_path, MADE_BY)
 
@@ -127,7 +127,7 @@ def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
 def test_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff.png")
     write(tmp_path / "m", name, plan=(name,))
-    assert read_past(tmp_path / "m").targets == {f"in/{name}": f"out/{name}"}
+    assert read_resume_state(tmp_path / "m").targets == {f"in/{name}": f"out/{name}"}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

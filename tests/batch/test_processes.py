@@ -16,7 +16,7 @@ import torch
 from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
 from sam_diffsr_cli.batch.plan import Job, Naming, plan_jobs
 from sam_diffsr_cli.batch.sources import gather_sources
-from sam_diffsr_cli.batch.stages import Settings, make_stages
+from sam_diffsr_cli.batch.stages import BatchSettings, make_stages
 from sam_diffsr_cli.batch.work import EnlargeConfig, config_of, load_settings, share_jobs
 from sam_diffsr_cli.errors import SamsrError, WeightsError
 from sam_diffsr_cli.pictures.encoders import WriteOptions
@@ -40,8 +40,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return tool.make_place(tmp_path_factory.mktemp("workers"), PICTURES)
 
 
-def settings_into(place: Any, out: Path) -> Settings:
-    return Settings(
+def settings_into(place: Any, out: Path) -> BatchSettings:
+    return BatchSettings(
         upscaler=load_upscaler(place.weights, torch.device("cpu")),
         sampling=SamplingConfig(steps=2, tile=64),
         scale=4.0,
@@ -70,8 +70,8 @@ def config_into(place: Any, out: Path) -> EnlargeConfig:
     return config_of(settings_into(place, out))
 
 
-def pids(crew: LocalPool[Outcome]) -> list[int]:
-    return [process.pid or 0 for process in crew._processes if process is not None]
+def pids(pool: LocalPool[Outcome]) -> list[int]:
+    return [process.pid or 0 for process in pool._processes if process is not None]
 
 
 def test_what_a_worker_is_sent_makes_the_settings_again(place: Any, tmp_path: Path) -> None:
@@ -95,25 +95,25 @@ def test_a_model_that_was_replaced_meanwhile_is_refused(place: Any, tmp_path: Pa
 def test_two_workers_write_what_one_process_does(
     place: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
-    crew = LocalPool(config_into(place, tmp_path / "out"), ["cpu", "cpu"])
-    outcomes = list(share_jobs(jobs_into(place, tmp_path / "out"), crew))
+    pool = LocalPool(config_into(place, tmp_path / "out"), ["cpu", "cpu"])
+    outcomes = list(share_jobs(jobs_into(place, tmp_path / "out"), pool))
     assert {o.worker for o in outcomes} == {0, 1}
     assert tool.content(tmp_path / "out") == whole
-    assert pids(crew) == []
+    assert pids(pool) == []
 
 
 @NEEDS_SIGNALS
 def test_what_a_killed_worker_had_is_done_by_another(
     place: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
-    crew = LocalPool(config_into(place, tmp_path / "out"), ["cpu", "cpu"])
+    pool = LocalPool(config_into(place, tmp_path / "out"), ["cpu", "cpu"])
     told: list[str] = []
     outcomes: list[Outcome] = []
-    with closing(share_jobs(jobs_into(place, tmp_path / "out"), crew, notify=told.append)) as done:
+    with closing(share_jobs(jobs_into(place, tmp_path / "out"), pool, notify=told.append)) as done:
         for outcome in done:
             outcomes.append(outcome)
             if len(outcomes) == 2:
-                os.kill(pids(crew)[0], signal.SIGKILL)
+                os.kill(pids(pool)[0], signal.SIGKILL)
     assert {o.status for o in outcomes} == {"done"}
     assert len(outcomes) == PICTURES
     assert tool.content(tmp_path / "out") == whole
@@ -123,10 +123,10 @@ def test_what_a_killed_worker_had_is_done_by_another(
 @pytest.fixture
 def one(place: Any, tmp_path: Path) -> Iterator[LocalPool[Outcome]]:
     """One worker that has started."""
-    crew = LocalPool(config_into(place, tmp_path / "out"), ["cpu"])
-    assert crew.wait() == Idle(0)
-    yield crew
-    crew.close()
+    pool = LocalPool(config_into(place, tmp_path / "out"), ["cpu"])
+    assert pool.wait() == Idle(0)
+    yield pool
+    pool.close()
 
 
 def test_a_picture_that_was_begun_before_is_made_again(
@@ -161,11 +161,11 @@ def test_an_error_comes_back_with_its_hint(
 
 def test_a_model_that_cannot_be_loaded_refuses_the_batch(place: Any, tmp_path: Path) -> None:
     order = replace(config_into(place, tmp_path), weights=tmp_path / "gone.safetensors")
-    crew = LocalPool(order, ["cpu"])
-    event = crew.wait()
+    pool = LocalPool(order, ["cpu"])
+    event = pool.wait()
     assert isinstance(event, Refused)
     assert isinstance(event.error, WeightsError)
-    crew.close()
+    pool.close()
 
 
 @NEEDS_SIGNALS

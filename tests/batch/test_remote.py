@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from sam_diffsr_cli.batch.plan import Naming, Past, plan_jobs
+from sam_diffsr_cli.batch.plan import Naming, ResumeState, plan_jobs
 from sam_diffsr_cli.batch.remote import (
     RemotePath,
     fetch,
@@ -232,8 +232,8 @@ def test_a_plan_knows_what_a_store_has(store: Any) -> None:
     assert [job.is_done for job in jobs] == [False, True]
     jobs = plan_jobs(sources, Naming(folder=folder, on_exists="rename"))
     assert [str(job.target) for job in jobs] == ["memory://out/a.png", "memory://out/b (2).png"]
-    past = Past(targets={"memory://in/b.png": "memory://out/b.png"})
-    jobs = plan_jobs(sources, Naming(folder=folder), past)
+    resume = ResumeState(targets={"memory://in/b.png": "memory://out/b.png"})
+    jobs = plan_jobs(sources, Naming(folder=folder), resume)
     assert [job.is_own for job in jobs] == [False, True]
 
 

@@ -7,9 +7,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sam_diffsr_cli.benchmark.cost import Cost, _Traffic, count_cost
 from sam_diffsr_cli.config import LITE, PAPER, ModelConfig
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from tests.helpers import TINY, TINY_FULL
 
@@ -68,7 +68,7 @@ def test_a_step_of_the_paper_is_what_is_known() -> None:
 @pytest.mark.parametrize("steps", [0, 2])
 def test_flops_are_those_of_a_real_run(config: ModelConfig, steps: int) -> None:
     upscaler = Upscaler(model=build_model(config).eval(), device=torch.device("cpu"))
-    run = Run(upscaler=upscaler, sampling=SamplingConfig(steps=steps, tile=0), scale=4)
+    run = UpscaleRun(upscaler=upscaler, sampling=SamplingConfig(steps=steps, tile=0), scale=4)
     with FlopCounterMode(display=False) as counter:
         enlarge_frame(run, np.zeros((24, 16, 3), np.uint8))
     assert count_cost(config, [(24, 16)], steps, "fp32").flops == counter.get_total_flops()

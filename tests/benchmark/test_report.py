@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sam_diffsr_cli.benchmark.records import Failed, Row, StartUp, Work
+from sam_diffsr_cli.benchmark.records import BenchRow, Failed, StartUp, Work
 from sam_diffsr_cli.benchmark.report import (
     COLUMNS,
     make_table,
@@ -23,7 +23,7 @@ from sam_diffsr_cli.errors import ResourceError
 from tests.benchmark.samples import PEAKS, case, measured, row
 
 
-def cells(one: Row) -> dict[str, str]:
+def cells(one: BenchRow) -> dict[str, str]:
     return dict(zip(COLUMNS, row_cells(one), strict=True))
 
 
@@ -66,7 +66,7 @@ def test_a_failed_row_has_the_same_keys() -> None:
 
 def test_a_row_says_what_it_was_scaled_from() -> None:
     result = measured(10.0, scaled_from=Work(height=64, width=48, steps=2))
-    entry = row_entry(Row(case=case(), measured=result, peaks=PEAKS))
+    entry = row_entry(BenchRow(case=case(), measured=result, peaks=PEAKS))
     assert entry["scaled_from"] == {"height": 64, "width": 48, "steps": 2}
 
 
@@ -124,7 +124,7 @@ def test_the_verdict_of_a_row_is_one_line() -> None:
 
 def test_the_verdict_says_what_a_row_was_scaled_from() -> None:
     scaled = measured(40.0, scaled_from=Work(height=64, width=48, steps=1))
-    told = tell_verdict(Row(case=case(), measured=scaled, peaks=PEAKS))
+    told = tell_verdict(BenchRow(case=case(), measured=scaled, peaks=PEAKS))
     assert told.endswith("50 % of peak; scaled from 1 step at 48x64")
 
 
@@ -132,14 +132,14 @@ def test_what_was_scaled_is_marked() -> None:
     scaled = measured(
         10.0, scaled_from=Work(height=64, width=64, steps=2), memory_is_measured=False
     )
-    told = cells(Row(case=case(), measured=scaled, peaks=PEAKS))
+    told = cells(BenchRow(case=case(), measured=scaled, peaks=PEAKS))
     assert told["seconds"] == "~10.0 +-0%"
     assert told["s/MP"] == "~31.2"
     assert told["memory"] == "~1024 MiB"
 
 
 def test_memory_that_nobody_tells_is_unknown() -> None:
-    told = cells(Row(case=case(), measured=measured(memory=None), peaks=PEAKS))
+    told = cells(BenchRow(case=case(), measured=measured(memory=None), peaks=PEAKS))
     assert told["memory"] == "unknown"
 
 

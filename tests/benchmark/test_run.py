@@ -6,23 +6,23 @@ from pathlib import Path
 import pytest
 
 from sam_diffsr_cli.benchmark.records import (
-    Case,
+    BenchCase,
+    BenchMeasurement,
+    BenchRow,
     CaseTask,
     Effort,
     Failed,
-    Measured,
     Peaks,
     PeaksTask,
-    Row,
     Work,
 )
 from sam_diffsr_cli.benchmark.run import (
     Request,
     Runners,
     compare,
+    measure_peaks_again,
     plan_cases,
     run_cases,
-    settle_peaks,
 )
 from sam_diffsr_cli.benchmark.timing import Report
 from sam_diffsr_cli.errors import InputError, ResourceError, SamsrError, WeightsError
@@ -31,11 +31,11 @@ from tests.benchmark.samples import PEAKS, case, measured, row, write_tiny
 ON_CPU = {"devices": ("cpu",), "precisions": ("fp32",)}
 
 
-def plan(**values: tuple[object, ...]) -> list[Case]:
+def plan(**values: tuple[object, ...]) -> list[BenchCase]:
     return plan_cases(Request(**ON_CPU | values))  # type: ignore[arg-type]  # of many kinds
 
 
-def brief(cases: list[Case]) -> list[tuple[str, int, bool]]:
+def brief(cases: list[BenchCase]) -> list[tuple[str, int, bool]]:
     return [(each.model, each.work.steps, each.is_own) for each in cases]
 
 
@@ -46,7 +46,7 @@ class Fakes:
         self.asked: list[str] = []
         self.failing = failing
 
-    def case(self, task: CaseTask, report: Report) -> Measured:
+    def case(self, task: CaseTask, report: Report) -> BenchMeasurement:
         self.asked.append(f"{task.case.model} {task.case.precision}")
         report(0.5)
         if task.case.model == self.failing:
@@ -60,7 +60,7 @@ class Fakes:
             raise ResourceError("out of memory")
         return PEAKS
 
-    def run(self, *cases: Case, report: Report = lambda _: None) -> list[Row | Failed]:
+    def run(self, *cases: BenchCase, report: Report = lambda _: None) -> list[BenchRow | Failed]:
         runners = Runners(case=self.case, peaks=self.peaks)
         return list(run_cases(cases, Effort(), report, runners))
 
@@ -100,7 +100,7 @@ def test_a_model_whose_own_steps_are_none_is_one_case(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sam_diffsr_cli.checkpoints.store import save_weights
-    from sam_diffsr_cli.models.model import build_model
+    from sam_diffsr_cli.networks.model import build_model
     from tests.helpers import TINY
 
     monkeypatch.chdir(tmp_path)
@@ -146,7 +146,7 @@ def test_peaks_are_measured_once_for_each_device_and_number_format() -> None:
 
 def test_a_case_that_fails_leaves_the_others() -> None:
     found = Fakes(failing="b").run(case("a"), case("b"), case("c"))
-    assert [type(each) for each in found] == [Row, Failed, Row]
+    assert [type(each) for each in found] == [BenchRow, Failed, BenchRow]
     assert isinstance(found[1], Failed)
     assert isinstance(found[1].error, SamsrError)
 
@@ -168,12 +168,12 @@ def test_peaks_are_measured_again_and_the_better_kept() -> None:
     first = [replace(row("a"), peaks=low), row("b", precision="bf16")]
     other = replace(PEAKS, precision="bf16", convolution=99e9)
     failed = Failed(case(), ResourceError("out of memory"))
-    rows: list[Row | Failed] = [first[0], failed, replace(first[1], peaks=other)]
-    found = settle_peaks(rows, Runners(case=fakes.case, peaks=fakes.peaks))
+    rows: list[BenchRow | Failed] = [first[0], failed, replace(first[1], peaks=other)]
+    found = measure_peaks_again(rows, Runners(case=fakes.case, peaks=fakes.peaks))
     assert fakes.asked == ["peaks fp32", "peaks bf16"]
     assert found[1] is failed
-    assert isinstance(found[0], Row)
-    assert isinstance(found[2], Row)
+    assert isinstance(found[0], BenchRow)
+    assert isinstance(found[2], BenchRow)
     assert found[0].peaks == replace(PEAKS, bandwidth=99e9)
     assert found[2].peaks == other
     assert found[0].measured == first[0].measured
@@ -182,7 +182,7 @@ def test_peaks_are_measured_again_and_the_better_kept() -> None:
 def test_peaks_that_fail_the_second_time_stay_as_they_were() -> None:
     fakes = Fakes(failing="peaks")
     rows = [row("a")]
-    assert settle_peaks(rows, Runners(case=fakes.case, peaks=fakes.peaks)) == rows
+    assert measure_peaks_again(rows, Runners(case=fakes.case, peaks=fakes.peaks)) == rows
 
 
 def test_a_ratio_names_the_faster_model_first() -> None:

@@ -18,11 +18,11 @@ from sam_diffsr_cli.pictures.records import Frame, Picture
 from sam_diffsr_cli.workers import pool
 from sam_diffsr_cli.workers.messages import Idle, Lost, Task
 from sam_diffsr_cli.workers.pool import MOST_AT_ONCE, SHARE_AT_ONCE
-from tests.workshop.benchmarks import simulated_crew
+from tests.workshop.benchmarks import simulated_pool
 from tests.workshop.benchmarks.assumptions import Cluster
 from tests.workshop.benchmarks.cluster import Run, draw_sizes, simulate
 from tests.workshop.benchmarks.simulate_cluster import main, rate_alone
-from tests.workshop.benchmarks.simulated_crew import JOB, SimulatedCrew
+from tests.workshop.benchmarks.simulated_pool import JOB, SimulatedPool
 
 STEADY = Cluster(
     gpus=1,
@@ -56,7 +56,7 @@ def efficiency(cluster: Cluster, count: int) -> float:
     return rate(cluster, count) / (cluster.gpus * rate_alone(cluster))
 
 
-def hand_outs(left: int) -> list[int]:
+def dispatches(left: int) -> list[int]:
     """Say how many pictures one worker is handed each time."""
     sizes = []
     while left:
@@ -69,7 +69,7 @@ def hand_outs(left: int) -> list[int]:
 def test_one_worker_takes_the_time_of_its_slowest_stage(
     slowest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simulated_crew, "WRITERS", 1)
+    monkeypatch.setattr(simulated_pool, "WRITERS", 1)
     stages = {"decode": 0.3, "enlarge": 0.2, "encode": 0.5} | {slowest: 2.0}
     cluster = replace(
         STEADY,
@@ -78,8 +78,8 @@ def test_one_worker_takes_the_time_of_its_slowest_stage(
         cpu_s=stages["enlarge"] * STEADY.gpu_speed / 16,
         encode_s=stages["encode"] / 16,
     )
-    # Each hand-out fills the pipeline and drains it; in between the slowest stage is never idle.
-    expected = sum(sum(stages.values()) + (n - 1) * 2.0 for n in hand_outs(100))
+    # Each dispatch fills the pipeline and drains it; in between the slowest stage is never idle.
+    expected = sum(sum(stages.values()) + (n - 1) * 2.0 for n in dispatches(100))
     assert batch(cluster, 100).makespan_s == pytest.approx(7.0 + expected, rel=1e-9)
 
 
@@ -128,7 +128,7 @@ def test_writers_that_are_too_slow_are_named_until_more_workers_share_the_gpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cluster = replace(STEADY, gpus=2, cores_per_gpu=12 * WRITERS, encode_s=4 * WRITERS / 16)
-    # So that no time is lost between hand-outs.
+    # So that no time is lost between dispatches.
     monkeypatch.setattr(pool, "MOST_AT_ONCE", 400)
     alone = batch(cluster, 800)
     shared = batch(replace(cluster, workers_per_gpu=12), 800)
@@ -171,14 +171,14 @@ def test_each_death_costs_the_time_of_another_start() -> None:
 
 
 def test_what_a_dead_worker_is_given_is_done_by_nobody() -> None:
-    crew = SimulatedCrew.start(STEADY, [1.0])
-    assert crew.wait() == Idle(0)
-    crew._die(0, 0.0)
-    crew.give(0, [Task(0, JOB)])
-    assert isinstance(crew.wait(), Lost)
-    crew.restart(0)
-    assert crew.wait() == Idle(0)
-    assert crew.written == 0
+    pool = SimulatedPool.start(STEADY, [1.0])
+    assert pool.wait() == Idle(0)
+    pool._die(0, 0.0)
+    pool.give(0, [Task(0, JOB)])
+    assert isinstance(pool.wait(), Lost)
+    pool.restart(0)
+    assert pool.wait() == Idle(0)
+    assert pool.written == 0
 
 
 @settings(max_examples=20, deadline=None)
@@ -222,7 +222,7 @@ def test_sizes_have_the_mean_and_the_spread_that_were_asked_for() -> None:
 
 
 FACTORS = (2.5, 0.4, 1.0, 0.4, 1.0, 0.4, 1.0, 0.3)
-"""Pictures of a hand-out, as parts of the usual one."""
+"""Pictures of a dispatch, as parts of the usual one."""
 
 
 def pipeline_s(stages_s: Sequence[float], side: int) -> float:
@@ -252,7 +252,7 @@ def pipeline_s(stages_s: Sequence[float], side: int) -> float:
     return time.perf_counter() - began
 
 
-def hand_out_s(stages_s: Sequence[float], side: int) -> float:
+def dispatch_s(stages_s: Sequence[float], side: int) -> float:
     """Simulate the same."""
     read_s, enlarge_s, write_s = stages_s
     size = side**2 / 16e6
@@ -262,12 +262,12 @@ def hand_out_s(stages_s: Sequence[float], side: int) -> float:
         cpu_s=enlarge_s / size * STEADY.gpu_speed / 16,
         encode_s=write_s / size / 16,
     )
-    crew = SimulatedCrew.start(cluster, [size * factor for factor in FACTORS])
-    assert crew.wait() == Idle(0)
-    crew.give(0, [Task(index, JOB) for index in range(len(FACTORS))])
-    while not isinstance(crew.wait(), Idle):
+    pool = SimulatedPool.start(cluster, [size * factor for factor in FACTORS])
+    assert pool.wait() == Idle(0)
+    pool.give(0, [Task(index, JOB) for index in range(len(FACTORS))])
+    while not isinstance(pool.wait(), Idle):
         pass
-    return crew.driver.free
+    return pool.driver.free
 
 
 @pytest.mark.parametrize(
@@ -281,10 +281,10 @@ def hand_out_s(stages_s: Sequence[float], side: int) -> float:
     ],
     ids=["read", "enlarge", "write", "the first must be written", "every large one must be"],
 )
-def test_a_hand_out_takes_as_long_as_in_the_real_pipeline(
+def test_a_dispatch_takes_as_long_as_in_the_real_pipeline(
     stages_s: tuple[float, float, float], side: int
 ) -> None:
-    expected = hand_out_s(stages_s, side)
+    expected = dispatch_s(stages_s, side)
     # A busy machine only adds to it.
     real = pipeline_s(stages_s, side)
     for _ in range(40):

@@ -22,7 +22,7 @@ import sam_diffsr_cli
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.errors import WeightsError
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from tests.helpers import TINIER
 
 PACKAGE = Path(sam_diffsr_cli.__file__).parent
@@ -281,7 +281,7 @@ def test_parameters_are_copied_in_one_place_and_strictly() -> None:
     places = {path.as_posix() for path, _ in calls("load_state_dict")}
     # The second one is of a run's own states, which hold more than a network; the last copies a
     # network that is loaded already into a wider one.
-    known = {"checkpoints/store.py", "training/state.py", "masks/sam.py", "models/model.py"}
+    known = {"checkpoints/store.py", "training/state.py", "masks/sam.py", "networks/model.py"}
     assert places <= known
     for _, call in calls("load_state_dict"):
         assert not any(keyword.arg == "strict" for keyword in call.keywords)

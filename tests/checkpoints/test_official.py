@@ -21,7 +21,7 @@ from sam_diffsr_cli.checkpoints.official import (
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.diffusion.schedule import make_schedule
 from sam_diffsr_cli.errors import WeightsError
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 
 CONFIG = ModelConfig(
     encoder=EncoderConfig(kind="rrdb", num_feat=4, num_block=2),

@@ -15,7 +15,7 @@ from sam_diffsr_cli.checkpoints.publishing import prepare, push
 from sam_diffsr_cli.checkpoints.references import HubReference, parse_hub_reference
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.errors import InputError, WeightsError
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from tests.helpers import TINIER
 from tests.hub_server import HubServer, Repository, serve_hub
 

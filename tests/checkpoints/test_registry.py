@@ -9,7 +9,7 @@ import pytest
 
 from sam_diffsr_cli.checkpoints import registry
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
-from sam_diffsr_cli.checkpoints.registry import BUNDLED, Bundled, Measured, bundled_weights
+from sam_diffsr_cli.checkpoints.registry import BUNDLED, Bundled, PublishedScores, bundled_weights
 from sam_diffsr_cli.checkpoints.store import load_weights
 from sam_diffsr_cli.config import LITE, PRESETS
 from sam_diffsr_cli.errors import WeightsError
@@ -120,7 +120,7 @@ def test_the_table_of_the_card_is_found() -> None:
     "measured",
     [pytest.param(m, id=f"{b.name}-{m.data}-{m.method}") for b in BUNDLED for m in b.measured],
 )
-def test_what_a_model_was_measured_at_is_what_the_card_says(measured: Measured) -> None:
+def test_what_a_model_was_measured_at_is_what_the_card_says(measured: PublishedScores) -> None:
     told = told_by_the_card()[measured.data, measured.method]
     assert told == (measured.psnr_y, measured.ssim_y, measured.lpips)
 

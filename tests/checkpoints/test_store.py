@@ -19,7 +19,7 @@ from sam_diffsr_cli.checkpoints.store import (
 )
 from sam_diffsr_cli.config import LITE, DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import InputError, WeightsError
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 
 FOLDED = ModelConfig(
     encoder=EncoderConfig(kind="residual", num_feat=4, num_block=2),

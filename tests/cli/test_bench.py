@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.benchmark import run, session
-from sam_diffsr_cli.benchmark.records import Effort, Failed, Row, StartUp
+from sam_diffsr_cli.benchmark.records import BenchRow, Effort, Failed, StartUp
 from sam_diffsr_cli.benchmark.report import make_table
 from sam_diffsr_cli.checkpoints.registry import bundled_weights
 from sam_diffsr_cli.cli.app import app
@@ -44,7 +44,7 @@ class Made:
         self.efforts: list[Any] = []
         self.started: list[tuple[str, Path | None, int]] = []
 
-    def run_cases(self, cases: Any, effort: Any, report: Any) -> Iterator[Row | Failed]:
+    def run_cases(self, cases: Any, effort: Any, report: Any) -> Iterator[BenchRow | Failed]:
         self.efforts.append(effort)
         for one in cases:
             report(0.5)
@@ -54,7 +54,7 @@ class Made:
                 yield Failed(one, ResourceError("out of memory", hint="use less"))
                 continue
             seconds = 400.0 if one.model == "paper" else 40.0
-            yield Row(case=one, measured=measured(seconds), peaks=PEAKS)
+            yield BenchRow(case=one, measured=measured(seconds), peaks=PEAKS)
 
     def time_start(self, device: str, weights: Path | None, repeats: int) -> StartUp:
         self.started.append((device, weights, repeats))
@@ -66,7 +66,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     """Let nothing be measured."""
     made = Made()
     monkeypatch.setattr(session, "run_cases", made.run_cases)
-    monkeypatch.setattr(session, "settle_peaks", list)
+    monkeypatch.setattr(session, "measure_peaks_again", list)
     monkeypatch.setattr(session, "time_start", made.time_start)
     monkeypatch.setattr(session, "load_now", lambda: made.load)
     return made

@@ -15,7 +15,7 @@ from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.cli.data_sets import make_fetcher
 from sam_diffsr_cli.data import known_sets, resolving
 from sam_diffsr_cli.data.known_sets import KnownSet, MissingSetError
-from sam_diffsr_cli.download import Source
+from sam_diffsr_cli.download import DownloadSource
 from sam_diffsr_cli.errors import InputError, InterruptedRun
 from tests.file_server import FileServer, serve
 
@@ -40,7 +40,7 @@ def made_up(name: str, *, tells_size: bool) -> KnownSet:
     archive = ARCHIVES[f"{name}.zip"]
     digest = hashlib.md5(archive, usedforsecurity=False).hexdigest()
     size = len(archive) if tells_size else None
-    source = Source(f"https://example.invalid/{name}.zip", f"md5:{digest}", size)
+    source = DownloadSource(f"https://example.invalid/{name}.zip", f"md5:{digest}", size)
     return KnownSet(name, f"{name}_HR", 1, source, "for research only")
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.device import resolve_precision
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from tests.helpers import TINY
 
 Command = Callable[..., Result]

@@ -20,7 +20,7 @@ from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.registry import BUNDLED, DEFAULT_MODEL, DIGESTS, bundled_weights
 from sam_diffsr_cli.checkpoints.store import read_tensors, save_weights
 from sam_diffsr_cli.config import LITE, ModelConfig
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.strict import from_json
 from tests.helpers import TINY
 from tests.helpers import samsr as run_samsr

@@ -22,7 +22,7 @@ from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.cli import train_run
 from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.masks.store import write_records
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.training import engine, folder, start
 from sam_diffsr_cli.training.state import TrainState, save_state
 from tests.halting import Halt, go_on

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import RECIPES, DataConfig
 from sam_diffsr_cli.recipes.text import from_toml, to_toml
-from sam_diffsr_cli.training.resolve import default_out, is_main_process, settle
+from sam_diffsr_cli.training.resolve import default_out, is_main_process, resolve_recipe_precision
 from tests import helpers
 from tests.helpers import loaded_by
 from tests.workshop.tools.kill_train import TINY, draw_photos
@@ -298,7 +298,7 @@ def test_a_dry_run_needs_no_photos() -> None:
     assert "diffusion stage" not in stdout
 
 
-# --------------------------------------------------------------------------- what else is settled
+# --------------------------------------------------------------------------- what else is resolved
 
 
 def test_a_run_without_a_folder_is_named_after_photos_and_preset() -> None:
@@ -306,9 +306,9 @@ def test_a_run_without_a_folder_is_named_after_photos_and_preset() -> None:
     assert default_out(recipe) == Path("runs/DIV2K_train_HR+photos-paper")
 
 
-def test_the_number_format_is_settled_by_the_device() -> None:
-    settled = settle(LITE, CPU)
-    assert (settled.encoder.precision, settled.diffusion.precision) == ("fp32", "fp32")
+def test_the_number_format_is_resolved_by_the_device() -> None:
+    resolved = resolve_recipe_precision(LITE, CPU)
+    assert (resolved.encoder.precision, resolved.diffusion.precision) == ("fp32", "fp32")
 
 
 def test_a_launcher_is_followed_where_nothing_was_asked_for(
@@ -316,8 +316,8 @@ def test_a_launcher_is_followed_where_nothing_was_asked_for(
 ) -> None:
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     asked = replace(LITE, encoder=replace(LITE.encoder, precision="fp32"))
-    settled = settle(asked, CPU)
-    assert (settled.encoder.precision, settled.diffusion.precision) == ("fp32", "bf16")
+    resolved = resolve_recipe_precision(asked, CPU)
+    assert (resolved.encoder.precision, resolved.diffusion.precision) == ("fp32", "bf16")
 
 
 @pytest.mark.parametrize(("rank", "is_main"), [(None, True), ("0", True), ("1", False)])

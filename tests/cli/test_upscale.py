@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.xmp import record_of
 from tests.helpers import TINY, draw_photos, samsr, write_weights

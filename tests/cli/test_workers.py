@@ -21,17 +21,17 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
 
 
-def crew(workers: int | None, gpus: str | None, device: str, engine: Any = LOCAL) -> Any:
+def pool(workers: int | None, gpus: str | None, device: str, engine: Any = LOCAL) -> Any:
     return plan_workers(workers, gpus, device, engine)
 
 
 @pytest.mark.parametrize("workers", [None, 1])
 def test_one_worker_is_this_process(workers: int | None) -> None:
-    assert crew(workers, None, "cpu") is None
+    assert pool(workers, None, "cpu") is None
 
 
 def test_several_workers_share_the_device() -> None:
-    plan = crew(3, None, "cpu")
+    plan = pool(3, None, "cpu")
     assert plan == WorkerPlan("local", ("cpu",) * 3)
     assert plan.sharing == 3
 
@@ -50,7 +50,7 @@ def test_several_workers_share_the_device() -> None:
 def test_each_gpu_gets_as_many_workers(
     workers: int | None, named: str, devices: tuple[str, ...], sharing: int
 ) -> None:
-    plan = crew(workers, named, "auto")
+    plan = pool(workers, named, "auto")
     assert (plan.devices, plan.sharing) == (devices, sharing)
 
 
@@ -74,13 +74,13 @@ def test_what_cannot_be_is_refused(
     workers: int | None, named: str | None, device: str, engine: Any, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        crew(workers, named, device, engine)
+        pool(workers, named, device, engine)
 
 
 def test_gpus_where_there_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(InputError, match="no CUDA device here"):
-        crew(None, "all", "auto")
+        pool(None, "all", "auto")
 
 
 def test_ray_that_is_not_installed_is_told_with_how_to_install_it(
@@ -88,7 +88,7 @@ def test_ray_that_is_not_installed_is_told_with_how_to_install_it(
 ) -> None:
     monkeypatch.setattr(plan, "find_spec", lambda _: None)
     with pytest.raises(InputError, match="--engine ray needs Ray") as caught:
-        crew(2, None, "auto", ("ray", None))
+        pool(2, None, "auto", ("ray", None))
     assert "samsr[ray]" in (caught.value.hint or "")
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from sam_diffsr_cli.comparison.page import write_page
 from sam_diffsr_cli.comparison.records import (
     PSNR_Y,
-    Curve,
+    ComparedPicture,
     CurvePoint,
+    MetricCurve,
     MetricRow,
     Page,
-    Picture,
 )
 from sam_diffsr_cli.measures import Metric
 
@@ -51,10 +51,12 @@ def panels(seed: int, size: tuple[int, int] = SIZE) -> dict[str, np.ndarray]:
     return {**made, TRUTH: truth}
 
 
-def pictures(count: int = 3, size: tuple[int, int] = SIZE) -> Iterator[Picture]:
+def pictures(count: int = 3, size: tuple[int, int] = SIZE) -> Iterator[ComparedPicture]:
     """Make ``count`` pictures."""
     for seed in range(count):
-        yield Picture(NAMES[seed % len(NAMES)] + "x" * (seed // len(NAMES)), panels(seed, size))
+        yield ComparedPicture(
+            NAMES[seed % len(NAMES)] + "x" * (seed // len(NAMES)), panels(seed, size)
+        )
 
 
 def rows(count: int = 3) -> list[MetricRow]:
@@ -76,9 +78,13 @@ def rows(count: int = 3) -> list[MetricRow]:
 
 
 CURVES = (
-    Curve(PSNR_Y.name, [CurvePoint(0, 29.0, 0.2), CurvePoint(4, 28.0, 0.3), CurvePoint(100, 27.5)]),
-    Curve(LPIPS.name, [CurvePoint(0, 0.3), CurvePoint(4, 0.2), CurvePoint(100, 0.15)], "lite"),
-    Curve(LPIPS.name, [CurvePoint(0, 0.35), CurvePoint(4, 0.25)], "full"),
+    MetricCurve(
+        PSNR_Y.name, [CurvePoint(0, 29.0, 0.2), CurvePoint(4, 28.0, 0.3), CurvePoint(100, 27.5)]
+    ),
+    MetricCurve(
+        LPIPS.name, [CurvePoint(0, 0.3), CurvePoint(4, 0.2), CurvePoint(100, 0.15)], "lite"
+    ),
+    MetricCurve(LPIPS.name, [CurvePoint(0, 0.35), CurvePoint(4, 0.25)], "full"),
 )
 
 

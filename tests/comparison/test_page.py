@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from sam_diffsr_cli.comparison.page import folder_beside, write_page
-from sam_diffsr_cli.comparison.records import PSNR_Y, MetricRow, Picture
+from sam_diffsr_cli.comparison.records import PSNR_Y, ComparedPicture, MetricRow
 from sam_diffsr_cli.errors import InputError, ShapeError
 from tests.comparison import samples
 
@@ -178,7 +178,9 @@ def test_without_numbers_and_curves_there_are_no_sections_for_them(tmp_path: Pat
 
 
 def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
-    shown = [Picture(EVIL, dict(zip((EVIL, "b"), samples.panels(0).values(), strict=False)))]
+    shown = [
+        ComparedPicture(EVIL, dict(zip((EVIL, "b"), samples.panels(0).values(), strict=False)))
+    ]
     page = Parsed(
         samples.write(
             tmp_path / "page.html",
@@ -201,7 +203,7 @@ def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
 
 def test_a_name_that_is_no_text_can_be_written(tmp_path: Path) -> None:
     name = b"caf\xe9".decode("utf-8", "surrogateescape")
-    shown = [Picture(name, samples.panels(0))]
+    shown = [ComparedPicture(name, samples.panels(0))]
     page = Parsed(samples.write(tmp_path / "page.html", pictures=shown, rows=()))
     assert page.all("article")[0][0]["data-name"] == r"caf\udce9"
 
@@ -236,9 +238,9 @@ def test_a_page_that_fails_leaves_the_earlier_one_whole(tmp_path: Path, beside: 
     path = samples.write(tmp_path / "page.html", beside=beside)
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
 
-    def fail() -> Iterator[Picture]:
-        yield Picture("new", samples.panels(7))
-        yield Picture("odd", {**samples.panels(0), "default": samples.pixels(0, (8, 8))})
+    def fail() -> Iterator[ComparedPicture]:
+        yield ComparedPicture("new", samples.panels(7))
+        yield ComparedPicture("odd", {**samples.panels(0), "default": samples.pixels(0, (8, 8))})
 
     with pytest.raises(ShapeError, match="odd, default: 8x8 pixels, but odd, bicubic"):
         samples.write(path, beside=beside, pictures=fail())
@@ -256,13 +258,13 @@ def test_one_picture_is_in_memory_at_a_time(tmp_path: Path) -> None:
     alive: list[weakref.ref[np.ndarray]] = []
     counts = []
 
-    def make() -> Iterator[Picture]:
+    def make() -> Iterator[ComparedPicture]:
         for seed in range(4):
             gc.collect()
             counts.append(sum(each() is not None for each in alive))
             made = samples.panels(seed)
             alive.extend(map(weakref.ref, made.values()))
-            shown = Picture(f"{seed}", made)
+            shown = ComparedPicture(f"{seed}", made)
             del made
             yield shown
             del shown

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sam_diffsr_cli.comparison import panels
 from sam_diffsr_cli.comparison.panels import load_panels, pack
-from sam_diffsr_cli.comparison.records import Page, Picture
+from sam_diffsr_cli.comparison.records import ComparedPicture, Page
 from sam_diffsr_cli.errors import InputError, ShapeError
 from tests.comparison.samples import pixels
 
@@ -47,14 +47,14 @@ def test_what_is_longer_than_webp_can_be_is_png() -> None:
 
 def test_files_and_arrays_can_be_panels(tmp_path: Path) -> None:
     Image.fromarray(pixels(1)).save(tmp_path / "b.png")
-    loaded = load_panels(Picture("cat", {"a": pixels(0), "b": tmp_path / "b.png"}), PAGE)
+    loaded = load_panels(ComparedPicture("cat", {"a": pixels(0), "b": tmp_path / "b.png"}), PAGE)
     np.testing.assert_array_equal(loaded["a"], pixels(0))
     np.testing.assert_array_equal(loaded["b"], pixels(1))
 
 
 def test_panels_of_two_sizes_are_refused_by_name(tmp_path: Path) -> None:
     Image.fromarray(pixels(0)[:50, :70]).save(tmp_path / "b.png")
-    picture = Picture("cat", {"a": pixels(0), "b": tmp_path / "b.png"})
+    picture = ComparedPicture("cat", {"a": pixels(0), "b": tmp_path / "b.png"})
     with pytest.raises(ShapeError, match=r"b\.png: 70x50 pixels, but cat, a has 192x128"):
         load_panels(picture, PAGE)
 
@@ -66,15 +66,15 @@ def test_panels_of_two_sizes_are_refused_by_name(tmp_path: Path) -> None:
 )
 def test_other_arrays_are_refused(wrong: np.ndarray) -> None:
     with pytest.raises(ShapeError, match=r"cat, b: expected \(H, W, 3\) uint8"):
-        load_panels(Picture("cat", {"a": pixels(0), "b": wrong}), PAGE)
+        load_panels(ComparedPicture("cat", {"a": pixels(0), "b": wrong}), PAGE)
 
 
 def test_a_missing_panel_is_named() -> None:
     with pytest.raises(InputError, match="cat: has no panel of 'b'"):
-        load_panels(Picture("cat", {"a": pixels(0)}), PAGE)
+        load_panels(ComparedPicture("cat", {"a": pixels(0)}), PAGE)
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"b\.png"):
-        load_panels(Picture("cat", {"a": pixels(0), "b": tmp_path / "b.png"}), PAGE)
+        load_panels(ComparedPicture("cat", {"a": pixels(0), "b": tmp_path / "b.png"}), PAGE)

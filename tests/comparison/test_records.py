@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sam_diffsr_cli.comparison.records import Curve, CurvePoint, MetricRow, best_of
+from sam_diffsr_cli.comparison.records import CurvePoint, MetricCurve, MetricRow, best_of
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.measures import Metric
 from tests.comparison.samples import LPIPS, make_page
@@ -23,7 +23,10 @@ RATIO = Metric("Detail", "nearer to 1")
         ({"rows": [MetricRow("other", None, {})]}, "'other', which is none of the methods"),
         ({"rows": [MetricRow("default", None, {"odd": 1.0})]}, "'odd', which is none of the"),
         ({"rows": [MetricRow("default", None, {}, {"odd": 1.0})]}, "'odd', which is none of the"),
-        ({"curves": [Curve("odd", [CurvePoint(0, 1.0)])]}, "'odd', which is none of the metrics"),
+        (
+            {"curves": [MetricCurve("odd", [CurvePoint(0, 1.0)])]},
+            "'odd', which is none of the metrics",
+        ),
     ],
 )
 def test_labels_that_do_not_agree_are_refused(changes: dict[str, Any], message: str) -> None:

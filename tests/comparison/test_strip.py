@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sam_diffsr_cli.comparison.records import Page, Picture
+from sam_diffsr_cli.comparison.records import ComparedPicture, Page
 from sam_diffsr_cli.comparison.strip import GAP, LINE, PER_PICTURE, ZOOM, write_strip
 from sam_diffsr_cli.errors import InputError, ShapeError
 
@@ -22,7 +22,7 @@ def panels() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
 def test_the_crops_are_those_pixels_three_times_as_large(tmp_path: Path, suffix: str) -> None:
     shown = panels()
-    page = Page(title="t", methods=list(shown), pictures=[Picture("cat", shown)])
+    page = Page(title="t", methods=list(shown), pictures=[ComparedPicture("cat", shown)])
     path = tmp_path / f"strip{suffix}"
     size = write_strip(page, path)
     assert size == path.stat().st_size
@@ -39,7 +39,9 @@ def test_the_crops_are_those_pixels_three_times_as_large(tmp_path: Path, suffix:
 def test_there_are_as_many_rows_as_places_and_pictures(tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     pictures = [
-        Picture(name, {m: generator.integers(0, 256, (200, 200, 3), dtype=np.uint8) for m in "ab"})
+        ComparedPicture(
+            name, {m: generator.integers(0, 256, (200, 200, 3), dtype=np.uint8) for m in "ab"}
+        )
         for name in ("cat", "dog")
     ]
     write_strip(Page(title="t", methods=["a", "b"], pictures=pictures), tmp_path / "s.png")
@@ -51,7 +53,9 @@ def test_there_are_as_many_rows_as_places_and_pictures(tmp_path: Path) -> None:
 
 def test_equal_results_have_nothing_to_show(tmp_path: Path) -> None:
     one = panels()["one"]
-    page = Page(title="t", methods=["a", "b"], pictures=[Picture("cat", {"a": one, "b": one})])
+    page = Page(
+        title="t", methods=["a", "b"], pictures=[ComparedPicture("cat", {"a": one, "b": one})]
+    )
     with pytest.raises(InputError, match="nothing to show"):
         write_strip(page, tmp_path / "s.png")
     assert list(tmp_path.iterdir()) == []
@@ -59,6 +63,8 @@ def test_equal_results_have_nothing_to_show(tmp_path: Path) -> None:
 
 def test_panels_of_two_sizes_are_refused(tmp_path: Path) -> None:
     one = panels()["one"]
-    page = Page(title="t", methods=["a", "b"], pictures=[Picture("cat", {"a": one, "b": one[:50]})])
+    page = Page(
+        title="t", methods=["a", "b"], pictures=[ComparedPicture("cat", {"a": one, "b": one[:50]})]
+    )
     with pytest.raises(ShapeError, match="cat, b"):
         write_strip(page, tmp_path / "s.png")

@@ -25,7 +25,7 @@ from sam_diffsr_cli.diffusion.loss import NoisyPair, distance, noise_error, nois
 from sam_diffsr_cli.diffusion.residual import image_to_residual, residual_to_image
 from sam_diffsr_cli.diffusion.schedule import Schedule, make_schedule, modulation_coefficients
 from sam_diffsr_cli.masks.position import structural_position_encoding
-from sam_diffsr_cli.models.model import SuperResolver
+from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.sampling import reverse_process
 
 TABLE_RTOL = 1e-6

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from sam_diffsr_cli.data.cache import (
     CachedPhotos,
-    Entry,
+    CacheEntry,
     label_values,
     read_entry,
     read_photo,
@@ -98,7 +98,7 @@ def test_the_head_tells_name_size_and_masks(path: Path, photo: TrainingPhoto) ->
     entry = read_entry(path)
     assert entry is not None
     label_bytes = 0 if photo.regions is None else 1
-    assert entry == Entry(photo.name, path, (HEIGHT, WIDTH), label_bytes, entry.digest)
+    assert entry == CacheEntry(photo.name, path, (HEIGHT, WIDTH), label_bytes, entry.digest)
     assert entry.has_masks == (photo.regions is not None)
 
 
@@ -210,7 +210,7 @@ def test_pixels_are_read_from_the_disk_when_they_are_used(path: Path) -> None:
 
 
 @pytest.fixture
-def entries(tmp_path: Path) -> list[Entry]:
+def entries(tmp_path: Path) -> list[CacheEntry]:
     found = []
     for number in range(3):
         path = tmp_path / f"{number}.safetensors"
@@ -221,7 +221,7 @@ def entries(tmp_path: Path) -> list[Entry]:
     return found
 
 
-def test_photos_come_in_the_order_of_their_entries(entries: list[Entry]) -> None:
+def test_photos_come_in_the_order_of_their_entries(entries: list[CacheEntry]) -> None:
     photos = CachedPhotos(entries[::-1])
     assert len(photos) == 3
     assert [photo.name for photo in photos] == ["2.png", "1.png", "0.png"]
@@ -229,7 +229,7 @@ def test_photos_come_in_the_order_of_their_entries(entries: list[Entry]) -> None
     assert [photo.name for photo in photos[1:]] == ["1.png", "0.png"]
 
 
-def test_nothing_is_opened_before_it_is_asked_for(entries: list[Entry]) -> None:
+def test_nothing_is_opened_before_it_is_asked_for(entries: list[CacheEntry]) -> None:
     entries[1].path.unlink()
     photos = CachedPhotos(entries)
     assert len(photos) == 3
@@ -238,14 +238,14 @@ def test_nothing_is_opened_before_it_is_asked_for(entries: list[Entry]) -> None:
         photos[1]
 
 
-def test_a_photo_is_opened_once(entries: list[Entry]) -> None:
+def test_a_photo_is_opened_once(entries: list[CacheEntry]) -> None:
     photos = CachedPhotos(entries)
     assert photos[0] is photos[0]
 
 
 @on_linux
 def test_photos_beyond_the_most_that_may_be_open_are_closed(
-    entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+    entries: list[CacheEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sam_diffsr_cli.data.cache.MOST_OPEN", 2)
     photos = CachedPhotos(entries)

@@ -24,7 +24,7 @@ from PIL import Image
 
 from sam_diffsr_cli.data.fetching import fetch_set, source_of
 from sam_diffsr_cli.data.known_sets import KnownSet
-from sam_diffsr_cli.download import Source
+from sam_diffsr_cli.download import DownloadSource
 from sam_diffsr_cli.errors import DiskFullError, InputError
 from tests.file_server import FileServer, serve
 
@@ -76,7 +76,7 @@ def in_tar(files: dict[str, bytes], *more: tarfile.TarInfo) -> bytes:
 
 def described(archive: bytes, suffix: str = ".zip", *, size: int | None = None) -> KnownSet:
     digest = hashlib.md5(archive, usedforsecurity=False).hexdigest()
-    source = Source(f"https://example.invalid/sets/tiny{suffix}", f"md5:{digest}", size)
+    source = DownloadSource(f"https://example.invalid/sets/tiny{suffix}", f"md5:{digest}", size)
     return KnownSet("Tiny", "Tiny_HR", COUNT, source, "for research")
 
 

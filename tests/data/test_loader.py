@@ -43,7 +43,7 @@ def loader_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith(NAME)]
 
 
-def settle(maker: Maker, number: int) -> None:
+def wait_for(maker: Maker, number: int) -> None:
     """Wait until so many items are made, then a little, so that more of them would be seen."""
     end = time.monotonic() + PATIENCE_S
     while len(maker.made) < number and time.monotonic() < end:
@@ -120,7 +120,7 @@ def test_items_are_made_by_as_many_threads_as_told(workers: int) -> None:
     items = prefetch(maker, range(20), workers)
     reader = threading.Thread(target=lambda: list(items))
     reader.start()
-    settle(maker, workers)
+    wait_for(maker, workers)
     # All of them wait at the gate: one item each.
     assert sorted(maker.made) == list(range(workers))
     assert len(loader_threads()) == workers
@@ -138,7 +138,7 @@ def test_no_more_items_are_made_ahead_than_told(workers: int) -> None:
         next(items)
         # One was taken; all others that could be ahead are made while the reader is busy.
         most = taken + AHEAD * workers - 1
-        settle(maker, most)
+        wait_for(maker, most)
         assert sorted(maker.made) == list(range(most))
     close(items)
 

@@ -12,7 +12,7 @@ from sam_diffsr_cli.diagnosis.records import Device
 from sam_diffsr_cli.diagnosis.selftest import check_result, draw_picture, run_selftests
 from sam_diffsr_cli.errors import ResourceError
 from sam_diffsr_cli.upscaling import frames
-from sam_diffsr_cli.upscaling.frames import Run
+from sam_diffsr_cli.upscaling.frames import UpscaleRun
 
 CPU = Device(name="cpu", title="a processor", precision="fp32", free=None, total=None)
 SECOND = Device(name="cpu:0", title="the same, by another name", precision="fp32", free=0, total=0)
@@ -28,7 +28,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, *results: np.ndarray | Exceptio
     """Replace what is computed by ``results``, one after the other."""
     waiting = list(results)
 
-    def enlarge_frame(_run: Run, _pixels: np.ndarray) -> np.ndarray:
+    def enlarge_frame(_run: UpscaleRun, _pixels: np.ndarray) -> np.ndarray:
         result = waiting.pop(0)
         if isinstance(result, Exception):
             raise result

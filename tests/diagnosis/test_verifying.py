@@ -18,7 +18,7 @@ from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, U
 from sam_diffsr_cli.diagnosis import verifying
 from sam_diffsr_cli.diagnosis.verifying import check_against, check_digest, check_runs
 from sam_diffsr_cli.errors import InputError, WeightsError
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 
 CPU = torch.device("cpu")

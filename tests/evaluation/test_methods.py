@@ -13,9 +13,9 @@ from sam_diffsr_cli.errors import ConfigError, InputError, ShapeError
 from sam_diffsr_cli.evaluation.methods import make_method
 from sam_diffsr_cli.evaluation.perceptual import make_lpips
 from sam_diffsr_cli.evaluation.sets import Case, Truth
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from tests.helpers import TINY
 
@@ -57,7 +57,7 @@ def test_the_model_runs_its_steps_with_the_seed(
 ) -> None:
     method = make_method(text, upscaler)
     sampling = SamplingConfig(steps=steps, seed=7)
-    expected = enlarge_frame(Run(upscaler=upscaler, sampling=sampling, scale=4), case.lr)
+    expected = enlarge_frame(UpscaleRun(upscaler=upscaler, sampling=sampling, scale=4), case.lr)
     assert np.array_equal(method.enlarge(case, TRUTH, 7), expected)
     assert (method.steps, method.is_random) == (steps, steps > 0)
     assert np.array_equal(method.enlarge(case, TRUTH, 8), expected) == (steps == 0)

@@ -14,14 +14,14 @@ from sam_diffsr_cli.evaluation.report import (
     to_markdown,
     write_value,
 )
-from sam_diffsr_cli.evaluation.run import Measured
+from sam_diffsr_cli.evaluation.run import ImageScores
 from sam_diffsr_cli.measures import METRICS
 
 FACTS = {"protocol": "standard", "model": "m, sha256 ab"}
 
 
-def measured(picture: str, method: str, seed: int, psnr_y: float, **more: float) -> Measured:
-    return Measured(
+def measured(picture: str, method: str, seed: int, psnr_y: float, **more: float) -> ImageScores:
+    return ImageScores(
         set_name="Set",
         picture=picture,
         method=method,
@@ -87,7 +87,7 @@ def test_csv_has_a_row_a_picture_below_its_facts() -> None:
 
 
 def test_markdown_has_a_table_a_set_and_the_facts() -> None:
-    other = Measured(
+    other = ImageScores(
         set_name="Other",
         picture="z",
         method="bicubic",

@@ -15,9 +15,9 @@ from sam_diffsr_cli.evaluation.methods import Enlarge, Method
 from sam_diffsr_cli.evaluation.protocols import find_protocol
 from sam_diffsr_cli.evaluation.run import (
     RESULTS_NAME,
+    EvaluationPlan,
     Failure,
-    Measured,
-    Plan,
+    ImageScores,
     evaluate,
     result_path,
 )
@@ -38,13 +38,13 @@ def method(name: str = "squares", *, is_random: bool = False, enlarge: Enlarge =
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
+def plan(tmp_path: Path) -> EvaluationPlan:
     """Two pictures of 32x40 by one method."""
     for seed, name in enumerate(("a.png", "b.png")):
         pixels = np.random.default_rng(seed).integers(0, 256, (32, 40, 3), dtype=np.uint8)
         (tmp_path / "Set").mkdir(exist_ok=True)
         Image.fromarray(pixels).save(tmp_path / "Set" / name)
-    return Plan(
+    return EvaluationPlan(
         sets=[find_set(str(tmp_path / "Set"))],
         methods=[method()],
         protocol=STANDARD,
@@ -57,13 +57,13 @@ def plan(tmp_path: Path) -> Plan:
     )
 
 
-def run(plan: Plan) -> list[Measured]:
+def run(plan: EvaluationPlan) -> list[ImageScores]:
     found = list(evaluate(plan))
-    assert all(isinstance(one, Measured) for one in found)
-    return [one for one in found if isinstance(one, Measured)]
+    assert all(isinstance(one, ImageScores) for one in found)
+    return [one for one in found if isinstance(one, ImageScores)]
 
 
-def test_every_measure_is_that_of_the_metrics(plan: Plan) -> None:
+def test_every_measure_is_that_of_the_metrics(plan: EvaluationPlan) -> None:
     truth = plan.sets[0].truths[0]
     case = read_pair(truth, None, STANDARD, 4)
     sr = doubled(case, truth, 0)
@@ -78,7 +78,7 @@ def test_every_measure_is_that_of_the_metrics(plan: Plan) -> None:
     }
 
 
-def test_a_random_method_runs_with_every_seed_and_another_once(plan: Plan) -> None:
+def test_a_random_method_runs_with_every_seed_and_another_once(plan: EvaluationPlan) -> None:
     both = dataclasses.replace(plan, methods=[method(), method("random", is_random=True)])
     seen = [(one.picture, one.method, one.seed) for one in run(both)]
     assert seen == [
@@ -89,17 +89,17 @@ def test_a_random_method_runs_with_every_seed_and_another_once(plan: Plan) -> No
     ]
 
 
-def test_lpips_is_among_the_values_when_it_is_asked_for(plan: Plan) -> None:
+def test_lpips_is_among_the_values_when_it_is_asked_for(plan: EvaluationPlan) -> None:
     asked = dataclasses.replace(plan, lpips=lambda sr, hr: float(np.abs(sr - hr).max() > 0))
     assert [one.values["lpips"] for one in run(asked)] == [1.0, 1.0]
 
 
-def test_a_picture_that_fails_does_not_stop_the_others(plan: Plan) -> None:
+def test_a_picture_that_fails_does_not_stop_the_others(plan: EvaluationPlan) -> None:
     plan.sets[0].truths[0].path.write_bytes(b"no picture")
     failure, measured = evaluate(plan)
     assert isinstance(failure, Failure)
     assert "a.png" in str(failure.error)
-    assert isinstance(measured, Measured)
+    assert isinstance(measured, ImageScores)
     assert measured.picture == "b.png"
 
 
@@ -110,11 +110,13 @@ def never(_case: Case, _truth: Truth, _seed: int) -> np.ndarray:
     raise AssertionError("what is there is not made again")
 
 
-def kept(plan: Plan, tmp_path: Path) -> Plan:
+def kept(plan: EvaluationPlan, tmp_path: Path) -> EvaluationPlan:
     return dataclasses.replace(plan, out=tmp_path / "out")
 
 
-def test_results_and_numbers_are_kept_and_not_made_again(plan: Plan, tmp_path: Path) -> None:
+def test_results_and_numbers_are_kept_and_not_made_again(
+    plan: EvaluationPlan, tmp_path: Path
+) -> None:
     plan = kept(plan, tmp_path)
     first = run(plan)
     assert plan.out is not None
@@ -127,7 +129,7 @@ def test_results_and_numbers_are_kept_and_not_made_again(plan: Plan, tmp_path: P
     assert run(again) == first
 
 
-def test_a_run_that_was_stopped_goes_on(plan: Plan, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_goes_on(plan: EvaluationPlan, tmp_path: Path) -> None:
     plan = kept(plan, tmp_path)
     next(iter(evaluate(plan)))
     unbroken = run(dataclasses.replace(plan, out=None))
@@ -135,7 +137,7 @@ def test_a_run_that_was_stopped_goes_on(plan: Plan, tmp_path: Path) -> None:
     assert [one.values for one in resumed] == [one.values for one in unbroken]
 
 
-def test_a_torn_last_line_is_made_again(plan: Plan, tmp_path: Path) -> None:
+def test_a_torn_last_line_is_made_again(plan: EvaluationPlan, tmp_path: Path) -> None:
     plan = kept(plan, tmp_path)
     first = run(plan)
     results = tmp_path / "out" / RESULTS_NAME
@@ -145,7 +147,7 @@ def test_a_torn_last_line_is_made_again(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_numbers_of_another_evaluation_are_refused_with_what_differs(
-    plan: Plan, tmp_path: Path
+    plan: EvaluationPlan, tmp_path: Path
 ) -> None:
     plan = kept(plan, tmp_path)
     run(plan)
@@ -155,7 +157,7 @@ def test_numbers_of_another_evaluation_are_refused_with_what_differs(
 
 
 @pytest.mark.parametrize("text", ["nonsense\n", '{"identity": 3}\n', '{"identity": {}}\n[]\n'])
-def test_damaged_numbers_are_refused(plan: Plan, tmp_path: Path, text: str) -> None:
+def test_damaged_numbers_are_refused(plan: EvaluationPlan, tmp_path: Path, text: str) -> None:
     plan = kept(plan, tmp_path)
     run(plan)
     (tmp_path / "out" / RESULTS_NAME).write_text(text)
@@ -163,7 +165,9 @@ def test_damaged_numbers_are_refused(plan: Plan, tmp_path: Path, text: str) -> N
         run(plan)
 
 
-def test_an_infinite_value_is_still_one_when_it_is_read_back(plan: Plan, tmp_path: Path) -> None:
+def test_an_infinite_value_is_still_one_when_it_is_read_back(
+    plan: EvaluationPlan, tmp_path: Path
+) -> None:
     plan = dataclasses.replace(
         kept(plan, tmp_path), methods=[method(enlarge=lambda case, _t, _s: case.hr)]
     )
@@ -171,13 +175,13 @@ def test_an_infinite_value_is_still_one_when_it_is_read_back(plan: Plan, tmp_pat
     assert run(plan)[0].values["psnr_y"] == math.inf
 
 
-def test_a_folder_that_cannot_be_made_is_told(plan: Plan, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_told(plan: EvaluationPlan, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(InputError, match="out: cannot be a folder"):
         run(kept(plan, tmp_path))
 
 
-def test_a_truth_that_has_changed_is_measured_again(plan: Plan, tmp_path: Path) -> None:
+def test_a_truth_that_has_changed_is_measured_again(plan: EvaluationPlan, tmp_path: Path) -> None:
     plan = kept(plan, tmp_path)
     first = run(plan)
     pixels = np.random.default_rng(9).integers(0, 256, (32, 48, 3), dtype=np.uint8)
@@ -187,7 +191,9 @@ def test_a_truth_that_has_changed_is_measured_again(plan: Plan, tmp_path: Path) 
     assert again["b.png"] == first[1]
 
 
-def test_results_of_another_folder_are_measured_for_themselves(plan: Plan, tmp_path: Path) -> None:
+def test_results_of_another_folder_are_measured_for_themselves(
+    plan: EvaluationPlan, tmp_path: Path
+) -> None:
     plan = kept(plan, tmp_path)
     values = []
     for folder, level in (("bad", 0), ("good", 128)):
@@ -206,7 +212,9 @@ def test_results_of_another_folder_are_measured_for_themselves(plan: Plan, tmp_p
     assert values[1] > values[0] + 3
 
 
-def test_a_kept_picture_that_is_damaged_or_gone_is_made_again(plan: Plan, tmp_path: Path) -> None:
+def test_a_kept_picture_that_is_damaged_or_gone_is_made_again(
+    plan: EvaluationPlan, tmp_path: Path
+) -> None:
     plan = kept(plan, tmp_path)
     first = run(plan)
     assert plan.out is not None
@@ -218,7 +226,7 @@ def test_a_kept_picture_that_is_damaged_or_gone_is_made_again(plan: Plan, tmp_pa
     assert [path.read_bytes() for path in paths] == whole
 
 
-def test_memory_that_runs_out_on_one_picture_does_not_stop_the_others(plan: Plan) -> None:
+def test_memory_that_runs_out_on_one_picture_does_not_stop_the_others(plan: EvaluationPlan) -> None:
     def enlarge(case: Case, truth: Truth, seed: int) -> np.ndarray:
         if truth.picture == "a.png":
             raise ResourceError("out of memory")
@@ -226,4 +234,4 @@ def test_memory_that_runs_out_on_one_picture_does_not_stop_the_others(plan: Plan
 
     failure, measured = evaluate(dataclasses.replace(plan, methods=[method(enlarge=enlarge)]))
     assert isinstance(failure, Failure)
-    assert isinstance(measured, Measured)
+    assert isinstance(measured, ImageScores)

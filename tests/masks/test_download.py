@@ -9,11 +9,11 @@ import pytest
 
 from sam_diffsr_cli.download import cache_folder
 from sam_diffsr_cli.errors import WeightsError
-from sam_diffsr_cli.masks.download import CHECKPOINTS, Checkpoint, fetch_checkpoint
+from sam_diffsr_cli.masks.download import CHECKPOINTS, SamCheckpoint, fetch_checkpoint
 from tests.file_server import FileServer, serve
 
 CONTENT = bytes(range(256)) * 5000
-WANTED = Checkpoint("sam.pth", hashlib.sha256(CONTENT).hexdigest(), 1)
+WANTED = SamCheckpoint("sam.pth", hashlib.sha256(CONTENT).hexdigest(), 1)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What is left out of a picture is named once, with its size and the reason."""
 
-from sam_diffsr_cli.pictures.ledger import Fate, Part, ledger_note, settle
+from sam_diffsr_cli.pictures.ledger import Fate, Part, ledger_note, resolve_parts
 
 
 def part(fate: Fate, name: str = "the trailer", reason: str = "", size: int = 1200) -> Part:
@@ -28,6 +28,6 @@ def test_parts_of_one_name_are_one() -> None:
 
 def test_a_part_for_some_formats_is_left_out_of_others() -> None:
     only = Part(name="a gain map", size=9, fate="carried", only_in=frozenset({"JPEG"}))
-    assert settle([only], "JPEG") == (only,)
-    assert ledger_note(settle([only], "PNG")) == "left out: a gain map (9 bytes)"
-    assert settle(settle([only], "PNG"), "JPEG") == settle([only], "PNG")
+    assert resolve_parts([only], "JPEG") == (only,)
+    assert ledger_note(resolve_parts([only], "PNG")) == "left out: a gain map (9 bytes)"
+    assert resolve_parts(resolve_parts([only], "PNG"), "JPEG") == resolve_parts([only], "PNG")

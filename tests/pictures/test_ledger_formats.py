@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from sam_diffsr_cli.pictures.formats import FORMATS
-from sam_diffsr_cli.pictures.ledger import is_left_out, settle
+from sam_diffsr_cli.pictures.ledger import is_left_out, resolve_parts
 from tests.pictures import samples
 from tests.pictures.samples import chunk, enlarged, levels, png_chunks, read, saved, written
 
@@ -19,7 +19,7 @@ ALL = [each.name for each in FORMATS]
 
 
 def left_out(data: bytes, target: str) -> set[str]:
-    return {part.name for part in settle(read(data).parts, target) if is_left_out(part)}
+    return {part.name for part in resolve_parts(read(data).parts, target) if is_left_out(part)}
 
 
 def note_on(data: bytes, target: str) -> str:

@@ -22,10 +22,10 @@ from sam_diffsr_cli.training.run import run_stages
 from sam_diffsr_cli.training.state import TrainState, load_state
 from tests.helpers import PATIENCE_S
 from tests.training import tiny
-from tests.training.two_processes import SETTLED, STOPPED_AFTER
+from tests.training.two_processes import RESOLVED, STOPPED_AFTER
 
 ROOT = Path(sam_diffsr_cli.__file__).parents[1]
-CASES = pytest.mark.parametrize("name", list(SETTLED))
+CASES = pytest.mark.parametrize("name", list(RESOLVED))
 
 
 # -------------------------------------------------------------------------------- share
@@ -135,7 +135,7 @@ def test_two_processes_know_each_other(seen: list[dict[str, Any]]) -> None:
 
 def alone(name: str, engine: Engine) -> tuple[TrainState, list[Any]]:
     """Train in one process and one piece."""
-    config = replace(SETTLED[name], accumulate=1)
+    config = replace(RESOLVED[name], accumulate=1)
     state = tiny.start(config)
     return state, list(train(state, tiny.source(config), engine))
 
@@ -147,7 +147,7 @@ def test_both_of_two_processes_hear_whether_they_agree(seen: list[dict[str, Any]
 @CASES
 def test_two_processes_end_where_one_does(name: str, together: Path, engine: Engine) -> None:
     expected, _ = alone(name, engine)
-    state = load_state(together / f"{name}-0.safetensors", SETTLED[name], tiny.CPU)
+    state = load_state(together / f"{name}-0.safetensors", RESOLVED[name], tiny.CPU)
     tiny.assert_near(tiny.values(state), tiny.values(expected))
 
 

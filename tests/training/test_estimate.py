@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sam_diffsr_cli.config import LITE, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError, ResourceError
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import RECIPES, TrainConfig
 from sam_diffsr_cli.strict import to_json
 from sam_diffsr_cli.training import engine, estimate
@@ -126,7 +126,7 @@ import torch
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.strict import from_json
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.engine import start_engine
@@ -414,7 +414,7 @@ def test_other_processes_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert estimated(ENCODER).seconds_per_step > 0
 
 
-def test_a_precision_that_is_not_settled_is_refused() -> None:
+def test_a_precision_that_is_not_resolved_is_refused() -> None:
     with pytest.raises(ConfigError, match="precision"):
         estimated(replace(ENCODER, precision="auto"))
 

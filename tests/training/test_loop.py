@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.data.crops import TrainingPhoto
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.loop import TrainStep, learning_rate
 from sam_diffsr_cli.training.objective import Objective

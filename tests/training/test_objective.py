@@ -12,7 +12,7 @@ from sam_diffsr_cli.config import DiffusionConfig, ModelConfig
 from sam_diffsr_cli.data.crops import Batch
 from sam_diffsr_cli.diffusion.schedule import make_schedule
 from sam_diffsr_cli.errors import ConfigError
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.objective import Objective, draw
 from tests.conformance.test_vectors import Case, find_cases
@@ -299,7 +299,7 @@ def test_fp32_is_kept_inside_another_number_format(config: TrainConfig) -> None:
     assert torch.equal(inside, loss_of(model, config))
 
 
-def test_a_precision_that_is_not_settled_is_refused() -> None:
+def test_a_precision_that_is_not_resolved_is_refused() -> None:
     with pytest.raises(ConfigError, match="precision is 'auto'"):
         Objective(tiny_model(), replace(DENOISER, precision="auto"))
 

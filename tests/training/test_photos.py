@@ -23,7 +23,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.data.cache import CachedPhotos, Entry, read_photo
+from sam_diffsr_cli.data.cache import CachedPhotos, CacheEntry, read_photo
 from sam_diffsr_cli.data.crops import Batch, CropPlan, TrainingPhoto, cut
 from sam_diffsr_cli.errors import DiskFullError, InputError
 from sam_diffsr_cli.masks.position import MaskNorm, structural_position_encoding
@@ -107,7 +107,7 @@ def levels(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def entry_of(prepared: Prepared) -> Entry:
+def entry_of(prepared: Prepared) -> CacheEntry:
     assert prepared.entry is not None, prepared.reason
     return prepared.entry
 
@@ -545,11 +545,11 @@ def test_what_a_killed_run_left_half_written_is_removed(place: Place) -> None:
 # ------------------------------------------------------------------------- holding out, identity
 
 
-def entries_of(*all_names: str) -> list[Entry]:
-    return [Entry(name, Path(f"/cache/{name}"), (30, 40), 0, "0" * 32) for name in all_names]
+def entries_of(*all_names: str) -> list[CacheEntry]:
+    return [CacheEntry(name, Path(f"/cache/{name}"), (30, 40), 0, "0" * 32) for name in all_names]
 
 
-def numbered(number: int) -> list[Entry]:
+def numbered(number: int) -> list[CacheEntry]:
     return entries_of(*(f"{n:04}.png" for n in range(number)))
 
 
@@ -568,7 +568,9 @@ def test_photos_keep_their_order_on_both_sides() -> None:
 
 
 @given(shuffled=st.permutations(numbered(100)))
-def test_the_same_photos_are_held_out_in_whatever_order_they_come(shuffled: list[Entry]) -> None:
+def test_the_same_photos_are_held_out_in_whatever_order_they_come(
+    shuffled: list[CacheEntry],
+) -> None:
     entries = numbered(100)
     assert set(split(shuffled, 8)[1]) == set(split(entries, 8)[1])
 
@@ -576,7 +578,7 @@ def test_the_same_photos_are_held_out_in_whatever_order_they_come(shuffled: list
 def test_the_name_alone_decides_what_is_held_out() -> None:
     entries = numbered(100)
     others = [
-        Entry(e.name, Path("/elsewhere") / f"{n}", (n + 20, 50), 1, f"{n:032x}")
+        CacheEntry(e.name, Path("/elsewhere") / f"{n}", (n + 20, 50), 1, f"{n:032x}")
         for n, e in enumerate(entries)
     ]
     assert [e.name for e in split(others, 8)[1]] == [e.name for e in split(entries, 8)[1]]
@@ -612,7 +614,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_another_list_of_photos_is_another_one(other: list[Entry]) -> None:
+def test_another_list_of_photos_is_another_one(other: list[CacheEntry]) -> None:
     assert identify(other) != identify(BASE)
 
 

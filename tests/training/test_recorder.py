@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli.checkpoints.store import load_weights
-from sam_diffsr_cli.data.cache import Entry
+from sam_diffsr_cli.data.cache import CacheEntry
 from sam_diffsr_cli.errors import DiskFullError, InputError
 from sam_diffsr_cli.recipes.records import Stage
 from sam_diffsr_cli.training import recorder as recorder_module
@@ -24,7 +24,7 @@ from sam_diffsr_cli.training.journal import (
     read_journal,
 )
 from sam_diffsr_cli.training.loop import TrainStep
-from sam_diffsr_cli.training.recorder import Habits, Recorder
+from sam_diffsr_cli.training.recorder import Recorder, RunOptions
 from sam_diffsr_cli.training.state import TrainState, load_state
 from sam_diffsr_cli.training.summary import SUMMARY_NAME
 from sam_diffsr_cli.training.validation import Validation
@@ -32,7 +32,7 @@ from tests.helpers import Clock
 from tests.training import tiny
 from tests.training.tiny import CPU
 
-NEVER = Habits(save_every=0, save_minutes=0, validate_every=0, write_every=10**9)
+NEVER = RunOptions(save_every=0, save_minutes=0, validate_every=0, write_every=10**9)
 """At the end of a stage alone."""
 
 
@@ -49,13 +49,13 @@ class Desk:
 
     folder: RunFolder
     state: TrainState
-    photos: Sequence[Entry] = ()
+    photos: Sequence[CacheEntry] = ()
     validations: list[ValidationEntry] = field(default_factory=list)
 
-    def open(self, habits: Habits, *, is_validated: bool = False) -> Recorder:
+    def open(self, options: RunOptions, *, is_validated: bool = False) -> Recorder:
         recipe = self.folder.read_recipe()
         return Recorder(
-            self.folder, recipe, habits, self.state, self.photos if is_validated else ()
+            self.folder, recipe, options, self.state, self.photos if is_validated else ()
         )
 
     def take(self, recorder: Recorder, steps: int = 1, **changes: Any) -> None:
@@ -163,11 +163,11 @@ def test_a_full_disk_ends_the_recording_and_keeps_what_was_saved(
     def fail(path: Path, _: TrainState) -> None:
         raise DiskFullError(f"{path}: no space left")
 
-    habits = replace(NEVER, save_every=2, keep=1)
-    with desk.open(habits) as recorder:
+    options = replace(NEVER, save_every=2, keep=1)
+    with desk.open(options) as recorder:
         desk.take(recorder, 3)
     monkeypatch.setattr("sam_diffsr_cli.training.folder.save_state", fail)
-    with pytest.raises(DiskFullError), desk.open(habits) as recorder:
+    with pytest.raises(DiskFullError), desk.open(options) as recorder:
         desk.take(recorder)
     assert desk.saved() == [2]
     assert desk.entries()[-1].text.startswith("ended early (")
@@ -273,8 +273,8 @@ def test_what_a_validation_takes_is_not_counted_as_training(
         return found(1.0, seconds=500)
 
     monkeypatch.setattr(recorder_module, "validate", validate)
-    habits = replace(NEVER, validate_every=2, write_every=1)
-    with desk.open(habits, is_validated=True) as recorder:
+    options = replace(NEVER, validate_every=2, write_every=1)
+    with desk.open(options, is_validated=True) as recorder:
         for _ in range(3):
             clock.now += 2
             desk.take(recorder)
@@ -307,12 +307,12 @@ def test_a_validation_writes_a_sample_of_three_columns(desk: Desk, stage: Stage)
 
 
 def test_steps_are_written_down_at_their_interval_at_the_end_and_at_a_stop(desk: Desk) -> None:
-    habits = replace(NEVER, write_every=4)
-    with desk.open(habits) as recorder:
+    options = replace(NEVER, write_every=4)
+    with desk.open(options) as recorder:
         desk.take(recorder, 9)
         desk.take(recorder, stops=True)
     desk.state.step = 997
-    with desk.open(habits) as recorder:
+    with desk.open(options) as recorder:
         desk.take(recorder, 3)
     written = [entry.step for entry in desk.entries() if isinstance(entry, StepEntry)]
     assert written == [4, 8, 10, 1000]
@@ -377,11 +377,11 @@ def test_what_was_written_after_the_state_is_taken_out_on_resuming(
     desk: Desk, scores: list[float]
 ) -> None:
     scores += [1.0, 2.0]
-    habits = replace(NEVER, write_every=1, validate_every=4, save_every=5)
-    with desk.open(habits, is_validated=True) as recorder:
+    options = replace(NEVER, write_every=1, validate_every=4, save_every=5)
+    with desk.open(options, is_validated=True) as recorder:
         desk.take(recorder, 9)
     desk.state = load_state(desk.folder.state_path("encoder", 5), None, CPU)
-    with desk.open(habits, is_validated=True):
+    with desk.open(options, is_validated=True):
         pass
     steps = [entry.step for entry in desk.entries() if isinstance(entry, StepEntry)]
     validated = [entry.step for entry in desk.entries() if isinstance(entry, ValidationEntry)]

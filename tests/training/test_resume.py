@@ -50,11 +50,11 @@ def stopped(folder: Path, engine: Engine, asked: Recipe, after: Sequence[int]) -
 
 
 def left(folder: Path, engine: Engine, asked: Recipe, after: int, **more: Any) -> RunFolder:
-    """Leave the run after so many happenings without a word, as a kill does, and finish it."""
-    happening = run_stages(tiny.make_run(folder, engine, asked, **more))
+    """Leave the run after so many events without a word, as a kill does, and finish it."""
+    events = run_stages(tiny.make_run(folder, engine, asked, **more))
     for _ in range(after):
-        next(happening)
-    del happening
+        next(events)
+    del events
     return unbroken(folder, engine, asked, **more)
 
 
@@ -84,7 +84,7 @@ def journal(folder: RunFolder) -> list[dict[str, Any]]:
 
 RECIPE = tiny.recipe()
 VALIDATING: dict[str, Any] = {
-    "habits": replace(STEPS_ONLY, validate_every=3, save_every=3),
+    "options": replace(STEPS_ONLY, validate_every=3, save_every=3),
     "is_validated": True,
 }
 
@@ -119,8 +119,8 @@ def test_a_run_left_at_any_moment_ends_as_an_unbroken_one(
 def test_threads_that_prepare_batches_resume_exactly(
     tmp_path: Path, engine: Engine, whole: RunFolder, workers: int
 ) -> None:
-    habits = replace(STEPS_ONLY, workers=workers)
-    assert_same_end(left(tmp_path, engine, RECIPE, 5, habits=habits), whole, RECIPE)
+    options = replace(STEPS_ONLY, workers=workers)
+    assert_same_end(left(tmp_path, engine, RECIPE, 5, options=options), whole, RECIPE)
 
 
 def test_a_batch_in_pieces_resumes_exactly(tmp_path: Path, engine: Engine) -> None:
@@ -145,10 +145,10 @@ def test_short_numbers_resume_exactly(
 def test_a_run_that_fell_back_from_a_damaged_state_ends_as_an_unbroken_one(
     tmp_path: Path, engine: Engine, whole: RunFolder
 ) -> None:
-    happening = run_stages(tiny.make_run(tmp_path, engine, RECIPE))
+    events = run_stages(tiny.make_run(tmp_path, engine, RECIPE))
     for _ in range(6):
-        next(happening)
-    del happening
+        next(events)
+    del events
     RunFolder(tmp_path / "run").state_path("encoder", 4).write_bytes(b"")
     assert_same_end(unbroken(tmp_path, engine, RECIPE), whole, RECIPE)
 

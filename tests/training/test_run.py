@@ -11,31 +11,31 @@ import torch
 from sam_diffsr_cli.checkpoints.store import load_weights, read_tensors, save_weights
 from sam_diffsr_cli.config import EncoderConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError, InputError, InterruptedRun, WeightsError
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import Recipe
 from sam_diffsr_cli.training.engine import Engine
 from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep
-from sam_diffsr_cli.training.run import Run, StageBegun, open_stage, run_stages, start_from
+from sam_diffsr_cli.training.run import StageBegun, TrainRun, open_stage, run_stages, start_from
 from sam_diffsr_cli.training.state import load_state
 from tests.helpers import TINY
 from tests.training import tiny
 from tests.training.tiny import CPU, different
 
-MakeRun = Callable[..., Run]
+MakeRun = Callable[..., TrainRun]
 
 
 @pytest.fixture
 def make_run(tmp_path: Path, engine: Engine) -> MakeRun:
     """A function that makes runs in one folder."""
 
-    def make(asked: Recipe | None = None, **more: Any) -> Run:
+    def make(asked: Recipe | None = None, **more: Any) -> TrainRun:
         return tiny.make_run(tmp_path, engine, asked, **more)
 
     return make
 
 
-def finish(run: Run) -> Run:
+def finish(run: TrainRun) -> TrainRun:
     for _ in run_stages(run):
         pass
     return run
@@ -48,14 +48,14 @@ def with_init(recipe: Recipe, path: Path) -> Recipe:
 # ------------------------------------------------------------------------------ what happens
 
 
-def told(run: Run) -> Iterator[str]:
-    for happening in run_stages(run):
-        if isinstance(happening, StageBegun):
-            yield f"{happening.config.stage} from {happening.step}"
-        elif isinstance(happening, TrainStep):
-            yield str(happening.step)
+def told(run: TrainRun) -> Iterator[str]:
+    for event in run_stages(run):
+        if isinstance(event, StageBegun):
+            yield f"{event.config.stage} from {event.step}"
+        elif isinstance(event, TrainStep):
+            yield str(event.step)
         else:
-            assert isinstance(happening, ValidationEntry)
+            assert isinstance(event, ValidationEntry)
             yield "validation"
 
 
@@ -70,8 +70,8 @@ def test_stages_are_trained_in_turn_and_the_weights_come_last(make_run: MakeRun)
 
 
 def test_a_validation_follows_the_step_that_it_is_due_after(make_run: MakeRun) -> None:
-    habits = replace(tiny.STEPS_ONLY, validate_every=2)
-    run = make_run(tiny.recipe("encoder", steps=3), habits=habits, is_validated=True)
+    options = replace(tiny.STEPS_ONLY, validate_every=2)
+    run = make_run(tiny.recipe("encoder", steps=3), options=options, is_validated=True)
     assert list(told(run)) == ["encoder from 0", "1", "2", "validation", "3", "validation"]
 
 
@@ -93,8 +93,8 @@ def test_a_finished_run_trains_no_more_and_writes_the_same_weights(make_run: Mak
 
 def test_a_stop_saves_the_step_and_tells_how_to_go_on(make_run: MakeRun) -> None:
     asked = iter([False, False, True])
-    habits = replace(tiny.STEPS_ONLY, save_every=0)
-    run = make_run(tiny.recipe("encoder"), habits=habits, stop=lambda: next(asked))
+    options = replace(tiny.STEPS_ONLY, save_every=0)
+    run = make_run(tiny.recipe("encoder"), options=options, stop=lambda: next(asked))
     with pytest.raises(InterruptedRun, match="after step 3 of the encoder stage") as caught:
         finish(run)
     assert f"samsr train --resume --out {run.folder.path}" in (caught.value.hint or "")
@@ -103,9 +103,9 @@ def test_a_stop_saves_the_step_and_tells_how_to_go_on(make_run: MakeRun) -> None
 
 
 def test_a_compiled_network_is_saved_under_its_own_names(make_run: MakeRun) -> None:
-    habits = replace(tiny.STEPS_ONLY, compile=True)
+    options = replace(tiny.STEPS_ONLY, compile=True)
     with torch.compiler.set_stance("force_eager"):
-        run = finish(make_run(tiny.recipe("encoder", steps=2), habits=habits))
+        run = finish(make_run(tiny.recipe("encoder", steps=2), options=options))
     plain = tiny.start(run.recipe.encoder)
     assert load_state(run.folder.states("encoder")[0], None, CPU).ema.keys() == plain.ema.keys()
     load_weights(run.folder.weights_path)
@@ -120,8 +120,8 @@ def test_compiling_is_asked_of_the_network_that_is_trained(
         asked.append(module)
 
     monkeypatch.setattr(torch.nn.Module, "compile", take)
-    habits = replace(tiny.STEPS_ONLY, compile=True)
-    finish(make_run(tiny.recipe(steps=1), habits=habits))
+    options = replace(tiny.STEPS_ONLY, compile=True)
+    finish(make_run(tiny.recipe(steps=1), options=options))
     model = build_model(TINY)
     assert [type(module) for module in asked] == [type(model.rrdb), type(model.denoise_fn)]
 
@@ -180,22 +180,22 @@ def test_a_stage_without_the_state_of_the_stage_before_is_refused(make_run: Make
 
 
 @pytest.fixture
-def begun(make_run: MakeRun) -> Run:
+def begun(make_run: MakeRun) -> TrainRun:
     """A run whose encoder is trained to step 4 of 7, with states after 2 and 4."""
     run = make_run()
-    happening = run_stages(run)
-    for what in happening:
+    events = run_stages(run)
+    for what in events:
         if isinstance(what, TrainStep) and what.step == 5:
             break
-    happening.close()  # type: ignore[attr-defined]  # it is a generator
+    events.close()  # type: ignore[attr-defined]  # it is a generator
     return run
 
 
-def test_a_run_goes_on_after_its_newest_state(begun: Run) -> None:
+def test_a_run_goes_on_after_its_newest_state(begun: TrainRun) -> None:
     assert next(told(begun)) == "encoder from 4"
 
 
-def test_a_damaged_newest_state_costs_the_steps_since_the_one_before(begun: Run) -> None:
+def test_a_damaged_newest_state_costs_the_steps_since_the_one_before(begun: TrainRun) -> None:
     path = begun.folder.state_path("encoder", 4)
     path.write_bytes(path.read_bytes()[:-1])
     notices: list[str] = []
@@ -204,52 +204,54 @@ def test_a_damaged_newest_state_costs_the_steps_since_the_one_before(begun: Run)
     assert path.name in notices[0]
 
 
-def test_a_run_all_of_whose_states_are_damaged_is_refused(begun: Run) -> None:
+def test_a_run_all_of_whose_states_are_damaged_is_refused(begun: TrainRun) -> None:
     for path in begun.folder.states("encoder"):
         path.write_bytes(b"")
     with pytest.raises(WeightsError, match=r"encoder-0000000\d\.safetensors"):
         finish(begun)
 
 
-def other_photo(run: Run) -> Run:
+def other_photo(run: TrainRun) -> TrainRun:
     first, second = run.train_photos
     return replace(run, train_photos=[first, second._replace(name="another.png")])
 
 
-def one_photo_less(run: Run) -> Run:
+def one_photo_less(run: TrainRun) -> TrainRun:
     return replace(run, train_photos=run.train_photos[:1])
 
 
-def edited_photo(run: Run) -> Run:
+def edited_photo(run: TrainRun) -> TrainRun:
     first, second = run.train_photos
     return replace(run, train_photos=[first._replace(digest="0" * 32), second])
 
 
 @pytest.mark.parametrize("change", [other_photo, one_photo_less, edited_photo])
-def test_other_photos_are_refused(begun: Run, change: Callable[[Run], Run]) -> None:
+def test_other_photos_are_refused(begun: TrainRun, change: Callable[[TrainRun], TrainRun]) -> None:
     with pytest.raises(ConfigError, match="the photos or masks are not those") as caught:
         finish(change(begun))
     assert caught.value.hint
 
 
-def test_photos_that_moved_are_taken(begun: Run, tmp_path: Path) -> None:
+def test_photos_that_moved_are_taken(begun: TrainRun, tmp_path: Path) -> None:
     assert next(told(replace(begun, train_photos=tiny.entries(tmp_path / "moved")))) == (
         "encoder from 4"
     )
 
 
-def test_another_recipe_is_refused(begun: Run) -> None:
+def test_another_recipe_is_refused(begun: TrainRun) -> None:
     with pytest.raises(ConfigError, match="another recipe"):
         finish(replace(begun, recipe=tiny.recipe(batch=8)))
 
 
-def test_another_network_is_refused(begun: Run) -> None:
+def test_another_network_is_refused(begun: TrainRun) -> None:
     other = replace(TINY, unet=UNetConfig(kind="folded", widths=(12, 8)))
     with pytest.raises(ConfigError, match="another network"):
         finish(replace(begun, recipe=replace(begun.recipe, model=other)))
 
 
-def test_what_was_best_on_other_photos_is_not_the_best_of_these(begun: Run, tmp_path: Path) -> None:
+def test_what_was_best_on_other_photos_is_not_the_best_of_these(
+    begun: TrainRun, tmp_path: Path
+) -> None:
     path = begun.folder.states("encoder")[-1]
     state = load_state(path, begun.recipe.encoder, CPU)
     state.best = 99.0
@@ -261,7 +263,7 @@ def test_what_was_best_on_other_photos_is_not_the_best_of_these(begun: Run, tmp_
 
 
 def test_processes_that_read_different_states_are_refused(
-    begun: Run, monkeypatch: pytest.MonkeyPatch
+    begun: TrainRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Engine, "agrees", lambda _, *values: values == (0, ""))
     with pytest.raises(ConfigError, match="the processes read different states or photos") as found:
@@ -280,7 +282,7 @@ def test_a_card_that_was_filled_in_stays_when_the_run_ends_again(make_run: MakeR
     assert card.read_text() == "mine"
 
 
-def test_how_a_model_is_sampled_does_not_decide_what_goes_on(begun: Run) -> None:
+def test_how_a_model_is_sampled_does_not_decide_what_goes_on(begun: TrainRun) -> None:
     model = replace(TINY, diffusion=replace(TINY.diffusion, sampling_sigma=0.5))
     other = replace(begun, recipe=replace(begun.recipe, model=model))
     assert open_stage(other, 0).model.config == model

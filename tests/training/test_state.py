@@ -20,7 +20,7 @@ from sam_diffsr_cli.errors import (
     ResourceError,
     WeightsError,
 )
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.loop import TrainStep
 from sam_diffsr_cli.training.state import (

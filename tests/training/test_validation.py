@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.data.crops import Regions, TrainingPhoto
-from sam_diffsr_cli.models.model import SuperResolver, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.validation import Validation, pair, sample_grid, validate
 from tests.conftest import OWN_VECTORS

@@ -17,16 +17,16 @@ from sam_diffsr_cli.config import (
     ModelConfig,
     UNetConfig,
 )
-from sam_diffsr_cli.data.cache import Entry, read_entry, write_photo
+from sam_diffsr_cli.data.cache import CacheEntry, read_entry, write_photo
 from sam_diffsr_cli.data.crops import Batch, CropPlan, Regions, TrainingPhoto
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import DataConfig, Recipe, Stage, TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.engine import Engine, Share
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.loop import TrainStep
-from sam_diffsr_cli.training.recorder import Habits
-from sam_diffsr_cli.training.run import Run
+from sam_diffsr_cli.training.recorder import RunOptions
+from sam_diffsr_cli.training.run import TrainRun
 from sam_diffsr_cli.training.state import TrainState, new_state
 from tests.helpers import TINY
 
@@ -42,7 +42,7 @@ ENCODER = TrainConfig(
     stage="encoder", steps=7, batch=4, patch=16, warmup_steps=3, learning_rate=1e-3
 )
 DENOISER = replace(ENCODER, stage="diffusion")
-STEPS_ONLY = Habits(save_every=2, save_minutes=0, validate_every=0, write_every=1)
+STEPS_ONLY = RunOptions(save_every=2, save_minutes=0, validate_every=0, write_every=1)
 """Nothing by the clock."""
 
 
@@ -129,7 +129,7 @@ def recipe(*stages: Stage, **changes: Any) -> Recipe:
     )
 
 
-def entries(folder: Path, among: Sequence[TrainingPhoto] | None = None) -> list[Entry]:
+def entries(folder: Path, among: Sequence[TrainingPhoto] | None = None) -> list[CacheEntry]:
     """Write photos, by default ``photos()``, as the cache has them."""
     found = []
     for number, photo in enumerate(photos() if among is None else among):
@@ -150,11 +150,11 @@ def make_run(
     engine: Engine,
     asked: Recipe | None = None,
     *,
-    habits: Habits = STEPS_ONLY,
+    options: RunOptions = STEPS_ONLY,
     stop: Callable[[], bool] = _never,
     notify: Callable[[str], None] = lambda _: None,
     is_validated: bool = False,
-) -> Run:
+) -> TrainRun:
     """Return a run in ``folder / "run"``, begun unless it was; its photos lie beside it."""
     asked = asked or recipe()
     run_folder = RunFolder(folder / "run")
@@ -163,13 +163,13 @@ def make_run(
         if not run_folder.recipe_path.exists():
             run_folder.begin(asked)
     found = entries(folder / f"photos-{engine.share(1).rank}")
-    return Run(
+    return TrainRun(
         folder=run_folder,
         recipe=asked,
         engine=engine,
         train_photos=found,
         val_photos=found if is_validated else [],
-        habits=habits,
+        options=options,
         stop=stop,
         notify=notify,
     )

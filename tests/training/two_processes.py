@@ -26,7 +26,7 @@ CONFIGS = {
     for config in (tiny.ENCODER, tiny.DENOISER)
     for accumulate in (1, 2)
 }
-SETTLED = {
+RESOLVED = {
     name: replace(config, precision="fp32", learning_rate=1e-4) for name, config in CONFIGS.items()
 }
 """Adam divides a gradient by its own size, so that the rounding of the smallest shows in steps as
@@ -38,7 +38,7 @@ Seen = dict[str, object]
 def train_all(engine: Engine, out: Path) -> Seen:
     """Train each of the configurations; the main process saves how it ended."""
     seen: Seen = {}
-    for name, config in SETTLED.items():
+    for name, config in RESOLVED.items():
         state = tiny.start(config)
         source = tiny.source(config, engine.share(config.accumulate))
         seen[name] = [asdict(step) for step in train(state, source, engine)]
@@ -53,10 +53,10 @@ def stop_one(engine: Engine, out: Path) -> Seen:
         run = tiny.make_run(out, engine, tiny.recipe(), stop=stop, is_validated=True)
         happened: list[object] = []
         try:
-            for happening in run_stages(run):
-                if isinstance(happening, TrainStep):
-                    happened.append(happening.step)
-                elif isinstance(happening, ValidationEntry):
+            for event in run_stages(run):
+                if isinstance(event, TrainStep):
+                    happened.append(event.step)
+                elif isinstance(event, ValidationEntry):
                     happened.append("validation")
         except InterruptedRun as error:
             return happened, str(error)

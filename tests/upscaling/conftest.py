@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sam_diffsr_cli.config import ModelConfig
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.upscaling.model import Upscaler
 from tests.helpers import TINY, TINY_FULL
 

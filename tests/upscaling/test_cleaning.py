@@ -11,11 +11,11 @@ from sam_diffsr_cli.config import LITE, DiffusionConfig, ModelConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.diffusion.schedule import make_schedule, sampling_timesteps
 from sam_diffsr_cli.errors import ConfigError, InputError
-from sam_diffsr_cli.models.encoders import LevelEstimator
-from sam_diffsr_cli.models.model import build_model, with_levels
+from sam_diffsr_cli.networks.encoders import LevelEstimator
+from sam_diffsr_cli.networks.model import build_model, with_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions, parse_clean
 from sam_diffsr_cli.upscaling import cleaning
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
 from sam_diffsr_cli.upscaling.tiles import check_steps
@@ -50,7 +50,7 @@ def photo(height: int = 24, width: int = 30, channels: int = 3) -> np.ndarray:
 
 def enlarge(upscaler: Upscaler, pixels: np.ndarray, **how: object) -> np.ndarray:
     sampling = SamplingConfig(**({"steps": 0, "tile": 0} | how))  # type: ignore[arg-type]  # as given
-    return enlarge_frame(Run(upscaler=upscaler, sampling=sampling, scale=4), pixels)
+    return enlarge_frame(UpscaleRun(upscaler=upscaler, sampling=sampling, scale=4), pixels)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_the_second_pass_takes_what_the_first_made_for_clean(
 
     monkeypatch.setattr(told.model, "encode", encode)
     sampling = SamplingConfig(steps=0, tile=0, clean=50)
-    enlarge_frame(Run(upscaler=told, sampling=sampling, scale=16), photo(6, 6))
+    enlarge_frame(UpscaleRun(upscaler=told, sampling=sampling, scale=16), photo(6, 6))
     assert seen[0][:2] == (0.5, 0.5)
     assert seen[-1] == (0.0, 0.0, 0.0)
 
@@ -286,5 +286,5 @@ def test_a_flat_picture_gets_no_noise_from_the_bundled_model() -> None:
     level = upscaler.config.diffusion.level("balanced")
     sampling = SamplingConfig(**level._asdict(), tile=0)
     flat = np.full((24, 24, 3), 128, np.uint8)
-    result = enlarge_frame(Run(upscaler=upscaler, sampling=sampling, scale=4), flat)
+    result = enlarge_frame(UpscaleRun(upscaler=upscaler, sampling=sampling, scale=4), flat)
     assert float((result.astype(float) - 128).std()) <= 0.5

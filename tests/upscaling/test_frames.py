@@ -11,7 +11,7 @@ from sam_diffsr_cli import resize
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 
 Maker = Callable[[str], Upscaler]
@@ -34,7 +34,7 @@ def enlarge(
     icc: bytes | None = None,
 ) -> np.ndarray:
     sampling = SamplingConfig(steps=steps, seed=seed, tile=tile)
-    return enlarge_frame(Run(upscaler=upscaler, sampling=sampling, scale=scale), pixels, icc)
+    return enlarge_frame(UpscaleRun(upscaler=upscaler, sampling=sampling, scale=scale), pixels, icc)
 
 
 def p3_profile() -> bytes:
@@ -151,7 +151,7 @@ def test_pixels_are_not_changed(upscaler: Upscaler, channels: int, dtype: type) 
 def test_progress_rises_to_one(upscaler: Upscaler) -> None:
     shares: list[float] = []
     sampling = SamplingConfig(steps=2, tile=16)
-    run = Run(upscaler=upscaler, sampling=sampling, scale=4, progress=shares.append)
+    run = UpscaleRun(upscaler=upscaler, sampling=sampling, scale=4, progress=shares.append)
     enlarge_frame(run, noisy(40, 20, 4))
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)

@@ -19,9 +19,9 @@ from torchgen.gen import parse_native_yaml
 from torchgen.model import DispatchKey, NativeFunction
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 
 Maker = Callable[[str], Upscaler]
@@ -126,7 +126,7 @@ def draw_pixels() -> np.ndarray:
 
 
 def enlarge(upscaler: Upscaler) -> np.ndarray:
-    run = Run(upscaler=upscaler, sampling=SamplingConfig(steps=2, tile=0), scale=4)
+    run = UpscaleRun(upscaler=upscaler, sampling=SamplingConfig(steps=2, tile=0), scale=4)
     return enlarge_frame(run, draw_pixels())
 
 

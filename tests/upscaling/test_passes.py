@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.upscaling import passes
-from sam_diffsr_cli.upscaling.passes import Plan, final_size, plan_passes, resize_pixels
+from sam_diffsr_cli.upscaling.passes import PassPlan, final_size, plan_passes, resize_pixels
 
 
 def allocate(shape: tuple[int, int, int]) -> np.ndarray:
@@ -23,14 +23,14 @@ def noisy(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("scale", "plan"),
     [
-        (4, Plan(1, None, (40, 28), shrink=False)),
-        (2, Plan(1, None, (20, 14), shrink=True)),
-        (1, Plan(1, None, (10, 7), shrink=True)),
-        (5, Plan(2, (13, 9), (50, 35), shrink=False)),
-        (16, Plan(2, None, (160, 112), shrink=False)),
+        (4, PassPlan(1, None, (40, 28), shrink=False)),
+        (2, PassPlan(1, None, (20, 14), shrink=True)),
+        (1, PassPlan(1, None, (10, 7), shrink=True)),
+        (5, PassPlan(2, (13, 9), (50, 35), shrink=False)),
+        (16, PassPlan(2, None, (160, 112), shrink=False)),
     ],
 )
-def test_the_plan_of_a_scale(scale: float, plan: Plan) -> None:
+def test_the_plan_of_a_scale(scale: float, plan: PassPlan) -> None:
     assert plan_passes((10, 7), scale, 4) == plan
 
 

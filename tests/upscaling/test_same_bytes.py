@@ -13,10 +13,10 @@ from PIL import Image
 
 from sam_diffsr_cli.config import LITE
 from sam_diffsr_cli.device import Precision
-from sam_diffsr_cli.models.model import build_model
-from sam_diffsr_cli.models.steady import steady
+from sam_diffsr_cli.networks.model import build_model
+from sam_diffsr_cli.networks.steady import steady
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 
 SIZES = [(1, 1), (3, 5), (7, 40), (33, 29), (61, 58)]
@@ -58,7 +58,7 @@ def enlarge_steps(
 ) -> np.ndarray:
     torch.set_num_threads(threads)
     sampling = SamplingConfig(steps=steps, sampler="dpmpp_2m", tile=tile)
-    return enlarge_frame(Run(upscaler=upscaler, sampling=sampling, scale=4.0), draw(size))
+    return enlarge_frame(UpscaleRun(upscaler=upscaler, sampling=sampling, scale=4.0), draw(size))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -6,7 +6,7 @@ import pytest
 
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling import speed
-from sam_diffsr_cli.upscaling.frames import Run
+from sam_diffsr_cli.upscaling.frames import UpscaleRun
 from sam_diffsr_cli.upscaling.model import Upscaler
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, seconds: dict[int, list[float]]) ->
     now = [0.0]
     waiting: dict[int, Iterator[float]] = {steps: iter(each) for steps, each in seconds.items()}
 
-    def enlarge(run: Run, _pixels: object) -> None:
+    def enlarge(run: UpscaleRun, _pixels: object) -> None:
         now[0] += next(waiting[run.sampling.steps])
 
     monkeypatch.setattr(speed, "enlarge_frame", enlarge)

@@ -13,7 +13,7 @@ from sam_diffsr_cli.errors import ResourceError, WeightsError
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import plan_tiles
 from sam_diffsr_cli.upscaling import tiles
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 
 Maker = Callable[[str], Upscaler]
@@ -28,7 +28,7 @@ def noisy(height: int, width: int) -> np.ndarray:
 def enlarge(
     upscaler: Upscaler, pixels: np.ndarray, steps: int, tile: int, told: list[str] | None = None
 ) -> np.ndarray:
-    run = Run(
+    run = UpscaleRun(
         upscaler=upscaler,
         sampling=SamplingConfig(steps=steps, tile=tile),
         scale=4,

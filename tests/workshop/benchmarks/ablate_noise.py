@@ -27,7 +27,7 @@ import torch
 
 from sam_diffsr_cli.checkpoints.finding import find_model
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
-from sam_diffsr_cli.models.model import build_model
+from sam_diffsr_cli.networks.model import build_model
 
 VARIANTS = {
     "none": ("none", "image"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sam_diffsr_cli.batch.work import share_jobs
 from tests.workshop.benchmarks.assumptions import Cluster
-from tests.workshop.benchmarks.simulated_crew import JOB, SimulatedCrew
+from tests.workshop.benchmarks.simulated_pool import JOB, SimulatedPool
 
 __all__ = ["Run", "draw_sizes", "simulate"]
 
@@ -51,19 +51,19 @@ class Run:
 
 def simulate(cluster: Cluster, sizes: Sequence[float]) -> Run:
     """Run a batch of pictures, given by their megapixels, on workers that pretend."""
-    crew = SimulatedCrew.start(cluster, sizes)
+    pool = SimulatedPool.start(cluster, sizes)
     ends: list[float] = []
     failed = 0
-    for outcome in share_jobs([JOB] * len(sizes), crew):
-        ends.append(crew.driver.free)
+    for outcome in share_jobs([JOB] * len(sizes), pool):
+        ends.append(pool.driver.free)
         failed += outcome.status == "failed"
     return Run(
         start_s=cluster.start_s,
-        makespan_s=crew.driver.free,
+        makespan_s=pool.driver.free,
         ends=ends,
-        done=crew.heard,
+        done=pool.heard,
         failed=failed,
-        deaths=crew.deaths,
-        written=crew.written,
-        busy=crew.shares(crew.driver.free - cluster.start_s),
+        deaths=pool.deaths,
+        written=pool.written,
+        busy=pool.shares(pool.driver.free - cluster.start_s),
     )

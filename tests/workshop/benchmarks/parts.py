@@ -19,9 +19,9 @@ import torch
 from sam_diffsr_cli.batch.manifest import Manifest
 from sam_diffsr_cli.batch.naming import name_jobs
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.plan import Job, Naming, Past, estimate_work
+from sam_diffsr_cli.batch.plan import Job, Naming, ResumeState, estimate_work
 from sam_diffsr_cli.batch.sources import Source
-from sam_diffsr_cli.batch.stages import Settings
+from sam_diffsr_cli.batch.stages import BatchSettings
 from sam_diffsr_cli.batch.work import EnlargeConfig, config_of, share_jobs
 from sam_diffsr_cli.cli.batch import print_outcome
 from sam_diffsr_cli.pictures.encoders import WriteOptions
@@ -30,7 +30,7 @@ from sam_diffsr_cli.pictures.reading import read_picture
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.pictures.writing import encode_picture, prepare_metadata
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.frames import Run, enlarge_frame
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import load_upscaler
 from sam_diffsr_cli.workers.messages import Idle, Task, WorkerPool
 from sam_diffsr_cli.workers.processes import LocalPool
@@ -107,7 +107,7 @@ def time_encoding(paths: Sequence[Path], name: str) -> Cost:
 def time_enlarging(paths: Sequence[Path], steps: int, folder: Path) -> Cost:
     """Enlarge pictures with the default model on one core; for an output megapixel."""
     watch, pixels, threads = _Watch(), 0, torch.get_num_threads()
-    run = Run(
+    run = UpscaleRun(
         upscaler=load_upscaler(None, torch.device("cpu")),
         sampling=SamplingConfig(steps=steps, tile=0),
         scale=4.0,
@@ -138,7 +138,7 @@ def time_planning(folder: Path, count: int) -> Cost:
         _, jobs = name_jobs([str(photos)], out, Naming())
         estimate_work(jobs, 4.0, Limits())
         with Manifest(folder / "planned.manifest", {}) as manifest:
-            manifest.add_plan(jobs, Past())
+            manifest.add_plan(jobs, ResumeState())
     return watch.cost(count)
 
 
@@ -171,14 +171,14 @@ def time_driver(order: EnlargeConfig, engine: str, workers: int, count: int, wat
     with tempfile.TemporaryDirectory() as name:
         jobs = _pretended_jobs(Path(name), count)
         if engine == "local":
-            crew: WorkerPool[Job, Outcome] = LocalPool(_IdleOrder(), ["cpu"] * workers)
-            return _drive(jobs, crew, Path(name))
+            pool: WorkerPool[Job, Outcome] = LocalPool(_IdleOrder(), ["cpu"] * workers)
+            return _drive(jobs, pool, Path(name))
         from sam_diffsr_cli.workers import ray_pool
 
         with mock.patch.object(ray_pool, "RayWorker", _idle_hand()):
-            crew = ray_pool.RayPool(order, size=workers, device="cpu", address=None)
-            crew._watched += _pending(watched - workers)
-            return _drive(jobs, crew, Path(name))
+            pool = ray_pool.RayPool(order, size=workers, device="cpu", address=None)
+            pool._watched += _pending(watched - workers)
+            return _drive(jobs, pool, Path(name))
 
 
 def _pretended_jobs(folder: Path, count: int) -> list[Job]:
@@ -186,14 +186,14 @@ def _pretended_jobs(folder: Path, count: int) -> list[Job]:
     return [Job(Source(name, Path(name.name)), folder / "out" / name.name) for name in names]
 
 
-def _drive(jobs: Sequence[Job], crew: WorkerPool[Job, Outcome], folder: Path) -> Cost:
+def _drive(jobs: Sequence[Job], pool: WorkerPool[Job, Outcome], folder: Path) -> Cost:
     """Do what ``samsr upscale`` does with each outcome; the first ones are not counted."""
     watch = _Watch(time.process_time)
     with (
         Manifest(folder / "driven.manifest", {}) as manifest,
         (folder / "stdout").open("w", encoding="utf-8") as stdout,
         contextlib.redirect_stdout(stdout),
-        contextlib.closing(share_jobs(jobs, crew)) as outcomes,
+        contextlib.closing(share_jobs(jobs, pool)) as outcomes,
     ):
         first = len(jobs) // 10
         for _ in range(first):
@@ -234,7 +234,7 @@ def _pending(count: int) -> list[Any]:
 
 def load_order(model: str | None, out: Path) -> EnlargeConfig:
     """Tell workers to enlarge pictures into a folder with a model, on the CPU."""
-    settings = Settings(
+    settings = BatchSettings(
         upscaler=load_upscaler(model, torch.device("cpu")),
         sampling=SamplingConfig(steps=0),
         scale=4.0,
@@ -249,13 +249,13 @@ def time_start(order: EnlargeConfig, engine: str) -> float:
     """Return the seconds until a worker has loaded the model; with Ray without its own start."""
     if engine == "local":
         began = time.monotonic()
-        crew: WorkerPool[Job, Outcome] = LocalPool(order, ["cpu"])
+        pool: WorkerPool[Job, Outcome] = LocalPool(order, ["cpu"])
     else:
         from sam_diffsr_cli.workers.ray_pool import RayPool
 
-        crew = RayPool(order, size=1, device="cpu", address=None)
-        began = crew._began
-    with contextlib.closing(crew):
-        event = crew.wait()
+        pool = RayPool(order, size=1, device="cpu", address=None)
+        began = pool._began
+    with contextlib.closing(pool):
+        event = pool.wait()
         assert isinstance(event, Idle), event
         return time.monotonic() - began

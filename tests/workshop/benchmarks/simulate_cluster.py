@@ -33,7 +33,7 @@ ASSUMED = "the GPU's speed is assumed, not measured"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """What so many GPUs come to; ``hours`` are all, those before the first hand-out included."""
+    """What so many GPUs come to; ``hours`` are all, those before the first dispatch included."""
 
     gpus: int
     hours: float

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli.comparison.page import folder_beside, write_page
-from sam_diffsr_cli.comparison.records import PSNR_Y, MetricRow, Page, Picture
+from sam_diffsr_cli.comparison.records import PSNR_Y, ComparedPicture, MetricRow, Page
 from sam_diffsr_cli.metrics import psnr_y
 from tests.comparison.browser import address_of, open_browser, set_size
 
@@ -82,7 +82,9 @@ def make_page(folder: Path, path: Path, count: int, side: int, *, beside: bool) 
         title="A page to measure",
         methods=tuple(FILTERS),
         truth="truth",
-        pictures=(Picture(name, panels) for name, panels in make_panels(folder, count, side)),
+        pictures=(
+            ComparedPicture(name, panels) for name, panels in make_panels(folder, count, side)
+        ),
         metrics=(PSNR_Y,),
         rows=rows,
     )

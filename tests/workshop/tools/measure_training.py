@@ -38,20 +38,20 @@ from sam_diffsr_cli.device import DTYPES, peak_memory, resolve_precision
 from sam_diffsr_cli.diffusion.gaussian import p_mean, q_sample
 from sam_diffsr_cli.diffusion.residual import residual_to_image
 from sam_diffsr_cli.diffusion.schedule import Schedule, extract
-from sam_diffsr_cli.models.model import Condition, SuperResolver, build_model
+from sam_diffsr_cli.networks.model import Condition, SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import RECIPES, Recipe, TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.engine import Engine, start_engine
 from sam_diffsr_cli.training.estimate import StageEstimate, estimate_stage
 from sam_diffsr_cli.training.loop import TrainStep, train
 from sam_diffsr_cli.training.photos import PhotoRequest, find_photos, place_photos, prepare
-from sam_diffsr_cli.training.recorder import Habits
+from sam_diffsr_cli.training.recorder import RunOptions
 from sam_diffsr_cli.training.run import _workers
 from sam_diffsr_cli.training.state import new_state
 
 if TYPE_CHECKING:
-    from sam_diffsr_cli.data.cache import Entry
-    from sam_diffsr_cli.training.run import Run
+    from sam_diffsr_cli.data.cache import CacheEntry
+    from sam_diffsr_cli.training.run import TrainRun
 
 WARM_UP = 2
 LOADER_S = 3.0
@@ -67,7 +67,7 @@ class Setup:
 
     recipe: Recipe
     engine: Engine
-    entries: "Sequence[Entry]"
+    entries: "Sequence[CacheEntry]"
     photos: Sequence[TrainingPhoto]
     workers: int
     steps: int
@@ -327,7 +327,7 @@ def read_options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def make_setup(options: argparse.Namespace, cache: Path) -> Setup:
-    """Prepare the photos, and settle the recipe."""
+    """Prepare the photos, and resolve the recipe."""
     engine = start_engine(options.device)
     recipe = RECIPES[options.preset]
     asked = {name: getattr(options, name) for name in ("batch", "patch")}
@@ -347,8 +347,8 @@ def make_setup(options: argparse.Namespace, cache: Path) -> Setup:
             print(photo.reason, file=sys.stderr)
     entries = [photo.entry for photo in found if photo.entry is not None]
     photos = place_photos(entries, engine.device)
-    asking = SimpleNamespace(habits=Habits(), engine=engine)
-    workers = _workers(cast("Run", asking), photos)
+    asking = SimpleNamespace(options=RunOptions(), engine=engine)
+    workers = _workers(cast("TrainRun", asking), photos)
     return Setup(recipe, engine, entries, photos, workers, options.steps)
 
 

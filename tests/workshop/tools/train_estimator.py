@@ -19,8 +19,8 @@ from sam_diffsr_cli.checkpoints.heads import read_metadata
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.data.crops import orient
 from sam_diffsr_cli.degradation.photo import clean_twin, degrade_photo
-from sam_diffsr_cli.models.dirt_features import dirt_features
-from sam_diffsr_cli.models.encoders import LevelEstimator
+from sam_diffsr_cli.networks.dirt_features import dirt_features
+from sam_diffsr_cli.networks.encoders import LevelEstimator
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_levels
 

@@ -14,9 +14,9 @@ from sam_diffsr_cli import resize
 from sam_diffsr_cli.config import FEATURE_STRIDE, NUM_LEVELS, ModelConfig
 from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import Schedule, extract
-from sam_diffsr_cli.models.encoders import EncoderOutput, ResidualEncoder, RRDBNet
-from sam_diffsr_cli.models.folded_unet import FoldedUNet
-from sam_diffsr_cli.models.unet import FullUNet
+from sam_diffsr_cli.networks.encoders import EncoderOutput, ResidualEncoder, RRDBNet
+from sam_diffsr_cli.networks.folded_unet import FoldedUNet
+from sam_diffsr_cli.networks.unet import FullUNet
 
 __all__ = ["Condition", "SuperResolver", "build_encoder", "build_model", "with_levels"]
 

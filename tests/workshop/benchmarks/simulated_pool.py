@@ -1,7 +1,7 @@
-"""A crew that only pretends to work, by discrete events.
+"""A pool that only pretends to work, by discrete events.
 
-Hand-outs, deaths and retries are those of ``workers.pool``, whose own code waits for this one.
-What a worker does with a hand-out follows ``batch.pipeline``: one thread reads a picture ahead, one
+Dispatches, deaths and retries are those of ``workers.pool``, whose own code waits for this one.
+What a worker does with a dispatch follows ``batch.pipeline``: one thread reads a picture ahead, one
 enlarges, and several write behind. Shared are the storage, the driver, and each GPU with its
 processors; all of them serve in the order in which they are asked.
 """
@@ -21,7 +21,7 @@ from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.workers.messages import Done, Event, Idle, Lost, Task
 from tests.workshop.benchmarks.assumptions import Cluster, Times
 
-__all__ = ["JOB", "SimulatedCrew"]
+__all__ = ["JOB", "SimulatedPool"]
 
 BYTES_OF_A_PIXEL = 3
 JOB = Job(Source(Path("any"), Path("any")), None)
@@ -59,10 +59,10 @@ class _Cores:
 
 @dataclass(slots=True)
 class _Worker:
-    """A process at work on a hand-out; ``life`` counts the deaths in its place.
+    """A process at work on a dispatch; ``life`` counts the deaths in its place.
 
     ``asked``, ``read``, ``enlarged``, ``written`` and ``told`` are how many pictures of the
-    hand-out have come so far, ``written`` without a gap; ``begun`` went to a writer. ``wants``
+    dispatch have come so far, ``written`` without a gap; ``begun`` went to a writer. ``wants``
     says what the main thread waits for.
     """
 
@@ -90,8 +90,8 @@ Step = Callable[[int, float], None]
 
 
 @dataclass(slots=True)
-class SimulatedCrew:
-    """The crew whose workers pretend; the driver that waits for them has a clock of its own.
+class SimulatedPool:
+    """The pool whose workers pretend; the driver that waits for them has a clock of its own.
 
     ``heard`` are the pictures that the driver heard of, ``reading_s`` and ``writing_s`` what the
     threads of all workers took, but for waiting in turn for processors and storage.
@@ -121,13 +121,13 @@ class SimulatedCrew:
         """Start all workers at once, some of them slow."""
         groups = [(_Server(), _Cores(cluster.cores_per_gpu)) for _ in range(cluster.gpus)]
         workers = [_Worker(*groups[n % cluster.gpus]) for n in range(cluster.workers)]
-        crew = cls(cluster, sizes, len(workers), Times.of(cluster), groups, workers)
-        crew._dice.seed(cluster.seed + 1)
-        for slow in crew._dice.sample(workers, round(cluster.slow_share * crew.size)):
+        pool = cls(cluster, sizes, len(workers), Times.of(cluster), groups, workers)
+        pool._dice.seed(cluster.seed + 1)
+        for slow in pool._dice.sample(workers, round(cluster.slow_share * pool.size)):
             slow.pace = cluster.slowdown
-        for worker in range(crew.size):
-            crew._at(cluster.start_s, crew._get_ready, worker)
-        return crew
+        for worker in range(pool.size):
+            pool._at(cluster.start_s, pool._get_ready, worker)
+        return pool
 
     def shares(self, span_s: float) -> dict[str, float]:
         """Return for which share of so many seconds each part was busy, on average."""

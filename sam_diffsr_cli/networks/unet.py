@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from sam_diffsr_cli.models.blocks import SinusoidalEmbedding, time_mlp
+from sam_diffsr_cli.networks.blocks import SinusoidalEmbedding, time_mlp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

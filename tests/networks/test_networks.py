@@ -17,7 +17,7 @@ from sam_diffsr_cli.config import (
 )
 from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import make_schedule, respace
-from sam_diffsr_cli.models.model import SuperResolver, build_encoder, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model
 
 SMALL_FULL = ModelConfig(
     encoder=EncoderConfig(kind="rrdb", num_feat=4, num_block=2),

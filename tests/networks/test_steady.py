@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sam_diffsr_cli.models.steady import add, modulate, silu, steady
+from sam_diffsr_cli.networks.steady import add, modulate, silu, steady
 
 pytestmark = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]  # torch has no types here

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pixel_shuffle, relu
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.models.dirt_features import NUM_FEATURES, dirt_features
-from sam_diffsr_cli.models.steady import add
+from sam_diffsr_cli.networks.dirt_features import NUM_FEATURES, dirt_features
+from sam_diffsr_cli.networks.steady import add
 
 __all__ = ["EncoderOutput", "LevelEstimator", "RRDBNet", "ResidualEncoder"]
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
-from sam_diffsr_cli.models.blocks import SinusoidalEmbedding, time_mlp
-from sam_diffsr_cli.models.steady import add, modulate, silu
+from sam_diffsr_cli.networks.blocks import SinusoidalEmbedding, time_mlp
+from sam_diffsr_cli.networks.steady import add, modulate, silu
 
 __all__ = ["FoldedUNet"]
 
