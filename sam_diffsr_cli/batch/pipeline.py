@@ -43,7 +43,8 @@ class Outcome:
     """What became of a job; seconds are those of its own reading, enlarging and writing.
 
     ``worker`` is the number of the one that did it, None without workers. ``levels`` is how dirty
-    the picture was taken for, None where the model is not told.
+    the picture was taken for, None where the model is not told; ``estimate`` is how dirty it was
+    estimated to be, None where that was not asked.
     """
 
     job: Job
@@ -52,6 +53,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     left_out: tuple[Part, ...] = ()
     levels: Mapping[str, float] | None = None
+    estimate: Mapping[str, float] | None = None
     size_in: tuple[int, int] | None = None
     size_out: tuple[int, int] | None = None
     frames: int = 1
@@ -184,7 +186,7 @@ def _enlarge(
     )
     if result is not None:
         outcome.size_out = result.size
-        outcome.levels = result.levels
+        outcome.levels, outcome.estimate = result.levels, result.estimate
         outcome.left_out = tuple(part for part in result.parts if is_left_out(part))
     return result
 

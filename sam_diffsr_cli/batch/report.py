@@ -1,15 +1,16 @@
 """What became of a batch: what the process ends with, and the body of its JSON document."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.request import BatchPlan
 from sam_diffsr_cli.batch.stages import make_record
+from sam_diffsr_cli.degradation.levels import MOST_BLUR, MOST_NOISE
 from sam_diffsr_cli.errors import DiskFullError, InterruptedRun, PartialFailure, SamsrError
 
-__all__ = ["failure_of", "make_document"]
+__all__ = ["describe_levels", "failure_of", "make_document"]
 
 
 def failure_of(
@@ -70,6 +71,28 @@ def make_document(batch: BatchPlan, outcomes: Sequence[Outcome]) -> dict[str, An
     }
 
 
+def describe_levels(outcome: Outcome) -> str | None:
+    """Say what a picture was taken for and what was estimated; None where the model is not told."""
+    if outcome.levels is None:
+        return None
+    is_clean = not any(outcome.levels.values())
+    text = "taken for clean" if is_clean else f"taken for {_in_words(outcome.levels)}"
+    if outcome.estimate is None:
+        return f"{text}; not estimated"
+    if outcome.estimate == outcome.levels:
+        return f"{text}, as estimated"
+    return f"{text}; estimated: {_in_words(outcome.estimate)}"
+
+
+def _in_words(levels: Mapping[str, float]) -> str:
+    compression, noise, blur = (levels[name] for name in ("compression", "noise", "blur"))
+    return (
+        f"compression {compression:.2f} (as JPEG {100 - 100 * compression:.0f}), "
+        f"noise {noise:.2f} ({noise * MOST_NOISE:.1f} of 255), "
+        f"blur {blur:.2f} ({blur * MOST_BLUR:.2f} pixels)"
+    )
+
+
 def _size(size: tuple[int, int] | None) -> dict[str, int] | None:
     return None if size is None else {"width": size[1], "height": size[0]}
 
@@ -89,6 +112,7 @@ def _file_entry(outcome: Outcome) -> dict[str, Any]:
             "write": round(outcome.write_s, 4),
         },
         "levels": None if outcome.levels is None else dict(outcome.levels),
+        "estimate": None if outcome.estimate is None else dict(outcome.estimate),
         "worker": outcome.worker,
         "notes": list(outcome.notes),
         "left_out": [

@@ -17,7 +17,6 @@ from sam_diffsr_cli.batch.naming import check_job
 from sam_diffsr_cli.batch.pipeline import Stages
 from sam_diffsr_cli.batch.plan import Job, Naming
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, put
-from sam_diffsr_cli.degradation.levels import Levels
 from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_kept, format_of
@@ -31,7 +30,7 @@ from sam_diffsr_cli.pictures.writing import (
     prepare_metadata,
 )
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.cleaning import find_levels
+from sam_diffsr_cli.upscaling.cleaning import Finding, beyond_training, look_at
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.passes import final_size
@@ -148,7 +147,9 @@ def _enlarge(
     check_fits(name, picture, sizes, target, lossless=settings.options.lossless)
     folder = _make_folder(job.target)
     count, frames = len(picture.frames), []
-    levels = _levels_of(picture, settings)
+    levels, estimate = _look_at(picture, settings)
+    if beyond := beyond_training(levels):
+        notify(beyond)
     for index, frame in enumerate(picture.frames):
 
         def progress(share: float, before: int = index) -> None:
@@ -166,14 +167,18 @@ def _enlarge(
         pixels = enlarge_frame(run, frame.pixels, picture.metadata.of_page(index).icc)
         frames.append(replace(frame, pixels=pixels))
     parts = () if settings.options.strip_metadata else resolve_parts(picture.parts, target.name)
-    found = levels._asdict() if settings.upscaler.config.encoder.num_levels else None
-    return replace(picture.with_frames(tuple(frames)), parts=parts, levels=found)
+    return replace(
+        picture.with_frames(tuple(frames)),
+        parts=parts,
+        levels=levels._asdict() if settings.upscaler.config.encoder.num_levels else None,
+        estimate=None if estimate is None else estimate._asdict(),
+    )
 
 
-def _levels_of(picture: Picture, settings: BatchSettings) -> Levels:
+def _look_at(picture: Picture, settings: BatchSettings) -> Finding:
     """Decide how dirty a picture is taken for: by its first frame, the same for all of them."""
     compression = 0.0 if picture.quality is None else (100 - picture.quality) / 100
-    return find_levels(
+    return look_at(
         settings.upscaler,
         settings.sampling.clean,
         picture.frames[0].pixels,

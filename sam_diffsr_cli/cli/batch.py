@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.report import failure_of, make_document
+from sam_diffsr_cli.batch.report import describe_levels, failure_of, make_document
 from sam_diffsr_cli.batch.request import BatchPlan, expected_seconds
 from sam_diffsr_cli.batch.run import Watcher, preview, run
 from sam_diffsr_cli.cli.console import (
@@ -27,7 +27,9 @@ LEAST_TIMED_MEGAPIXELS = 4.0
 """A batch of less than this is done before its time could be measured."""
 
 
-def show_batch(batch: BatchPlan, *, dry_run: bool, as_json: bool) -> CommandResult:
+def show_batch(
+    batch: BatchPlan, *, dry_run: bool, as_json: bool, verbose: bool = False
+) -> CommandResult:
     """Tell the plan, do it or only list it, and report."""
     if dry_run or len(batch.jobs) > 1:
         note(_describe_plan(batch, is_timed=dry_run))
@@ -40,7 +42,7 @@ def show_batch(batch: BatchPlan, *, dry_run: bool, as_json: bool) -> CommandResu
         if dry_run:
             outcomes += _show_preview(batch, as_json=as_json)
         else:
-            _run(batch, outcomes, as_json=as_json)
+            _run(batch, outcomes, as_json=as_json, verbose=verbose)
     except KeyboardInterrupt:
         is_stopped = True
     failure = failure_of(
@@ -105,7 +107,7 @@ class _Bars(Watcher):
             note(line)
 
 
-def _run(batch: BatchPlan, outcomes: list[Outcome], *, as_json: bool) -> None:
+def _run(batch: BatchPlan, outcomes: list[Outcome], *, as_json: bool, verbose: bool) -> None:
     """Do the jobs, telling each outcome as it comes; ``outcomes`` is filled as it goes."""
     count = len(batch.jobs)
     piped = read_standard_input() if batch.reads_standard_input else b""
@@ -115,20 +117,22 @@ def _run(batch: BatchPlan, outcomes: list[Outcome], *, as_json: bool) -> None:
             with closing(run(batch, _Bars(bars), late, piped)) as results:
                 for outcome in results:
                     outcomes.append(outcome)
-                    print_outcome(outcome, count, as_json=as_json)
+                    print_outcome(outcome, count, as_json=as_json, verbose=verbose)
         finally:
             # Written while the run was being stopped.
             told = set(map(id, outcomes))
             for outcome in (each for each in late if id(each) not in told):
                 outcomes.append(outcome)
                 if not isinstance(outcome.error, DiskFullError):
-                    print_outcome(outcome, count, as_json=as_json)
+                    print_outcome(outcome, count, as_json=as_json, verbose=verbose)
 
 
-def print_outcome(outcome: Outcome, count: int, *, as_json: bool) -> None:
+def print_outcome(outcome: Outcome, count: int, *, as_json: bool, verbose: bool = False) -> None:
     """Print an output's path on stdout; notes and, in a batch, failures on stderr."""
     for text in outcome.notes:
         note(f"note: {outcome.job.source.name}: {text}")
+    if verbose and (found := describe_levels(outcome)) is not None:
+        note(f"{outcome.job.source.name}: {found}")
     if outcome.error is not None:
         if count > 1:
             _print_failure(outcome.error)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
+from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
 from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.config import Quality, Sampler
 from sam_diffsr_cli.errors import InputError
@@ -145,6 +145,9 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         bool, typer.Option("--fail-fast", help="Stop at the first failure.", rich_help_panel=FILES)
     ] = False,
     as_json: Json = False,  # noqa: FBT002
+    verbose: Annotated[  # noqa: FBT002
+        bool, option(FILES, "Tell how dirty each picture is found to be.", "--verbose", "-v")
+    ] = False,
     tile: Annotated[
         int | None,
         typer.Option(
@@ -244,4 +247,5 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     from sam_diffsr_cli.batch.request import plan_batch
     from sam_diffsr_cli.cli.batch import show_batch
 
-    return show_batch(plan_batch(sources, target, options, named), dry_run=dry_run, as_json=as_json)
+    batch = plan_batch(sources, target, options, named)
+    return show_batch(batch, dry_run=dry_run, as_json=as_json, verbose=verbose)

@@ -19,7 +19,13 @@ from sam_diffsr_cli.degradation.kernels import (
     mixed_kernel,
     sinc_kernel,
 )
-from sam_diffsr_cli.degradation.levels import CLEAN, MOST_BLUR, MOST_NOISE, Levels
+from sam_diffsr_cli.degradation.levels import (
+    CLEAN,
+    MOST_BLUR,
+    MOST_COMPRESSION,
+    MOST_NOISE,
+    Levels,
+)
 from sam_diffsr_cli.degradation.separable import (
     apply_separable,
     downscale_levels,
@@ -57,7 +63,7 @@ GRAY_SHARE, POISSON_SHARE, GRAINY_SHARE = 0.4, 0.25, 0.3
 STRONG_SHARE, USUAL_NOISE = 0.12, (1.0, 12.0)
 
 CODEC_SHARE, TWICE_SHARE, WEBP_SHARE = 0.85, 0.4, 0.07
-FINE_QUALITY, POOR_QUALITY = (60, 98), (15, 60)
+FINE_QUALITY, POOR_QUALITY = (60, 98), (round(100 * (1 - MOST_COMPRESSION)), 60)
 """Half of the compressions each."""
 SUBSAMPLING_SHARES = (0.2, 0.15, 0.65)
 

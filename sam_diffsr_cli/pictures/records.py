@@ -104,7 +104,8 @@ class Picture:
     is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in the file,
     and ``read_size`` the upright height and width they had there (None: they have it still).
     ``bits`` says how many of the 16 of deep pixels mean something (None: all). ``quality`` is what
-    the tables of a JPEG say it was saved with. ``levels`` is how dirty it was taken for.
+    the tables of a JPEG say it was saved with. ``levels`` is how dirty it was taken for,
+    ``estimate`` how dirty it was estimated to be.
     """
 
     format: str
@@ -119,6 +120,7 @@ class Picture:
     bits: int | None = None
     quality: int | None = None
     levels: Mapping[str, float] | None = None
+    estimate: Mapping[str, float] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
