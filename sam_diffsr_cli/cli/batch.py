@@ -17,9 +17,8 @@ from sam_diffsr_cli.cli.console import (
     read_standard_input,
 )
 from sam_diffsr_cli.cli.render import CommandResult, heading
-from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import DiskFullError, SamsrError
-from sam_diffsr_cli.workers.messages import WorkDone
+from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
 
 __all__ = ["print_outcome", "show_batch"]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sam_diffsr_cli.choices import DegradeKind, MaskNorm, Modulation, PrecisionChoice
 from sam_diffsr_cli.config import LITE, PAPER, ModelConfig
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.strict import LATER, require
@@ -69,9 +70,9 @@ class TrainConfig:
     ema_decay: float = 0.999
     loss: Literal["l1", "l2"] = "l1"
     timesteps: int = field(default=0, metadata=LATER)
-    modulation: Literal["none", "released", "paper"] = "released"
-    mask_norm: Literal["image", "region"] = "image"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    modulation: Modulation = "released"
+    mask_norm: MaskNorm = "image"
+    precision: PrecisionChoice = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -124,7 +125,7 @@ class DegradeConfig:
         clean: Share of the crops that bicubic alone makes, whatever the kind.
     """
 
-    kind: Literal["none", "photo", "second-order"] = "none"
+    kind: DegradeKind = "none"
     clean: float = 0.3
 
     def __post_init__(self) -> None:

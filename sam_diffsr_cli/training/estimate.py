@@ -28,6 +28,7 @@ from sam_diffsr_cli.training.engine import Engine, Share
 from sam_diffsr_cli.training.loop import train
 from sam_diffsr_cli.training.objective import Objective
 from sam_diffsr_cli.training.state import TrainState, network_of, new_state
+from sam_diffsr_cli.upscaling.speed import time_growing
 
 __all__ = ["StageEstimate", "estimate_stage"]
 
@@ -139,11 +140,10 @@ def estimate_stage(
 
     Raises:
         ConfigError: The precision is not resolved.
-        ResourceError: Memory ran out, though the count said it would do.
+        ResourceError: Memory ran out, though it was counted before.
     """
     counted = _count(model.config, config)
     whole = _Work(config.batch, config.accumulate, config.patch)
-
     with memory_errors("use a smaller batch or patch, or a larger accumulate"):
         timed = _time(model, config, device, counted)
     is_whole = timed.work == whole
@@ -219,12 +219,12 @@ def _time(
         works.pop()
     while len(works) > 1 and counted.flops * works[1].area <= START_FLOPS * config.patch**2:
         works.pop(0)
-    while True:
-        work, *works = works
-        growth = works[0].area / work.area if works else None
-        seconds, goes_on = _sample(_seconds(state, work, device), growth, deadline)
-        if not goes_on:
-            break
+
+    def time_steps(work: _Work, larger: _Work | None) -> tuple[list[float], bool]:
+        growth = None if larger is None else larger.area / work.area
+        return _sample(_seconds(state, work, device), growth, deadline)
+
+    work, (seconds, _) = time_growing(works, time_steps, lambda taken, _: taken[1])
     # Where every step was skipped there are no moments yet, and the peak is too low.
     has_peak = before is not None and bool(state.optimizer.state)
     peak = torch.cuda.max_memory_allocated(device) - (before or 0) if has_peak else None

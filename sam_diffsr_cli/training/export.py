@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -13,6 +12,7 @@ from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.checkpoints.card import card_beside, make_card
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
+from sam_diffsr_cli.choices import StateChoice
 from sam_diffsr_cli.errors import InputError, SamsrError
 from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.recipes.records import Recipe, Stage
@@ -21,15 +21,13 @@ from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.journal import JOURNAL_NAME, ValidationEntry, read_journal
 from sam_diffsr_cli.training.state import TrainState, trained_model
 
-__all__ = ["Which", "export", "export_run", "run_facts", "write_best"]
-
-Which = Literal["last", "best"]
+__all__ = ["export", "export_run", "run_facts", "write_best"]
 
 
 def export_run(
     folder: RunFolder,
     path: Path,
-    which: Which,
+    which: StateChoice,
     dtype: torch.dtype,
     notify: Callable[[str], None],
 ) -> Stage:

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto, cut
-from sam_diffsr_cli.device import Precision, derive_seed
+from sam_diffsr_cli.device import derive_seed
 from sam_diffsr_cli.metrics import psnr_y
 from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.recipes.records import DegradeConfig, TrainConfig
@@ -21,6 +22,9 @@ from sam_diffsr_cli.training.objective import Objective, draw
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import choose_tile
+
+if TYPE_CHECKING:
+    from sam_diffsr_cli.choices import Precision
 
 __all__ = ["Validation", "pair", "sample_grid", "validate"]
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.config import ModelConfig, Sampler
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
-from sam_diffsr_cli.device import Precision, free_memory, memory_errors, number_format
+from sam_diffsr_cli.device import free_memory, memory_errors, number_format
 from sam_diffsr_cli.diffusion.residual import detail_weights, residual_to_image
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
