@@ -18,7 +18,7 @@ from sam_diffsr_cli.batch.options import BatchOptions
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.request import plan_batch
 from sam_diffsr_cli.batch.run import run
-from sam_diffsr_cli.config import Quality, Sampler
+from sam_diffsr_cli.chain_config import Quality, Sampler
 from sam_diffsr_cli.data.fetching import fetch_set
 from sam_diffsr_cli.data.known_sets import KnownSet
 from sam_diffsr_cli.device import resolve_device, resolve_precision

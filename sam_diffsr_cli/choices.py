@@ -30,7 +30,7 @@ Engine = Literal["local", "ray"]
 """Where workers run."""
 
 Preset = Literal["lite", "paper"]
-StageChoice = Literal["both", "encoder", "diffusion"]
+StageChoice = Literal["both", "encoder", "diffusion", "distill"]
 StateChoice = Literal["last", "best"]
 DegradeKind = Literal["none", "photo", "second-order"]
 Modulation = Literal["none", "released", "paper"]

@@ -18,6 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"strict", "mapped", "mirroring", "choices"}),
+    frozenset({"chain_config"}),
     frozenset({"config", "atomic", "digests", "line_log", "locks"}),
     frozenset({"sampling_config"}),
     frozenset(

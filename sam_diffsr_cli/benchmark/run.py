@@ -19,8 +19,8 @@ from sam_diffsr_cli.benchmark.records import (
 from sam_diffsr_cli.device import resolve_device, resolve_precision
 from sam_diffsr_cli.errors import ConfigError, InputError, SamsrError
 from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.speed import Report, Work
-from sam_diffsr_cli.upscaling.tiles import check_steps
 
 __all__ = [
     "DEFAULT_MODELS",

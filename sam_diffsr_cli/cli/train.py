@@ -79,13 +79,20 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     stage: Annotated[
         StageChoice | None,
-        option(RECIPE, "What to train; diffusion alone needs --init.", show_default="both"),
+        option(
+            RECIPE,
+            "What to train: encoder and diffusion, or one stage; all but the encoder need --init.",
+            show_default="both",
+        ),
     ] = None,
     encoder_steps: Annotated[
         int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="12000")
     ] = None,
     diffusion_steps: Annotated[
         int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="10000")
+    ] = None,
+    distill_steps: Annotated[
+        int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="2000")
     ] = None,
     batch: Annotated[int | None, option(RECIPE, "Crops a step.", min=1, show_default="16")] = None,
     accumulate: Annotated[
@@ -97,7 +104,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     learning_rate: Annotated[
         float | None,
-        option(RECIPE, "Highest rate of both stages.", show_default="0.0005, 0.0003"),
+        option(RECIPE, "Highest rate of every stage.", show_default="0.0005, 0.0003, 0.0002"),
     ] = None,
     degrade: Annotated[
         DegradeKind | None,
@@ -173,6 +180,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         stage=stage,
         encoder_steps=encoder_steps,
         diffusion_steps=diffusion_steps,
+        distill_steps=distill_steps,
         batch=batch,
         accumulate=accumulate,
         patch=patch,

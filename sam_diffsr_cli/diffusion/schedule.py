@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.choices import Modulation
-from sam_diffsr_cli.config import DiffusionConfig
 from sam_diffsr_cli.errors import ConfigError
 
 __all__ = [

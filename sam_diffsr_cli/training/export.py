@@ -13,8 +13,9 @@ from sam_diffsr_cli.checkpoints.card import card_beside, make_card
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.choices import StateChoice
+from sam_diffsr_cli.config import undistilled
 from sam_diffsr_cli.errors import InputError, SamsrError
-from sam_diffsr_cli.networks.model import SuperResolver
+from sam_diffsr_cli.networks.model import SuperResolver, with_config
 from sam_diffsr_cli.recipes.records import Recipe, Stage
 from sam_diffsr_cli.recipes.text import to_toml
 from sam_diffsr_cli.training.folder import RunFolder
@@ -97,7 +98,9 @@ def write_best(folder: RunFolder, state: TrainState, model: SuperResolver) -> No
 
 
 def _usable(model: SuperResolver, state: TrainState) -> SuperResolver:
-    """After the encoder's stage the file runs no diffusion steps, since none was trained."""
+    """Leave out what is not trained yet: distilled networks, and steps after the first stage."""
+    if state.config.stage != "distill" and model.config.diffusion.distilled_steps:
+        model = with_config(model, undistilled(model.config))
     if state.config.stage == "encoder":
         untrained = replace(model.config.diffusion, sampling_steps=0)
         model.config = replace(model.config, diffusion=untrained)

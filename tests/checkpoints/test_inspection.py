@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import save_file
 
 from sam_diffsr_cli import __version__
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints import heads
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import WeightsError
 from sam_diffsr_cli.networks.model import build_model
 
@@ -176,6 +177,7 @@ def test_no_tensor_is_read(path: Path, read: list[str]) -> None:
     assert set(read) == build_model(TINY).state_dict().keys()
 
 
+@pytest.mark.slow
 def test_no_memory_is_taken_for_the_tensors(tmp_path: Path, path: Path) -> None:
     """Of a file of 512 MiB, most of it a hole that takes no space on the disk."""
     with safetensors.safe_open(path, framework="pt") as file:

@@ -13,12 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.official import (
     load_official,
     load_official_encoder,
     read_official,
 )
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.diffusion.schedule import make_schedule
 from sam_diffsr_cli.errors import WeightsError
 from sam_diffsr_cli.networks.model import build_model
@@ -277,6 +278,7 @@ def test_a_compressed_archive_is_refused(path: Path) -> None:
         read_official(path)
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_refused_without_being_unpacked(path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(200 << 20))

@@ -7,14 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import (
-    LITE,
-    PAPER,
-    DiffusionConfig,
-    EncoderConfig,
-    ModelConfig,
-    UNetConfig,
-)
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import LITE, PAPER, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import make_schedule, respace
 from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model

@@ -180,6 +180,22 @@ def test_weights_of_both_stages_run_as_many_steps_as_the_recipe_says(
     assert load_weights(out).model.config == TINY
 
 
+@pytest.mark.parametrize(("stage", "steps"), [("encoder", 0), ("diffusion", 6), ("distill", 2)])
+def test_weights_hold_a_distilled_network_once_it_is_trained(
+    tmp_path: Path, engine: Engine, stage: Stage, steps: int
+) -> None:
+    asked = tiny.recipe("encoder", "diffusion", "distill")
+    list(run_stages(tiny.make_run(tmp_path, engine, asked)))
+    out = tmp_path / "out.safetensors"
+    run = RunFolder(tmp_path / "run")
+    state = run.latest(getattr(asked, stage), CPU, print)
+    assert state is not None
+    export(run, state, out)
+    model = load_weights(out).model
+    assert model.config.diffusion.sampling_steps == steps
+    assert hasattr(model, "distilled_denoise_fn") == (stage == "distill")
+
+
 def test_exporting_does_not_change_the_state(folder: RunFolder, out: Path) -> None:
     state = saved(folder, "encoder", 3)
     before = tiny.values(state)

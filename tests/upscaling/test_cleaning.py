@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sam_diffsr_cli.config import LITE, DiffusionConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import LITE
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.diffusion.schedule import make_schedule, sampling_timesteps
 from sam_diffsr_cli.errors import ConfigError, InputError
@@ -15,10 +16,10 @@ from sam_diffsr_cli.networks.encoders import LevelEstimator
 from sam_diffsr_cli.networks.model import with_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions, parse_clean
 from sam_diffsr_cli.upscaling import cleaning
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from sam_diffsr_cli.upscaling.tiles import check_steps
 from tests.helpers import TINY, shaken
 
 TOLD = replace(TINY, encoder=replace(TINY.encoder, num_levels=3))
@@ -257,9 +258,11 @@ def test_a_chain_begins_with_noise_of_its_rows_strength(
     seen = []
     plain = type(told.model).predict_eps
 
-    def predict(self: object, x_t: torch.Tensor, t: torch.Tensor, *rest: object) -> torch.Tensor:
+    def predict(
+        self: object, x_t: torch.Tensor, t: torch.Tensor, *rest: object, **how: bool
+    ) -> torch.Tensor:
         seen.append((float(x_t.std()), int(rest[1].timesteps[t][0])))  # type: ignore[attr-defined]  # a schedule
-        return plain(self, x_t, t, *rest)  # type: ignore[arg-type]  # as it was called
+        return plain(self, x_t, t, *rest, **how)  # type: ignore[arg-type]  # as it was called
 
     monkeypatch.setattr(type(told.model), "predict_eps", predict)
     enlarge(told, photo(32, 32), steps=2, start=5, sampler="dpmpp_2m")
