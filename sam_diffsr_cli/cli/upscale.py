@@ -211,8 +211,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     from sam_diffsr_cli.batch.naming import name_batch
     from sam_diffsr_cli.batch.options import BatchOptions
 
-    if as_json and target == STANDARD:
-        raise InputError("--json and OUT - both want standard output", hint="name a file")
+    _check_output(target, as_json=as_json)
     options = BatchOptions(
         scale=scale,
         sampling=SamplingOptions(
@@ -249,3 +248,8 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     batch = plan_batch(sources, target, options, named)
     return show_batch(batch, dry_run=dry_run, as_json=as_json, verbose=verbose)
+
+
+def _check_output(target: str, *, as_json: bool) -> None:
+    if as_json and target == STANDARD:
+        raise InputError("--json and OUT - both want standard output", hint="name a file")

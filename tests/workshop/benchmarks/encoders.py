@@ -105,7 +105,7 @@ def time_enlarging(model: nn.Module) -> float:
 
 def time_step(model: nn.Module, layout: torch.memory_format) -> float:
     """Return crops a CPU second of one step of training."""
-    model = model.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack it
+    model = model.to(memory_format=layout)
     optimiser = torch.optim.Adam(model.parameters(), lr=0.0)
     lr = (torch.rand(BATCH, 3, CROP, CROP) * 2 - 1).to(memory_format=layout)
     hr = torch.rand(BATCH, 3, CROP * SCALE, CROP * SCALE) * 2 - 1
@@ -120,7 +120,7 @@ def time_step(model: nn.Module, layout: torch.memory_format) -> float:
 def _step(model: nn.Module, optimiser: torch.optim.Optimizer, lr: Tensor, hr: Tensor) -> float:
     optimiser.zero_grad()
     loss = l1_loss(model(lr), hr)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
     return float(loss.detach())
 
@@ -227,7 +227,7 @@ def main() -> None:
         return
     photos, psnrs = read_photos(given.data), {}
     for name in names:
-        model = build_trial(name).to(memory_format=LAYOUTS[speeds[name].layout])  # type: ignore[call-overload]
+        model = build_trial(name).to(memory_format=LAYOUTS[speeds[name].layout])
         steps = train(model, photos, given.minutes)
         found = [f"{judge(model.eval(), place):.2f}" for place in given.bench]
         psnrs[name] = " | ".join([*found, str(steps)])

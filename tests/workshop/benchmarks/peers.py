@@ -31,7 +31,7 @@ from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.evaluation.methods import Method
 from sam_diffsr_cli.evaluation.request import EvaluateOptions, plan_evaluation
-from sam_diffsr_cli.evaluation.run import Failure, Measured, Plan, evaluate, plain_name
+from sam_diffsr_cli.evaluation.run import EvaluationPlan, Failure, ImageScores, evaluate, plain_name
 from sam_diffsr_cli.evaluation.sets import Case, Truth, find_set, read_pair
 from sam_diffsr_cli.pictures.reading import read_levels
 
@@ -129,7 +129,9 @@ def cut_sets(places: Sequence[str], side: int, out: Path) -> tuple[str, ...]:
     return tuple(cut)
 
 
-def make_plans(options: EvaluateOptions, networks: Sequence[Path], out: Path) -> tuple[Plan, Plan]:
+def make_plans(
+    options: EvaluateOptions, networks: Sequence[Path], out: Path
+) -> tuple[EvaluationPlan, EvaluationPlan]:
     """Plan the others' part with bicubic, and the model's, each with a folder of its own below."""
     row = plain_name(options.degrade or ROWS[0]).replace(":", "-")
     digests = ", ".join(f"{p.stem} {sha256_of(p.with_suffix('.bin'))[:16]}" for p in networks)
@@ -144,7 +146,7 @@ def make_plans(options: EvaluateOptions, networks: Sequence[Path], out: Path) ->
     )
 
 
-def measure(plan: Plan) -> Iterator[Measured]:
+def measure(plan: EvaluationPlan) -> Iterator[ImageScores]:
     """Measure what was not measured, and tell each on the way.
 
     Raises:
@@ -156,7 +158,7 @@ def measure(plan: Plan) -> Iterator[Measured]:
         yield one
 
 
-def summarise(measured: Sequence[Measured], set_name: str | None = None) -> dict[str, Numbers]:
+def summarise(measured: Sequence[ImageScores], set_name: str | None = None) -> dict[str, Numbers]:
     """Take means over the pictures, of one set or of all, by method."""
     chosen = [one for one in measured if set_name in (None, one.set_name)]
     means = {}
@@ -200,7 +202,7 @@ def verdicts(found: Found, peers: Sequence[str], method: str = "default") -> Ite
             yield f"{text}: {'reached' if is_reached else 'not reached'}"
 
 
-def measure_costs(plans: Sequence[Plan]) -> dict[str, float]:
+def measure_costs(plans: Sequence[EvaluationPlan]) -> dict[str, float]:
     """Return the median of CPU seconds a megapixel of output, by method, all in turn."""
     methods = [method for plan in plans for method in plan.methods]
     taken: dict[str, list[float]] = {method.name: [] for method in methods}
@@ -257,7 +259,7 @@ def main() -> None:
     torch.set_num_threads(1)
     networks = find_networks(asked.peers)
     data = cut_sets(asked.data, asked.side, asked.out) if asked.side else asked.data
-    measured: dict[str, list[Measured]] = {}
+    measured: dict[str, list[ImageScores]] = {}
     costs: dict[str, float] = {}
     for row in asked.rows:
         options = EvaluateOptions(

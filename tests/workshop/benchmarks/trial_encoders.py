@@ -71,7 +71,8 @@ class _Spatial(nn.Module):
         near = self.reduce(x)
         far = self.far(max_pool2d(self.stride(near), 7, stride=3))
         far = interpolate(far, size=x.shape[-2:], mode="bilinear", align_corners=False)
-        return x * self.expand(far + self.skip(near)).sigmoid()
+        mask: Tensor = self.expand(far + self.skip(near)).sigmoid()
+        return x * mask
 
 
 class LocalFeature(nn.Module):
@@ -98,7 +99,7 @@ class _ParameterFree(nn.Module):
         self.convs = nn.ModuleList(conv3(width, width) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.convs[2](silu(self.convs[1](silu(self.convs[0](x)))))
+        y: Tensor = self.convs[2](silu(self.convs[1](silu(self.convs[0](x)))))
         return (y + x) * (y.sigmoid() - 0.5)
 
 
@@ -157,7 +158,7 @@ class _PartialFeed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = gelu(self.widen(x))
-        first, rest = x.split([self.part, x.shape[1] - self.part], dim=1)
+        first, rest = x[:, : self.part], x[:, self.part :]
         out: Tensor = self.narrow(torch.cat([gelu(self.near(first)), rest], dim=1))
         return out
 
@@ -187,7 +188,7 @@ class LargePartial(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.narrow(gelu(self.widen(x)))
-        part, rest = y.split([self.part, y.shape[1] - self.part], dim=1)
+        part, rest = y[:, : self.part], y[:, self.part :]
         y = torch.cat([self.large(part), rest], dim=1)
         out: Tensor = self.mix(y * self.gate(y).sigmoid()) + x
         return out
@@ -208,7 +209,7 @@ class _ConvAttention(nn.Module):
 
     def forward(self, x: Tensor, shared: Tensor) -> Tensor:
         batch, _, height, width = x.shape
-        first, rest = x.split([self.part, x.shape[1] - self.part], dim=1)
+        first, rest = x[:, : self.part], x[:, self.part :]
         kernels = self.answer(gelu(self.ask(adaptive_avg_pool2d(first, 1))))
         merged = first.reshape(1, -1, height, width)
         kernels = kernels.reshape(-1, 1, 3, 3)
@@ -270,7 +271,8 @@ class _EscBlock(nn.Module):
         for layer, feed, norm in zip(self.layers, self.feeds[1:], self.norms[1:], strict=True):
             y = y + layer(norm(y), shared)
             y = y + feed(y)
-        return x + self.last(y)
+        out: Tensor = x + self.last(y)
+        return out
 
 
 class Esc(nn.Module):
