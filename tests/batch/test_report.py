@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from PIL import Image
 
 import sam_diffsr_cli
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.plan import Job
-from sam_diffsr_cli.batch.report import FailureLog
+from sam_diffsr_cli.batch.plan import Job, Naming
+from sam_diffsr_cli.batch.report import FailureLog, closing_line
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.render import error_document, to_text
@@ -26,6 +27,9 @@ from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.upscaling.cleaning import estimate_levels
 from sam_diffsr_cli.upscaling.model import load_upscaler
 from tests.helpers import TINY, draw_photos, samsr
+
+if TYPE_CHECKING:
+    from sam_diffsr_cli.batch.request import BatchPlan
 
 RUN_KEYS = {
     "samsr", "version", "status", "exit_code", "error", "made_by", "plan", "left_out", "files"
@@ -440,3 +444,25 @@ def test_what_is_dirtier_than_the_training_is_said(
     assert "compression 0.95 is above the 0.85" in stderr
     _, stderr = upscale(photos / "a.png", tmp_path / "y.png", "--weights", told, "--clean", 85)
     assert "is above" not in stderr
+
+
+def test_the_closing_line_says_what_was_done_how_long_it_took_and_where_it_is() -> None:
+    def closing(naming: Naming, outcomes: list[Outcome], seconds: float) -> str:
+        batch = SimpleNamespace(settings=SimpleNamespace(naming=naming))
+        return closing_line(cast("BatchPlan", batch), outcomes, seconds)
+
+    def ended(status: Any, size: tuple[int, int] | None = None) -> Outcome:
+        outcome = failed(1, "")
+        outcome.status, outcome.error, outcome.size_out = status, None, size
+        return outcome
+
+    folder, done = Naming(folder=Path("out")), ended("done", (500, 550))
+    told = closing(folder, 4 * [done], 21.4)
+    assert told == "4 pictures, 1.1 MP, in 0:21, in out/"
+    told = closing(folder, [done, ended("left_out"), ended("skipped")], 3723)
+    assert (
+        told == "1 picture, 0.3 MP, in 1:02:03, in out/; there already: 1; left out, not growing: 1"
+    )
+    assert closing(folder, [ended("skipped")], 0) == "nothing to do; there already: 1"
+    small = ended("done", (30, 40))
+    assert closing(Naming(), [small], 75) == "1 picture, 0.0012 MP, in 1:15, in out/1.png"
