@@ -11,7 +11,7 @@ from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import context_margin
 
-__all__ = ["seconds_per_megapixel"]
+__all__ = ["seconds_per_megapixel", "tile_overlap"]
 
 SIDE = 64
 """Of the picture that is timed, in input pixels."""
@@ -48,9 +48,18 @@ def seconds_per_megapixel(
     rounds = [[time_of(steps) for steps in counts] for _ in range(1 + ROUNDS)][1:]
     still, *stepped = map(statistics.median, zip(*rounds, strict=True))
     step = max(0.0, stepped[0] - still) if stepped else 0.0
+    overlap = tile_overlap(upscaler, sampling, side)
+    return float(overlap * (still + sampling.steps * step) / (SIDE * SIDE * scale**2 / 1e6))
+
+
+def tile_overlap(upscaler: Upscaler, sampling: SamplingConfig, side: float) -> float:
+    """Return the pixels that are computed over those of a square picture of this side: 1 or more.
+
+    Tiles compute their context, too, each by itself.
+    """
     multiple, length = upscaler.config.size_multiple, max(1, round(side))
     length += -length % multiple
-    margin = context_margin(sampling.steps)
-    tiles = plan_tiles((length, length), sampling.tile, margin, multiple)
-    overlap = sum(tile.area for tile in tiles) / length**2
-    return float(overlap * (still + sampling.steps * step) / (SIDE * SIDE * scale**2 / 1e6))
+    tiles = plan_tiles(
+        (length, length), sampling.tile, context_margin(sampling.steps), multiple
+    )
+    return sum(tile.area for tile in tiles) / length**2
