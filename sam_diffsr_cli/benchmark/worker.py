@@ -33,7 +33,7 @@ def do_task(kind: str, text: str, report: Report) -> str:
         report: Told the share that is done.
 
     Returns:
-        ``Measured`` or ``Peaks``, as JSON.
+        ``BenchMeasurement`` or ``Peaks``, as JSON.
 
     Raises:
         SamsrError: It cannot be done.

@@ -14,7 +14,7 @@ from sam_diffsr_cli.sampling_config import SamplingOptions, parse_clean
 __all__ = ["upscale"]
 
 STANDARD = "-"
-RESULT, FILES, MACHINE = "CommandResult", "Files", "Machine"
+RESULT, FILES, MACHINE = "Result", "Files", "Machine"
 
 
 def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
