@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.report import failure_of, make_document
@@ -16,6 +17,7 @@ from sam_diffsr_cli.cli.console import (
     print_result,
     read_standard_input,
 )
+from sam_diffsr_cli.cli.preview import show_report
 from sam_diffsr_cli.cli.render import CommandResult, heading
 from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import DiskFullError, SamsrError
@@ -27,7 +29,9 @@ LEAST_TIMED_MEGAPIXELS = 4.0
 """A batch of less than this is done before its time could be measured."""
 
 
-def show_batch(batch: BatchPlan, *, dry_run: bool, as_json: bool) -> CommandResult:
+def show_batch(
+    batch: BatchPlan, *, dry_run: bool, as_json: bool, report: Path | None = None
+) -> CommandResult:
     """Tell the plan, do it or only list it, and report."""
     if dry_run or len(batch.jobs) > 1:
         note(_describe_plan(batch, is_timed=dry_run))
@@ -41,6 +45,8 @@ def show_batch(batch: BatchPlan, *, dry_run: bool, as_json: bool) -> CommandResu
             outcomes += _show_preview(batch, as_json=as_json)
         else:
             _run(batch, outcomes, as_json=as_json)
+            if report is not None:
+                show_report(batch, outcomes, report)
     except KeyboardInterrupt:
         is_stopped = True
     failure = failure_of(

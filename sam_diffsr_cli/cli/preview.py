@@ -2,14 +2,21 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_diffsr_cli.cli.console import note, print_result, progress
+from sam_diffsr_cli.cli.console import note, print_error, print_result, progress
 from sam_diffsr_cli.cli.options import Device, Precision, Weights
 
-__all__ = ["preview"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sam_diffsr_cli.batch.pipeline import Outcome
+    from sam_diffsr_cli.batch.request import BatchPlan
+    from sam_diffsr_cli.errors import SamsrError
+
+__all__ = ["preview", "show_report"]
 
 
 def preview(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -61,3 +68,22 @@ def preview(  # noqa: PLR0913, PLR0917 - one parameter per option
     print_result(str(page))
     if opens and typer.get_text_stream("stdout").isatty() and typer.launch(str(page)):
         note(f"{page}: no program opened it; a browser shows it")
+
+
+def show_report(batch: "BatchPlan", outcomes: "Sequence[Outcome]", page: Path) -> None:
+    """Write the page of ``samsr upscale --report``, and say where it is."""
+    from sam_diffsr_cli.preview.report import write_report
+
+    with progress("report", len(outcomes)) as bar:
+        begun = 0
+
+        def told(name: str, error: "SamsrError | None") -> None:
+            nonlocal begun
+            if error is not None:
+                print_error(f"not in the report: {error}", error.hint)
+                return
+            bar(begun, name)
+            begun += 1
+
+        shown = write_report(batch.settings, outcomes, page, told)
+    note(f"report: {page}" if shown else f"{page}: not written, since no picture was enlarged")

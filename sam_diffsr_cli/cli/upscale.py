@@ -138,6 +138,14 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
             rich_help_panel=FILES,
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PAGE",
+            help="Write an .html page of what changed and what was made up.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     dry_run: Annotated[  # noqa: FBT002
         bool, typer.Option("--dry-run", help="Tell the plan and stop.", rich_help_panel=FILES)
     ] = False,
@@ -240,8 +248,13 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         precision=precision,
         model=weights,
     )
+    if report is not None:
+        from sam_diffsr_cli.comparison.page import check_place
+
+        check_place(report, overwrite=on_exists == "overwrite", hint="--on-exists overwrite")
     named = name_batch(sources, target, options, looks=not (dry_run or as_json))
     from sam_diffsr_cli.batch.request import plan_batch
     from sam_diffsr_cli.cli.batch import show_batch
 
-    return show_batch(plan_batch(sources, target, options, named), dry_run=dry_run, as_json=as_json)
+    batch = plan_batch(sources, target, options, named)
+    return show_batch(batch, dry_run=dry_run, as_json=as_json, report=report)

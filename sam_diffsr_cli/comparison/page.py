@@ -47,6 +47,9 @@ OWN_FILE = re.compile(r"\d{4}-\d{2}-[0-9a-f]{16}\.(webp|png)")
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src {images}; script-src {script}"
 
+MOST_OPEN = 6
+"""More facts than these are folded at first: the pictures are what one comes for."""
+
 PICTURES = "<!-- pictures -->"
 """Where they go in the template."""
 
@@ -59,8 +62,13 @@ def folder_beside(path: Path) -> Path:
     return path.with_name(f"{path.stem}_files")
 
 
-def check_place(path: Path, *, overwrite: bool) -> None:
+def check_place(path: Path, *, overwrite: bool, hint: str = "--overwrite") -> None:
     """Refuse a place that a page cannot be written to, before any work.
+
+    Args:
+        path: Of the page.
+        overwrite: Whether one that is there may be replaced.
+        hint: The option that allows it.
 
     Raises:
         InputError: It is not called .html, is there already, or lies in no folder.
@@ -70,7 +78,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
     if path.exists() and not overwrite:
-        raise InputError(f"{path}: is there already", hint="--overwrite replaces it")
+        raise InputError(f"{path}: is there already", hint=f"{hint} replaces it")
 
 
 def write_page(page: Page, path: Path, *, beside: bool = False) -> int:
@@ -174,6 +182,7 @@ def _frame(page: Page, images: str) -> tuple[str, str]:
         script=script,
         labels=settings,
         facts=page.facts,
+        most_open=MOST_OPEN,
         numbers=draw_numbers(page),
         charts=list(filter(None, charts)),
         choices=page.choices,

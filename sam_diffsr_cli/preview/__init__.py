@@ -1,1 +1,1 @@
-"""A look at a few places of pictures: before a batch at several choices, after it at what it did."""
+"""A look at places of pictures: before a batch at several choices, after it at what it did."""

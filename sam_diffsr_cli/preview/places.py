@@ -5,10 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["MARGIN", "SIDE", "Place", "most_changed", "pick_places"]
-
-SIDE = 96
-"""Of what is computed at a place, in pixels of the picture; less where the picture is smaller."""
+__all__ = ["MARGIN", "Place", "most_changed", "pick_places"]
 
 MARGIN = 8
 """Of it, what is only context and not shown, along each border that is not the picture's own."""
@@ -42,20 +39,23 @@ class Place(NamedTuple):
         return rows, columns
 
 
-def pick_places(pixels: np.ndarray, dirt_of: Callable[[np.ndarray], float] | None) -> list[Place]:
+def pick_places(
+    pixels: np.ndarray, dirt_of: Callable[[np.ndarray], float] | None, side: int
+) -> list[Place]:
     """Pick the place of the finest detail, and the dirtiest one, or else a usual one.
 
     Args:
         pixels: ``(h, w, 3)`` uint8.
         dirt_of: Tells of ``(h, w, 3)`` pixels how dirty they are, 0 for not at all; or None.
+        side: Of a place, context included; a smaller picture has smaller ones.
 
     Returns:
-        One or two places that do not overlap; a picture of no more than ``SIDE`` has one.
+        One or two places that do not overlap; a picture of about ``side`` has one.
     """
     size = pixels.shape[0], pixels.shape[1]
-    rows, columns = (_starts(length) for length in size)
-    height, width = (min(SIDE, length) for length in size)
-    sums = _sums(lambda first, last: _fine_energy(pixels[first:last]), size)
+    rows, columns = (_starts(length, side) for length in size)
+    height, width = (min(side, length) for length in size)
+    sums = _sums(lambda first, last: _fine_energy(pixels[first:last]), size, side)
 
     def place(index: tuple[int, int], why: str) -> Place:
         return Place(int(rows[index[0]]), int(columns[index[1]]), height, width, why)
@@ -75,7 +75,7 @@ def pick_places(pixels: np.ndarray, dirt_of: Callable[[np.ndarray], float] | Non
 
 
 def most_changed(
-    change: Callable[[int, int], np.ndarray], size: tuple[int, int], count: int
+    change: Callable[[int, int], np.ndarray], size: tuple[int, int], count: int, side: int
 ) -> list[Place]:
     """Pick the places where something changed most; they do not overlap.
 
@@ -83,10 +83,11 @@ def most_changed(
         change: Of rows ``first`` to ``last`` of the picture, their change, ``(rows, w)``.
         size: Height and width of the picture.
         count: Places at most.
+        side: Of a place, context included; a smaller picture has smaller ones.
     """
-    rows, columns = (_starts(length) for length in size)
-    height, width = (min(SIDE, length) for length in size)
-    sums = _sums(change, size)
+    rows, columns = (_starts(length, side) for length in size)
+    height, width = (min(side, length) for length in size)
+    sums = _sums(change, size, side)
     found: list[Place] = []
     while len(found) < count and sums.max() > 0:
         row, column = _argmax(sums)
@@ -95,12 +96,12 @@ def most_changed(
     return found
 
 
-def _starts(length: int) -> np.ndarray:
+def _starts(length: int, side: int) -> np.ndarray:
     """Spread places over an axis, half of one apart, the last at its end."""
-    if length <= SIDE:
+    if length <= side:
         return np.zeros(1, dtype=np.int64)
-    count = -(-2 * (length - SIDE) // SIDE) + 1
-    return np.linspace(0, length - SIDE, count).round().astype(np.int64)
+    count = -(-2 * (length - side) // side) + 1
+    return np.linspace(0, length - side, count).round().astype(np.int64)
 
 
 def _fine_energy(pixels: np.ndarray) -> np.ndarray:
@@ -112,10 +113,12 @@ def _fine_energy(pixels: np.ndarray) -> np.ndarray:
     return energy
 
 
-def _sums(energy_of: Callable[[int, int], np.ndarray], size: tuple[int, int]) -> np.ndarray:
+def _sums(
+    energy_of: Callable[[int, int], np.ndarray], size: tuple[int, int], side: int
+) -> np.ndarray:
     """Sum, over the place at each start, what is told of rows: one band of rows at a time."""
-    rows, columns = (_starts(length) for length in size)
-    height, width = (min(SIDE, length) for length in size)
+    rows, columns = (_starts(length, side) for length in size)
+    height, width = (min(side, length) for length in size)
     bands = [energy_of(int(top), int(top) + height).sum(axis=0, dtype=np.float64) for top in rows]
     table = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(bands, axis=1)], axis=1)
     sums: np.ndarray = table[:, columns + width] - table[:, columns]

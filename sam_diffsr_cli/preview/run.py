@@ -6,7 +6,7 @@ What is computed is what ``samsr upscale`` would, but for the draw of the noise,
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -36,6 +36,13 @@ __all__ = ["PreviewOptions", "PreviewPlan", "PreviewStep", "plan_preview", "prev
 
 MOST_PICTURES = 3
 """Of a folder, spread over its names."""
+
+LARGEST_SIDE, LEAST_SIDE, SIDE_STEP = 128, 64, 16
+"""Of a place, in pixels of the picture."""
+
+PIXEL_CALLS = 80_000
+"""Input pixels times calls of the noise predictor that a place may take on a CPU, which are about
+five seconds of one core with AVX2."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,9 +119,7 @@ def plan_preview(source: str, options: PreviewOptions | None = None) -> PreviewP
     if options.scale is not None:
         check_scale(options.scale)
     device = resolve_device(options.device)
-    upscaler = load_upscaler(
-        options.model, device, resolve_precision(options.precision, device)
-    )
+    upscaler = load_upscaler(options.model, device, resolve_precision(options.precision, device))
     chosen = np.linspace(0, len(paths) - 1, min(len(paths), MOST_PICTURES)).round().astype(int)
     return PreviewPlan(
         source=source,
@@ -127,7 +132,7 @@ def plan_preview(source: str, options: PreviewOptions | None = None) -> PreviewP
     )
 
 
-def preview(plan: PreviewPlan, page: Path) -> Iterator[PreviewStep]:
+def preview(plan: PreviewPlan, page: Path) -> Generator[PreviewStep, None, None]:
     """Compute the places, then write the page; a page that is there is replaced.
 
     Yields:
@@ -142,7 +147,7 @@ def preview(plan: PreviewPlan, page: Path) -> Iterator[PreviewStep]:
         picture = read_picture(path, Limits(max_pixels=int(plan.options.max_megapixels * 1e6)))
         pixels = srgb_levels(picture.frames[0].pixels, picture.metadata.of_page(0).icc)
         levels = _levels_of(plan, picture)
-        places = pick_places(pixels, _dirt_of(plan.upscaler))
+        places = pick_places(pixels, _dirt_of(plan.upscaler), side_of_places(plan))
         shown.pixels.append(pixels.shape[0] * pixels.shape[1])
         if plan.upscaler.config.encoder.num_levels:
             shown.facts.append((path.name, f"taken for {describe_levels(levels[None])}"))
@@ -161,6 +166,15 @@ def preview(plan: PreviewPlan, page: Path) -> Iterator[PreviewStep]:
             where = f"{path.name}, {place.why} ({place.left}, {place.top})"
             shown.places.append(ComparedPicture(where, panels))
     write_page(_page(plan, shown), page)
+
+
+def side_of_places(plan: PreviewPlan) -> int:
+    """Return how large places are: on a CPU, as the calls of all choices leave time for."""
+    calls = sum(choice.sampling.steps for choice in plan.choices)
+    if plan.upscaler.device.type != "cpu" or not calls:
+        return LARGEST_SIDE
+    side = int((PIXEL_CALLS / calls) ** 0.5) // SIDE_STEP * SIDE_STEP
+    return min(max(side, LEAST_SIDE), LARGEST_SIDE)
 
 
 def _levels_of(plan: PreviewPlan, picture: Picture) -> dict[int | None, Levels]:
@@ -201,13 +215,14 @@ def _enlarge(
 
 def _page(plan: PreviewPlan, shown: _Shown) -> Page:
     """Put the page together: the choices with their times and commands, then the places."""
-    pictures = "picture" if plan.count == 1 else "pictures"
-    shares = f"{len(plan.pictures)} of {plan.count} {pictures}"
+    is_one = plan.count == 1
+    named = "One picture" if is_one else f"{len(plan.pictures)} of {plan.count}"
     megapixels = sum(shown.pixels) / 1e6
+    whole = "the whole picture" if is_one else f"all {plan.count} pictures"
     facts = [
-        ("Pictures", f"{shares}, {megapixels:.1f} megapixels, enlarged {plan.scale:g} times"),
+        ("Pictures", f"{named}, {megapixels:.1f} megapixels, enlarged {plan.scale:g} times"),
         *shown.facts,
-        ("Times", f"of all {plan.count} on this machine ({plan.upscaler.device}), from the places"),
+        ("Times", f"of {whole}, by those of the places, on {plan.upscaler.device}"),
     ]
     return Page(
         title=f"samsr preview: {Path(plan.source).name or plan.source}",
@@ -220,7 +235,7 @@ def _page(plan: PreviewPlan, shown: _Shown) -> Page:
                 f"about {describe_time(_seconds(plan, shown, choice))}",
                 _command(plan, choice),
             )
-            for choice in plan.choices
+            for choice in reversed(plan.choices)
         ],
     )
 

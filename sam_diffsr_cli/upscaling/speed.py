@@ -59,7 +59,5 @@ def tile_overlap(upscaler: Upscaler, sampling: SamplingConfig, side: float) -> f
     """
     multiple, length = upscaler.config.size_multiple, max(1, round(side))
     length += -length % multiple
-    tiles = plan_tiles(
-        (length, length), sampling.tile, context_margin(sampling.steps), multiple
-    )
+    tiles = plan_tiles((length, length), sampling.tile, context_margin(sampling.steps), multiple)
     return sum(tile.area for tile in tiles) / length**2
