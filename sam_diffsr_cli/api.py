@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from os import fspath
 from pathlib import Path
-from typing import overload
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -18,7 +18,7 @@ from sam_diffsr_cli.batch.options import BatchOptions
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.request import plan_batch
 from sam_diffsr_cli.batch.run import run
-from sam_diffsr_cli.config import Quality, Sampler
+from sam_diffsr_cli.chain_config import Quality, Sampler
 from sam_diffsr_cli.data.fetching import fetch_set
 from sam_diffsr_cli.data.known_sets import KnownSet
 from sam_diffsr_cli.device import resolve_device, resolve_precision
@@ -53,6 +53,9 @@ __all__ = [
 ]
 
 
+AnyImage = TypeVar("AnyImage", Image.Image, np.ndarray)
+
+
 def _ignore(_: float) -> None:
     """Take the share that is done and do nothing with it."""
 
@@ -76,42 +79,8 @@ def load(
     return load_upscaler(model, place, resolve_precision(precision, place))
 
 
-@overload
-def upscale(
-    image: Image.Image,
-    scale: float = 4.0,
-    *,
-    model: Upscaler | str | Path | None = None,
-    quality: Quality = "balanced",
-    steps: int | None = None,
-    sampler: Sampler | None = None,
-    seed: int = 0,
-    tile: int | None = None,
-    clean: int | None = None,
-    detail: int | None = None,
-    progress: Callable[[float], None] = _ignore,
-) -> Image.Image: ...
-
-
-@overload
-def upscale(
-    image: np.ndarray,
-    scale: float = 4.0,
-    *,
-    model: Upscaler | str | Path | None = None,
-    quality: Quality = "balanced",
-    steps: int | None = None,
-    sampler: Sampler | None = None,
-    seed: int = 0,
-    tile: int | None = None,
-    clean: int | None = None,
-    detail: int | None = None,
-    progress: Callable[[float], None] = _ignore,
-) -> np.ndarray: ...
-
-
 def upscale(  # noqa: PLR0913 - one parameter per option of the command
-    image: Image.Image | np.ndarray,
+    image: AnyImage,
     scale: float = 4.0,
     *,
     model: Upscaler | str | Path | None = None,
@@ -123,7 +92,7 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
     clean: int | None = None,
     detail: int | None = None,
     progress: Callable[[float], None] = _ignore,
-) -> Image.Image | np.ndarray:
+) -> AnyImage:
     """Enlarge one image.
 
     Args:

@@ -6,11 +6,11 @@ file. ``sampling_config`` is per run. Training has ``recipes``. Standard library
 
 import dataclasses
 import math
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.strict import LATER, require
 
 __all__ = [
@@ -19,25 +19,12 @@ __all__ = [
     "OFFICIAL",
     "PAPER",
     "PRESETS",
-    "QUALITIES",
-    "SAMPLERS",
-    "DiffusionConfig",
     "EncoderConfig",
-    "Level",
     "ModelConfig",
-    "Quality",
-    "Sampler",
     "UNetConfig",
+    "distilled",
+    "undistilled",
 ]
-
-Sampler = Literal["ancestral", "ddim", "ddim_eta1", "dpmpp_2m", "sde_dpmpp_2m"]
-"""Ways down the chain (``diffusion.solvers``)."""
-
-Quality = Literal["fast", "balanced", "best", "plain"]
-"""Levels of quality; ``plain`` is the whole chain as it was published."""
-
-SAMPLERS: tuple[Sampler, ...] = typing.get_args(Sampler)
-QUALITIES: tuple[Quality, ...] = typing.get_args(Quality)
 
 
 FEATURE_STRIDE = 3
@@ -47,7 +34,7 @@ FEATURE_STRIDE = 3
 NUM_LEVELS: Literal[3] = 3
 """Compression, noise and blur (``degradation.levels.Levels``)."""
 
-MOST_FEATURES, MOST_BLOCKS, MOST_LEVELS, MOST_TIMESTEPS = 4096, 512, 8, 10_000
+MOST_FEATURES, MOST_BLOCKS, MOST_LEVELS = 4096, 512, 8
 """Far above any network that was trained, so that a hostile file asks for no absurd one."""
 
 
@@ -95,93 +82,6 @@ class UNetConfig:
         require(good, "widths", self.widths, f"1 to {MOST_LEVELS} of them")
         good = all(0 < w <= MOST_FEATURES and w % 4 == 0 for w in self.widths)
         require(good, "widths", self.widths, f"multiples of 4 up to {MOST_FEATURES}")
-
-
-class Level(NamedTuple):
-    """A level of quality: steps, sampler, and the row at which they start (0 for the last)."""
-
-    steps: int
-    sampler: Sampler
-    start: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DiffusionConfig:
-    """The chain: its schedule, the residual it works on, and how it is run by default.
-
-    ``sigma_data`` is the residual's standard deviation (``precondition``), null without
-    preconditioning. ``sampling_sigma`` is what of it remains uncertain once the photo is known
-    (``widen_posterior``), 0 for the plain variance. ``sampling_steps`` and ``sampling_sampler`` are
-    the balance of quality and time, begun at row ``sampling_start`` of the chain from noise of that
-    row's strength (0 for the last row, the published chain); ``fast`` has less of both, and
-    ``best`` more, or the same where its steps are 0. ``highest_start`` is the row up to which the
-    noise predictor was trained, 0 for all. ``sampling_flat`` is how far neighbours in the photo
-    must differ, in 8-bit levels, for all of the detail that is drawn there; 0 for all of it
-    everywhere.
-    """
-
-    num_timesteps: int = 100
-    beta_schedule: Literal["cosine", "linear"] = "cosine"
-    beta_s: float = 0.008
-    beta_end: float = 0.02
-    base: Literal["bicubic", "encoder"] = "bicubic"
-    residual_scale: float = 2.0
-    sigma_data: float | None = None
-    sampling_steps: int = 100
-    sampling_spacing: Literal["trailing", "quadratic"] = "trailing"
-    sampling_sigma: float = 0.0
-    sampling_sampler: Sampler = field(default="ancestral", metadata=LATER)
-    sampling_start: int = field(default=0, metadata=LATER)
-    highest_start: int = field(default=0, metadata=LATER)
-    sampling_flat: float = field(default=0.0, metadata=LATER)
-    fast_steps: int = field(default=0, metadata=LATER)
-    fast_sampler: Sampler = field(default="ancestral", metadata=LATER)
-    best_steps: int = field(default=0, metadata=LATER)
-    best_sampler: Sampler = field(default="ancestral", metadata=LATER)
-    best_start: int = field(default=0, metadata=LATER)
-
-    def __post_init__(self) -> None:
-        good = 2 <= self.num_timesteps <= MOST_TIMESTEPS
-        require(good, "num_timesteps", self.num_timesteps, f"2..{MOST_TIMESTEPS}")
-        require(0 <= self.beta_s < 1, "beta_s", self.beta_s, "[0, 1)")
-        require(0 < self.beta_end < 1, "beta_end", self.beta_end, "(0, 1)")
-        require(0 < self.residual_scale < math.inf, "residual_scale", self.residual_scale, "> 0")
-        good = self.sigma_data is None or 0 < self.sigma_data < math.inf
-        require(good, "sigma_data", self.sigma_data, "null or > 0")
-        sigma = self.sampling_sigma
-        require(0 <= sigma < math.inf, "sampling_sigma", sigma, ">= 0")
-        flat = self.sampling_flat
-        require(0 <= flat < math.inf, "sampling_flat", flat, ">= 0")
-        last = self.num_timesteps - 1
-        for name in ("sampling_start", "highest_start", "best_start"):
-            require(0 <= getattr(self, name) <= last, name, getattr(self, name), f"0..{last}")
-        for name in ("sampling_steps", "fast_steps", "best_steps"):
-            good = 0 <= getattr(self, name) <= self.num_timesteps
-            require(good, name, getattr(self, name), f"0..{self.num_timesteps}")
-
-    def level(self, quality: Quality) -> Level:
-        """Return what a level of quality is in this model."""
-        if quality == "fast":
-            return Level(self.fast_steps, self.fast_sampler, self.sampling_start)
-        if quality == "plain" and self.sampling_steps:
-            # With eta 1 it is the ancestral sampler without a widened variance.
-            return Level(self.num_timesteps, "ddim_eta1" if self.sampling_sigma else "ancestral", 0)
-        if quality == "best" and self.best_steps:
-            return Level(self.best_steps, self.best_sampler, self.best_start)
-        return Level(self.sampling_steps, self.sampling_sampler, self.sampling_start)
-
-    def start_of(self, detail: int) -> int:
-        """Return the row at which the chain starts for ``detail``, 1 to 100, faithful to vivid.
-
-        100 is the highest row that the model was trained to start at.
-        """
-        highest = self.highest_start or self.num_timesteps - 1
-        return max(1, round(highest * detail / 100))
-
-    def detail_of(self, start: int) -> int:
-        """Return the ``detail`` that a start stands for, the inverse of ``start_of``."""
-        highest = self.highest_start or self.num_timesteps - 1
-        return round(100 * (start or self.num_timesteps - 1) / highest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,6 +143,28 @@ class ModelConfig:
             return self.size_multiple
         lowest = 2 << (len(self.unet.widths) - 1)
         return max(self.size_multiple, -(-lowest // self.scale))
+
+
+def distilled(config: ModelConfig, steps: int = 3) -> ModelConfig:
+    """Return the configuration of a model that is distilled to so many steps, its usual ones."""
+    chain = dataclasses.replace(
+        config.diffusion, distilled_steps=steps, sampling_steps=steps, sampling_sampler="distilled"
+    )
+    return dataclasses.replace(config, diffusion=chain)
+
+
+def undistilled(config: ModelConfig) -> ModelConfig:
+    """Return the configuration of a model without its distilled networks, run as ``lite`` is."""
+    chain = config.diffusion
+    if not chain.distilled_steps:
+        return config
+    chain = dataclasses.replace(
+        chain,
+        distilled_steps=0,
+        sampling_steps=min(LITE.diffusion.sampling_steps, chain.last_start + 1),
+        sampling_sampler=LITE.diffusion.sampling_sampler,
+    )
+    return dataclasses.replace(config, diffusion=chain)
 
 
 PAPER = ModelConfig(

@@ -8,15 +8,14 @@ import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import psutil
 import torch
 
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.errors import InputError, ResourceError
 
 __all__ = [
-    "Precision",
     "derive_seed",
     "free_memory",
     "has_native_bf16",
@@ -27,7 +26,6 @@ __all__ = [
     "resolve_precision",
 ]
 
-Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")

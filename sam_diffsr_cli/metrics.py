@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.errors import ShapeError
 
-__all__ = ["Colour", "detail", "lr_psnr", "luma", "psnr", "psnr_y", "ssim"]
+__all__ = ["Colour", "detail", "likeness", "lr_psnr", "luma", "psnr", "psnr_y", "ssim"]
 
 Colour = Literal["y", "rgb"]
 
@@ -30,6 +30,25 @@ def luma(pixels: np.ndarray) -> np.ndarray:
 def psnr_y(sr: np.ndarray, hr: np.ndarray, shave: int) -> float:
     """Return ``psnr`` of Y."""
     return psnr(sr, hr, "y", shave)
+
+
+def likeness(sr: np.ndarray, hr: np.ndarray, shave: int) -> dict[str, float]:
+    """Return how like a result is to its truth, by the keys of ``measures.METRICS``.
+
+    Args:
+        sr: Result, ``(H, W, 3)`` uint8.
+        hr: Truth, likewise.
+        shave: Border left out, in pixels.
+
+    Raises:
+        ShapeError: Their sizes differ, or too little is left.
+    """
+    return {
+        "psnr_y": psnr(sr, hr, "y", shave),
+        "ssim_y": ssim(sr, hr, "y", shave),
+        "psnr_rgb": psnr(sr, hr, "rgb", shave),
+        "ssim_rgb": ssim(sr, hr, "rgb", shave),
+    }
 
 
 def psnr(sr: np.ndarray, hr: np.ndarray, colour: Colour, shave: int) -> float:

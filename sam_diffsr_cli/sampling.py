@@ -1,5 +1,6 @@
 """The reverse process, as a generator: the caller owns progress, noise and stopping."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import Sampler
+from sam_diffsr_cli.chain_config import Sampler
 from sam_diffsr_cli.diffusion.gaussian import p_mean
 from sam_diffsr_cli.diffusion.schedule import Schedule
 from sam_diffsr_cli.diffusion.solvers import make_solver
@@ -50,14 +51,16 @@ def reverse_process(
         x_t: Standard normal, ``(B, 3, H, W)``; not changed.
         schedule: The chain to run, whole or respaced.
         draw_noise: Called with each row ``t`` > 0, gives standard normal noise like ``x_t``; never
-            called by ``ddim`` and ``dpmpp_2m``.
+            called by ``ddim``, ``dpmpp_2m`` and ``distilled``.
         sampler: How a step follows from the prediction.
 
     Yields:
         The state after each step, from t = T-1 to 0.
     """
     chain, correction = make_solver(schedule, sampler)
-    deviations, weights = chain.posterior_variance.sqrt().tolist(), correction.tolist()
+    # Plain numbers before anything else, whatever tensors are made of here (``training.estimate``).
+    deviations = [math.sqrt(variance) for variance in chain.posterior_variance.tolist()]
+    weights = correction.tolist()
     x, before = x_t, None
     for t in range(len(chain) - 1, -1, -1):
         rows = torch.full((x.shape[0],), t, dtype=torch.int64)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sam_diffsr_cli.config import SAMPLERS, Quality, Sampler
+from sam_diffsr_cli.chain_config import SAMPLERS, Quality, Sampler
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.strict import require
 

@@ -1,6 +1,7 @@
 """Frozen records that check themselves, and their strict JSON form. Standard library only."""
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -102,11 +103,18 @@ def _to_float(value: float, where: str) -> float:
         raise ConfigError(f"{where}: the number is too large") from error
 
 
+@functools.cache
+def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:  # noqa: ANN401 - any record
+    """Return the types of a record's fields, and the names of those that no version lacks."""
+    fields = dataclasses.fields(kind)
+    needed = frozenset(each.name for each in fields if not each.metadata.get("later"))
+    return typing.get_type_hints(kind), needed
+
+
 def _parse_record(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - the JSON edge
     if not isinstance(value, dict):
         raise ConfigError(f"{where}: expected an object, got {_short(value)}")
-    hints = typing.get_type_hints(kind)
-    needed = {each.name for each in dataclasses.fields(kind) if not each.metadata.get("later")}
+    hints, needed = _fields(kind)
     unknown, missing = sorted(value.keys() - hints.keys()), sorted(needed - value.keys())
     if unknown or missing:
         raise ConfigError(f"{where}: unknown keys {_short(unknown)}, missing keys {missing}")

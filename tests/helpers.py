@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
-from sam_diffsr_cli.networks.model import build_model
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
+from sam_diffsr_cli.upscaling.model import Upscaler
 
 TINY = ModelConfig(
     encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
@@ -41,6 +43,21 @@ TINIER = ModelConfig(
 
 PATIENCE_S = 600.0
 """A wait this long has failed; on a busy machine every shorter one may not have."""
+
+
+def shaken_model(config: ModelConfig, amount: float) -> SuperResolver:
+    """Build a model none of whose parameters is zero, so that every path has an effect."""
+    model = build_model(config)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=amount)
+    return model.eval()
+
+
+def shaken(config: ModelConfig, amount: float = 0.03) -> Upscaler:
+    """Make an upscaler of such a model."""
+    return Upscaler(model=shaken_model(config, amount), device=torch.device("cpu"))
 
 
 class Ran(NamedTuple):

@@ -13,8 +13,9 @@ from PIL import Image
 
 import sam_diffsr_cli
 from sam_diffsr_cli import BatchOptions, SamplingOptions, load, upscale, upscale_files
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.store import save_weights
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import InputError, InterruptedRun, ShapeError, WeightsError
 from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.pictures.colour import srgb_profile

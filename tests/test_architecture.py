@@ -17,7 +17,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # and only names what is in its face; its version may be read from anywhere.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"strict", "mapped", "mirroring"}),
+    frozenset({"strict", "mapped", "mirroring", "choices"}),
+    frozenset({"chain_config"}),
     frozenset({"config", "atomic", "digests", "line_log", "locks"}),
     frozenset({"sampling_config"}),
     frozenset(

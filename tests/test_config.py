@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.config import (
     LITE,
     OFFICIAL,
     PAPER,
     PRESETS,
-    DiffusionConfig,
     EncoderConfig,
     ModelConfig,
     UNetConfig,

@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from sam_diffsr_cli.config import DiffusionConfig, Sampler
+from sam_diffsr_cli.chain_config import DiffusionConfig, Sampler
 from sam_diffsr_cli.diffusion.gaussian import predict_x_start, q_posterior_mean
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
@@ -35,7 +35,7 @@ ONE = respace(COSINE, torch.tensor([99]))
 
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 by_sampler = pytest.mark.parametrize("sampler", SAMPLERS)
-by_silent_sampler = pytest.mark.parametrize("sampler", ["ddim", "dpmpp_2m"])
+by_silent_sampler = pytest.mark.parametrize("sampler", ["ddim", "dpmpp_2m", "distilled"])
 by_noisy_sampler = pytest.mark.parametrize("sampler", ["ancestral", "ddim_eta1", "sde_dpmpp_2m"])
 by_whole = pytest.mark.parametrize(
     "whole", [pytest.param(COSINE, id="cosine"), pytest.param(LINEAR, id="linear")]
@@ -115,6 +115,7 @@ ORACLES: dict[Sampler, Callable[[Tensor], Steps]] = {
     "ancestral": ancestral_oracle,
     "ddim": lambda levels: ddim_oracle(levels, 0.0),
     "ddim_eta1": lambda levels: ddim_oracle(levels, 1.0),
+    "distilled": lambda levels: ddim_oracle(levels, 0.0),
     "dpmpp_2m": lambda levels: dpm_oracle(levels, "dpmsolver++"),
     "sde_dpmpp_2m": lambda levels: dpm_oracle(levels, "sde-dpmsolver++"),
 }

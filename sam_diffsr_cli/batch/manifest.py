@@ -7,21 +7,23 @@ one for each that it is through with. A line that was cut off is left out.
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sam_diffsr_cli.atomic import try_lock
 from sam_diffsr_cli.batch.plan import Job, ResumeState
-from sam_diffsr_cli.errors import InputError, os_errors
+from sam_diffsr_cli.errors import ConfigError, InputError, os_errors
 from sam_diffsr_cli.line_log import LineLog, whole_lines
+from sam_diffsr_cli.strict import LATER, parse
 
 if TYPE_CHECKING:
     from sam_diffsr_cli.batch.pipeline import Outcome
 
 __all__ = ["Manifest", "read_resume_state"]
 
-VERSION = 1
+HEAD, VERSION = "samsr-manifest", 1
 SYNC_INTERVAL_S = 1.0
 """A machine that fails loses no more than what was finished in so many seconds."""
 
@@ -41,17 +43,39 @@ def read_resume_state(path: Path) -> ResumeState:
         try:
             entry = json.loads(line)
             if number == 0:
-                _check_version(entry, path)
+                _read_head(entry, path)
             elif "target" in entry:
-                targets[entry["source"]] = entry["target"]
-            elif entry["status"] == "done":
-                done.add(entry["source"])
-        except (ValueError, TypeError, KeyError) as error:
+                planned: _Planned = parse(_Planned, entry, "a planned output")
+                targets[planned.source] = planned.target
+            else:
+                ended: _Ended = parse(_Ended, entry, "an ended picture")
+                if ended.status == "done":
+                    done.add(ended.source)
+        except (ValueError, TypeError, ConfigError) as error:
             raise InputError(
                 f"{path}: line {number + 1} is not one of a manifest",
                 hint="name another file with --manifest",
             ) from error
     return ResumeState(targets=targets, done=frozenset(done))
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A line on an output that the batch is to write."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A line on a picture that the batch is through with."""
+
+    source: str
+    status: Literal["done", "failed"]
+    worker: int | None
+    seconds: float
+    error: str = field(default="", metadata=LATER)
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -71,9 +95,15 @@ def _check_kind(path: Path) -> None:
         raise InputError(f"{path}: not a file", hint="name another one with --manifest")
 
 
-def _check_version(entry: dict[str, Any], path: Path) -> None:
-    if entry["samsr-manifest"] != VERSION:
+def _read_head(entry: Any, path: Path) -> dict[str, Any]:  # noqa: ANN401 - the JSON edge
+    """Read the first line; return how pictures are made."""
+    if not isinstance(entry, dict) or not isinstance(version := entry.get(HEAD), int):
+        raise ConfigError(f"{path}: not the first line of a manifest")
+    if version != VERSION:
         raise InputError(f"{path}: a manifest of another version of samsr")
+    if entry.keys() != {HEAD, "made_by"} or not isinstance(entry["made_by"], dict):
+        raise ConfigError(f"{path}: not the first line of a manifest")
+    return entry["made_by"]
 
 
 class Manifest:
@@ -103,11 +133,11 @@ class Manifest:
             raise InputError(f"{self._path}: another run is at work with this manifest")
         first = self._log.first_line()
         if first:
-            _compare(json.loads(first)["made_by"], made_by, self._path)
+            _compare(_read_head(json.loads(first), self._path), made_by, self._path)
             self._log.cut_torn_line()
             return
         self._log.clear()
-        self._append([{"samsr-manifest": VERSION, "made_by": made_by}])
+        self._append([{HEAD: VERSION, "made_by": made_by}])
 
     def add_plan(self, jobs: Sequence[Job], resume: ResumeState) -> None:
         """Note which outputs are this batch's own: those that are not there before it."""

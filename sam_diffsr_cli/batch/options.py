@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from sam_diffsr_cli.batch.plan import OnExists
+from sam_diffsr_cli.choices import Engine, OnExists
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingOptions
 
@@ -53,7 +52,7 @@ class BatchOptions:
     max_megapixels: float = 200.0
     workers: int | None = None
     gpus: str | None = None
-    engine: Literal["local", "ray"] = "local"
+    engine: Engine = "local"
     ray_address: str | None = None
     device: str = "auto"
     precision: str = "auto"

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, is_remote_there, list_names
 from sam_diffsr_cli.batch.sources import Source, is_there
+from sam_diffsr_cli.choices import OnExists
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.formats import Format, is_picture_name
 from sam_diffsr_cli.pictures.reading import PictureHead, read_head
@@ -18,14 +18,12 @@ __all__ = [
     "Estimate",
     "Job",
     "Naming",
-    "OnExists",
     "ResumeState",
     "estimate_work",
     "local_folders",
     "plan_jobs",
 ]
 
-OnExists = Literal["skip", "overwrite", "rename", "error"]
 
 UNNAMED_SUFFIX = ".png"
 """For pictures whose name does not say what they are."""

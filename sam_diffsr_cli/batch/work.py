@@ -12,7 +12,7 @@ from sam_diffsr_cli.atomic import remove_leftovers
 from sam_diffsr_cli.batch.pipeline import Outcome, run_batch
 from sam_diffsr_cli.batch.plan import Job, local_folders
 from sam_diffsr_cli.batch.stages import BatchSettings, Making, make_stages
-from sam_diffsr_cli.device import Precision
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.errors import DiskFullError, SamsrError, WeightsError
 from sam_diffsr_cli.upscaling.model import load_upscaler
 from sam_diffsr_cli.workers.messages import Done, Task, WorkerPool

@@ -17,8 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.config import ModelConfig
-from sam_diffsr_cli.device import Precision, number_format
+from sam_diffsr_cli.device import number_format
 from sam_diffsr_cli.diffusion.gaussian import p_mean
 from sam_diffsr_cli.diffusion.schedule import make_schedule
 from sam_diffsr_cli.networks.model import build_model

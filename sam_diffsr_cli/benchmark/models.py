@@ -10,8 +10,8 @@ import torch
 
 from sam_diffsr_cli.checkpoints.finding import FoundModel, find_model
 from sam_diffsr_cli.checkpoints.heads import read_config
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.config import PRESETS, ModelConfig
-from sam_diffsr_cli.device import Precision
 from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 

@@ -13,7 +13,8 @@ from torch.nn.functional import conv2d
 
 from sam_diffsr_cli.benchmark.kernels import name_kernel
 from sam_diffsr_cli.benchmark.records import Peaks
-from sam_diffsr_cli.device import DTYPES, Precision
+from sam_diffsr_cli.choices import Precision
+from sam_diffsr_cli.device import DTYPES
 
 __all__ = ["measure_peaks"]
 

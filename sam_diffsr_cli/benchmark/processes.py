@@ -1,6 +1,5 @@
 """Processes of their own: for each case, since memory shows only a peak; and to time a start."""
 
-import json
 import os
 import statistics
 import subprocess
@@ -9,24 +8,22 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from sam_diffsr_cli import errors
 from sam_diffsr_cli.benchmark.records import BenchMeasurement, CaseTask, Peaks, PeaksTask, StartUp
-from sam_diffsr_cli.benchmark.timing import Report
+from sam_diffsr_cli.benchmark.worker import MeasuringConfig
 from sam_diffsr_cli.errors import InputError, ResourceError, SamsrError, WeightsError
-from sam_diffsr_cli.strict import parse, to_json
+from sam_diffsr_cli.upscaling.speed import Report
+from sam_diffsr_cli.workers.alone import run_alone
 
 __all__ = ["load_now", "run_case", "run_peaks", "time_start"]
 
-Answer = TypeVar("Answer")
+Found = TypeVar("Found", BenchMeasurement, Peaks)
 
-WORKER = "sam_diffsr_cli.benchmark.worker"
-KILLED = -9
-"""How a process ends that the system killed, as a rule because memory ran out."""
+ADVICE = "use a smaller --size or --tile"
 
 FIRST_SIDE = 8
 """Of the picture whose enlarging is a start and little else."""
@@ -38,7 +35,7 @@ def run_case(task: CaseTask, report: Report) -> BenchMeasurement:
     Raises:
         SamsrError: What stopped it.
     """
-    return _run("case", to_json(task), BenchMeasurement, report)
+    return _run(task, task.case.device, BenchMeasurement, report)
 
 
 def run_peaks(task: PeaksTask, report: Report) -> Peaks:
@@ -47,67 +44,13 @@ def run_peaks(task: PeaksTask, report: Report) -> Peaks:
     Raises:
         SamsrError: What stopped it.
     """
-    return _run("peaks", to_json(task), Peaks, report)
+    return _run(task, task.device, Peaks, report)
 
 
-def _run(kind: str, text: str, answer: type[Answer], report: Report) -> Answer:
-    """Give the task to a worker, and follow it."""
-    with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(  # noqa: S603 - ourselves
-            [sys.executable, "-m", WORKER, kind],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=told,
-            text=True,
-            encoding="ascii",
-        )
-        with process:
-            try:
-                found = _follow(process, text, report)
-            except BaseException:
-                process.kill()
-                raise
-            # Told to end, as its stdin is closed.
-        if found is None:
-            raise _failure(process.returncode, told)
-    value: Answer = parse(answer, found, kind)
-    return value
-
-
-def _follow(process: subprocess.Popen[str], text: str, report: Report) -> Any:  # noqa: ANN401
-    """Read what the worker tells; return what it found, None when it ended without."""
-    assert process.stdin is not None  # noqa: S101 - for the type checker
-    assert process.stdout is not None  # noqa: S101 - likewise
-    process.stdin.write(text + "\n")
-    process.stdin.flush()
-    for line in process.stdout:
-        told = json.loads(line)
-        if "share" in told:
-            report(told["share"])
-        elif "error" in told:
-            raise _error(**told["error"])
-        else:
-            return told["done"]
-    return None
-
-
-def _error(kind: str, message: str, hint: str | None) -> SamsrError:
-    """Make the error that stopped the worker."""
-    found = getattr(errors, kind)(message, hint=hint)
-    assert isinstance(found, SamsrError)  # noqa: S101 - the worker sends nothing else
+def _run(task: CaseTask | PeaksTask, device: str, kind: type[Found], report: Report) -> Found:
+    found = run_alone(MeasuringConfig(), task, device, report, ADVICE).found
+    assert isinstance(found, kind)  # noqa: S101 - what is measured is by the task
     return found
-
-
-def _failure(code: int, told: IO[bytes]) -> Exception:
-    """Explain a worker that ended without an answer."""
-    if code == KILLED:
-        return ResourceError(
-            "the process that measures was killed, as when memory runs out",
-            hint="use a smaller --size or --tile",
-        )
-    told.seek(0)
-    text = told.read().decode(errors="replace")
-    return RuntimeError(f"the process that measures ended with {code}\n{text}")
 
 
 def load_now() -> float | None:

@@ -1,15 +1,15 @@
 """What is measured, and what comes of it.
 
-Seconds, bytes, and FLOPs at 2 per multiply-add. Records that travel to a process of their own and
-back are read strictly, by ``strict.from_json``.
+Seconds, bytes, and FLOPs at 2 per multiply-add.
 """
 
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sam_diffsr_cli.device import Precision
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.errors import SamsrError
 from sam_diffsr_cli.strict import require
+from sam_diffsr_cli.upscaling.speed import Work
 
 __all__ = [
     "BenchCase",
@@ -21,29 +21,7 @@ __all__ = [
     "Peaks",
     "PeaksTask",
     "StartUp",
-    "Work",
 ]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """A picture of ``height`` and ``width`` input pixels, enlarged with ``steps``."""
-
-    height: int
-    width: int
-    steps: int
-
-    def __str__(self) -> str:
-        return f"{self.counted_steps} at {self.width}x{self.height}"
-
-    @property
-    def counted_steps(self) -> str:
-        """Its steps, in words."""
-        return f"{self.steps} {'step' if self.steps == 1 else 'steps'}"
-
-    def with_steps(self, steps: int) -> "Work":
-        """Return the same picture with other steps."""
-        return replace(self, steps=steps)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,13 +15,12 @@ from sam_diffsr_cli.benchmark.records import (
     Failed,
     Peaks,
     PeaksTask,
-    Work,
 )
-from sam_diffsr_cli.benchmark.timing import Report
 from sam_diffsr_cli.device import resolve_device, resolve_precision
 from sam_diffsr_cli.errors import ConfigError, InputError, SamsrError
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.tiles import check_steps
+from sam_diffsr_cli.upscaling.chain import check_steps
+from sam_diffsr_cli.upscaling.speed import Report, Work
 
 __all__ = [
     "DEFAULT_MODELS",

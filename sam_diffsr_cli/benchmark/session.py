@@ -4,15 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sam_diffsr_cli.benchmark.models import weights_of
+from sam_diffsr_cli.benchmark.models import has_random_weights, weights_of
 from sam_diffsr_cli.benchmark.processes import load_now, time_start
 from sam_diffsr_cli.benchmark.records import BenchCase, BenchRow, Effort, Failed, StartUp
-from sam_diffsr_cli.benchmark.report import ratio_entry, row_entry
+from sam_diffsr_cli.benchmark.report import (
+    ratio_entry,
+    row_entry,
+    tell_peaks,
+    tell_ratio,
+    tell_start,
+    tell_verdict,
+)
 from sam_diffsr_cli.benchmark.run import compare, measure_peaks_again, run_cases
 from sam_diffsr_cli.diagnosis.gathering import gather_facts
 from sam_diffsr_cli.errors import InterruptedRun, PartialFailure, SamsrError
 
-__all__ = ["Session", "describe", "failure_of", "measure"]
+__all__ = ["Session", "describe", "failure_of", "measure", "summary_lines"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -70,6 +77,18 @@ def failure_of(session: Session) -> SamsrError | None:
     if session.failed:
         return PartialFailure(f"{len(session.failed)} of {count} rows could not be measured")
     return None
+
+
+def summary_lines(session: Session) -> list[str]:
+    """Write what stands below the table: a verdict a row, and what the rows have in common."""
+    rows = session.measured
+    lines = [tell_verdict(row) for row in rows]
+    lines += tell_peaks(list(dict.fromkeys(row.peaks for row in rows)))
+    lines += [] if session.start is None else [tell_start(session.start)]
+    random = dict.fromkeys(row.case.model for row in rows if has_random_weights(row.case.model))
+    if random:
+        lines.append(f"with random weights, as fast as any: {', '.join(random)}")
+    return [*lines, *map(tell_ratio, compare(rows))]
 
 
 def describe(session: Session) -> dict[str, Any]:

@@ -1,70 +1,57 @@
-"""The process that measures: one task from stdin, lines of JSON to stdout.
+"""What a process of its own measures: a case, or the peaks of a device."""
 
-    python -m sam_diffsr_cli.benchmark.worker case|peaks
-
-stdin stays open for as long as an answer is wanted. A line holds a ``share`` of the task that is
-done, or, last, what came of it as ``done``, or an ``error``.
-"""
-
-import json
-import os
-import sys
-import threading
-from typing import Any, TextIO
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from sam_diffsr_cli.benchmark.measuring import measure_case
 from sam_diffsr_cli.benchmark.peaks import measure_peaks
-from sam_diffsr_cli.benchmark.records import CaseTask, PeaksTask
-from sam_diffsr_cli.benchmark.timing import Report
+from sam_diffsr_cli.benchmark.records import BenchMeasurement, CaseTask, Peaks, PeaksTask
 from sam_diffsr_cli.errors import SamsrError
-from sam_diffsr_cli.strict import from_json, to_json
+from sam_diffsr_cli.workers.messages import Task
+from sam_diffsr_cli.workers.worker import portable
 
-__all__ = ["do_task", "main"]
-
-
-def do_task(kind: str, text: str, report: Report) -> str:
-    """Do a task.
-
-    Args:
-        kind: ``case`` or ``peaks``.
-        text: ``CaseTask`` or ``PeaksTask``, as JSON.
-        report: Told the share that is done.
-
-    Returns:
-        ``BenchMeasurement`` or ``Peaks``, as JSON.
-
-    Raises:
-        SamsrError: It cannot be done.
-    """
-    if kind == "case":
-        wanted = from_json(CaseTask, text)
-        return to_json(measure_case(wanted.case, wanted.effort, report))
-    asked = from_json(PeaksTask, text)
-    return to_json(measure_peaks(torch.device(asked.device), asked.precision))
+__all__ = ["Measured", "MeasuringConfig", "MeasuringWorker"]
 
 
-def main() -> None:
-    """Do the task that is on stdin."""
-    out, sys.stdout = sys.stdout, sys.stderr
-    text = sys.stdin.readline()
-    threading.Thread(target=_leave_with_parent, args=(sys.stdin,), daemon=True).start()
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured, or why nothing was."""
 
-    def tell(name: str, value: Any) -> None:  # noqa: ANN401 - the JSON edge
-        print(json.dumps({name: value}), file=out, flush=True)
-
-    try:
-        tell("done", json.loads(do_task(sys.argv[1], text, lambda share: tell("share", share))))
-    except SamsrError as error:
-        tell("error", {"kind": type(error).__name__, "message": str(error), "hint": error.hint})
+    found: BenchMeasurement | Peaks | None = None
+    error: SamsrError | None = None
 
 
-def _leave_with_parent(stdin: TextIO) -> None:
-    """End this process once nobody waits for it: work of minutes would slow what runs next."""
-    stdin.read()
-    os._exit(1)
+class MeasuringConfig:
+    """Measures one task; there is nothing to load before."""
+
+    def start(self, _device: torch.device) -> "MeasuringWorker":
+        """Get ready."""
+        return MeasuringWorker()
 
 
-if __name__ == "__main__":
-    main()
+class MeasuringWorker:
+    """Measures, and tells how far it is."""
+
+    late: Sequence[tuple[int, Measured]] = ()
+
+    def __init__(self) -> None:
+        """Tell nobody yet."""
+        self.report: Callable[[float], None] = lambda _: None
+
+    def do(
+        self, tasks: Sequence[Task[CaseTask | PeaksTask]]
+    ) -> Generator[tuple[int, Measured], None, None]:
+        """Measure tasks in order, and yield the index of each and what came of it."""
+        for task in tasks:
+            try:
+                yield task.index, Measured(self._measure(task.item))
+            except SamsrError as error:
+                portable(error)
+                yield task.index, Measured(error=error)
+
+    def _measure(self, task: CaseTask | PeaksTask) -> BenchMeasurement | Peaks:
+        if isinstance(task, CaseTask):
+            return measure_case(task.case, task.effort, self.report)
+        return measure_peaks(torch.device(task.device), task.precision)

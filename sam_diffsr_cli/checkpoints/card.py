@@ -10,7 +10,7 @@ from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.strict import to_json
 
-__all__ = ["card_beside", "describe", "front_matter", "make_card", "with_front_matter"]
+__all__ = ["card_beside", "describe", "fact_rows", "front_matter", "make_card", "with_front_matter"]
 
 UNKNOWN = "(fill in)"
 LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
@@ -40,6 +40,25 @@ def describe(config: ModelConfig) -> list[str]:
         f"residual: against {base}, times {diffusion.residual_scale:g}",
         f"chain: {diffusion.num_timesteps} {diffusion.beta_schedule} steps, {steps}",
     ]
+
+
+def fact_rows(facts: FileFacts) -> list[tuple[str, str]]:
+    """Return what is told of a file: labels, and texts, which may be the file's own."""
+    counts = ", ".join(f"{name} {n / 1e6:.2f} M" for name, n in facts.parameters.items())
+    described = describe(facts.config)
+    rows = [
+        ("file", f"{facts.path}, {facts.bytes / 1e6:.1f} MB"),
+        ("sha256", facts.sha256),
+        ("written by", f"samsr {facts.version or 'of a version that it does not say'}"),
+        ("parameters", f"{counts}; {', '.join(facts.formats)}"),
+        *((name, value) for name, _, value in (d.partition(": ") for d in described)),
+        ("source", facts.source or "not said"),
+    ]
+    if facts.recipe:
+        rows.append(("recipe", f"{len(facts.recipe.splitlines())} lines; --json prints them"))
+    if facts.others:
+        rows.append(("not ours", ", ".join(facts.others)))
+    return rows
 
 
 def front_matter(licence: str) -> str:

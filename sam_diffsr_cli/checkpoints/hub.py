@@ -19,7 +19,15 @@ from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.download import cache_folder
 from sam_diffsr_cli.errors import InputError, SamsrError, WeightsError, is_disk_full, os_error
 
-__all__ = ["HubFailure", "HubFile", "explain", "fetch_hub_file", "local_place", "quiet"]
+__all__ = [
+    "HubFailure",
+    "HubFile",
+    "explain",
+    "fetch_hub_file",
+    "http_status",
+    "local_place",
+    "quiet",
+]
 
 LOCAL_COMMIT = "local"
 """In the place of a commit, for a file that was put there by hand."""
@@ -188,7 +196,7 @@ def _of_answer(error: Exception, reference: HubReference) -> HubFailure:
     """Tell what the Hub answered with."""
     from huggingface_hub import errors  # noqa: PLC0415 - only where it is needed
 
-    repo, status = reference.repo, _status(error)
+    repo, status = reference.repo, http_status(error)
     told: tuple[tuple[bool, str, str], ...] = (
         (
             isinstance(error, errors.GatedRepoError),
@@ -221,9 +229,14 @@ def _of_answer(error: Exception, reference: HubReference) -> HubFailure:
     return _out_of_reach(reference, f"the Hub answers with an error ({status})")
 
 
-def _status(error: Exception) -> int | None:
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
+def http_status(error: BaseException | None) -> int | None:
+    """Find what the Hub answered with; the library wraps it in errors of its own."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return status
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _why_offline() -> str:

@@ -3,8 +3,9 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from sam_diffsr_cli.checkpoints.heads import (
     CONFIG_KEY,
@@ -48,6 +49,11 @@ class FileFacts:
     source: str
     recipe: str
     others: Mapping[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values, for a document."""
+        document = {each.name: getattr(self, each.name) for each in fields(self)}
+        return document | {"path": str(self.path), "config": asdict(self.config)}
 
 
 def inspect_file(path: Path) -> FileFacts:

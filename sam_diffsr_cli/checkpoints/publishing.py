@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_diffsr_cli.checkpoints.card import card_beside, make_card, with_front_matter
-from sam_diffsr_cli.checkpoints.hub import quiet
+from sam_diffsr_cli.checkpoints.hub import http_status, quiet
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.references import HUB_FILE, HubReference
 from sam_diffsr_cli.checkpoints.store import load_weights
@@ -88,18 +88,8 @@ def _commit(publication: Publication, message: str) -> str:
     return str(done.oid)
 
 
-def _status(error: BaseException | None) -> int | None:
-    """Find what the Hub answered with; the library wraps it in errors of its own."""
-    while error is not None:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if isinstance(status, int):
-            return status
-        error = error.__cause__ or error.__context__
-    return None
-
-
 def _failure(error: Exception, target: HubReference) -> WeightsError:
-    status = _status(error)
+    status = http_status(error)
     told = {
         None: ("the Hub cannot be reached", "see HF_ENDPOINT, HF_HUB_OFFLINE and the network"),
         401: ("the Hub does not know who asks (401)", "put a token that may write into HF_TOKEN"),

@@ -16,6 +16,7 @@ __all__ = [
     "BundledReference",
     "HubReference",
     "ModelReference",
+    "check_new_weights",
     "parse_hub_reference",
     "parse_reference",
 ]
@@ -106,6 +107,21 @@ def parse_hub_reference(text: str) -> HubReference:
     if file is not None and not file.endswith(".safetensors"):
         raise InputError(f"{text}: only .safetensors files are read", hint="name another file")
     return HubReference(repo, revision or MAIN_REVISION, file or HUB_FILE)
+
+
+def check_new_weights(*paths: Path, overwrite: bool) -> None:
+    """Refuse files that may not be replaced; the first is the weights, and named so.
+
+    Raises:
+        InputError: One is there already, or ``--model`` would not take the first.
+    """
+    if paths[0].suffix != ".safetensors":
+        raise InputError(f"{paths[0]}: weights files end in .safetensors")
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise InputError(
+                f"{path}: already there", hint="add --overwrite, or choose another name"
+            )
 
 
 def _is_path(text: str) -> bool:

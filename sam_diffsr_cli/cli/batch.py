@@ -19,9 +19,8 @@ from sam_diffsr_cli.cli.console import (
 )
 from sam_diffsr_cli.cli.preview import show_report
 from sam_diffsr_cli.cli.render import CommandResult, heading
-from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import DiskFullError, SamsrError
-from sam_diffsr_cli.workers.messages import WorkDone
+from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
 
 __all__ = ["print_outcome", "show_batch"]
 

@@ -8,19 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sam_diffsr_cli.benchmark.models import has_random_weights
 from sam_diffsr_cli.benchmark.records import BenchRow
 from sam_diffsr_cli.benchmark.report import (
     make_table,
     tell_case,
     tell_doubts,
-    tell_peaks,
-    tell_ratio,
-    tell_start,
-    tell_verdict,
 )
-from sam_diffsr_cli.benchmark.run import compare
-from sam_diffsr_cli.benchmark.session import Session, describe, failure_of, measure
+from sam_diffsr_cli.benchmark.session import Session, describe, failure_of, measure, summary_lines
 from sam_diffsr_cli.cli.console import note, print_error, print_result, progress
 from sam_diffsr_cli.cli.render import CommandResult, heading
 
@@ -48,13 +42,7 @@ def _print_report(session: Session) -> None:
     rows = session.measured
     if rows:
         _print_table(rows)
-    lines = [tell_verdict(row) for row in rows]
-    lines += tell_peaks(list(dict.fromkeys(row.peaks for row in rows)))
-    lines += [] if session.start is None else [tell_start(session.start)]
-    random = dict.fromkeys(row.case.model for row in rows if has_random_weights(row.case.model))
-    if random:
-        lines.append(f"with random weights, as fast as any: {', '.join(random)}")
-    for line in (*lines, *map(tell_ratio, compare(rows))):
+    for line in summary_lines(session):
         print_result(line)
     if len(session.cases) > 1:
         for failed in session.failed:

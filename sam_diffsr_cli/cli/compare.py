@@ -22,9 +22,6 @@ __all__ = ["compare"]
 MOST_NAMED = 10
 """Files that are named one by one."""
 
-STRIPS = frozenset({".png", ".webp"})
-"""Suffixes of a still picture in place of a page."""
-
 
 def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
     sources: Annotated[
@@ -65,11 +62,11 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: samsr compare bicubic/ mine=out/ --truth Set5/ -o page.html
     """
     from sam_diffsr_cli.comparison.page import write_page
-    from sam_diffsr_cli.comparison.request import make_page
+    from sam_diffsr_cli.comparison.request import STRIPS, check_output, make_page
     from sam_diffsr_cli.comparison.sets import match_sets, open_sets
     from sam_diffsr_cli.comparison.strip import write_strip
 
-    _check_output(output, beside=beside, overwrite=overwrite)
+    check_output(output, beside=beside, overwrite=overwrite)
     if len(sources) < 2:
         raise InputError(
             "a comparison needs at least two methods", hint="samsr compare a/ b/ -o page.html"
@@ -89,22 +86,6 @@ def compare(  # noqa: PLR0913, PLR0917 - one parameter per option
     print_result(str(output))
     if failed := len(files) - len(checked):
         raise PartialFailure(f"{failed} of {len(files)} pictures cannot be read and are left out")
-
-
-def _check_output(output: Path, *, beside: bool, overwrite: bool) -> None:
-    """Refuse a place that the page could not be written to, before any work."""
-    from sam_diffsr_cli.comparison.page import folder_beside
-
-    if output.suffix.lower() not in {".html", ".htm", *STRIPS}:
-        raise InputError(f"{output}: the page is an .html file", hint="or a .png or .webp strip")
-    if beside and output.suffix.lower() in STRIPS:
-        raise InputError("--beside is for pages; a strip is one picture")
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: there is no folder {output.parent}")
-    places = (output, folder_beside(output)) if beside else (output,)
-    for place in places:
-        if place.exists() and not overwrite:
-            raise InputError(f"{place}: is there already", hint="--overwrite replaces it")
 
 
 def _tell_left_out(matches: "Matches") -> None:

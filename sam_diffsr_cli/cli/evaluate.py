@@ -1,10 +1,11 @@
 """``samsr evaluate``: numbers that name their protocol, and a page to look at."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from sam_diffsr_cli.choices import LpipsNetwork, ProtocolName
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
 from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.sampling_config import parse_clean
@@ -49,14 +50,12 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
     steps: Annotated[str, option(WHAT, "Numbers of steps, as 1,2,4,6; each is a method.")] = "",
     seeds: Annotated[int, option(WHAT, "Draws of what is random, for errors.", min=1)] = 1,
     protocol: Annotated[
-        Literal["standard", "samdiffsr"], option(HOW, "Shave the scale, or as the authors.")
+        ProtocolName, option(HOW, "Shave the scale, or as the authors.")
     ] = "standard",
     shave: Annotated[
         int | None, option(HOW, "Border left out, pixels.", min=0, show_default="protocol")
     ] = None,
-    lpips: Annotated[
-        Literal["none", "squeeze", "alex", "vgg"], option(HOW, "Backbone of LPIPS.")
-    ] = "none",
+    lpips: Annotated[LpipsNetwork, option(HOW, "Backbone of LPIPS.")] = "none",
     out: Annotated[
         Path | None, option(RESULTS, "Folder for results and numbers, to go on in.")
     ] = None,
@@ -79,7 +78,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     Example: samsr evaluate --data Set5 --method bicubic --method default
     """
-    from sam_diffsr_cli.cli.evaluate_run import Outputs, show_evaluation
+    from sam_diffsr_cli.cli.evaluate_run import show_evaluation
+    from sam_diffsr_cli.evaluation.outputs import Outputs
     from sam_diffsr_cli.evaluation.request import EvaluateOptions
 
     methods = list(method or ())

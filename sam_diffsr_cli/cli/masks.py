@@ -1,10 +1,11 @@
 """``samsr masks``: building, importing, showing and checking the masks that training uses."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from sam_diffsr_cli.choices import MaskNorm, SamType, SegmenterName
 from sam_diffsr_cli.cli.options import Device, Json, option
 from sam_diffsr_cli.cli.render import CommandResult
 
@@ -21,9 +22,7 @@ Data = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Folder for the masks; the tree is mirrored.")]
 Masks = Annotated[Path, typer.Option(help="Folder of masks.")]
-Norm = Annotated[
-    Literal["image", "region"], typer.Option(help="Mean over the image, or the region.")
-]
+Norm = Annotated[MaskNorm, typer.Option(help="Mean over the image, or the region.")]
 
 
 @masks_app.command("build")
@@ -31,11 +30,11 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
     data: Data,
     out: Out,
     segmenter: Annotated[
-        Literal["sam", "felzenszwalb"],
+        SegmenterName,
         typer.Option(help="felzenszwalb is a light stand-in without a checkpoint."),
     ] = "sam",
     sam: Annotated[
-        Literal["vit_h", "vit_l", "vit_b", "custom"],
+        SamType,
         option(SAM, "Which SAM; custom takes its size from --checkpoint."),
     ] = "vit_h",
     checkpoint: Annotated[

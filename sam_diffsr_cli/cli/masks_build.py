@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager
 
 from sam_diffsr_cli.cli.console import note, print_error, progress
 from sam_diffsr_cli.cli.render import CommandResult
-from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import PartialFailure
 from sam_diffsr_cli.masks.build import BuildStep
 from sam_diffsr_cli.masks.work import (
@@ -16,7 +15,7 @@ from sam_diffsr_cli.masks.work import (
     start_build,
     summarise,
 )
-from sam_diffsr_cli.workers.messages import WorkDone
+from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
 
 __all__ = ["show_build", "show_summary"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -68,38 +68,16 @@ def info(model: Named, as_json: Json = False) -> CommandResult:  # noqa: ARG001,
 
     found = find_model(model)
     facts = inspect_file(found.path)
-    document = {"name": found.name, **_document(facts)}
+    document = {"name": found.name, **facts.as_dict()}
     return CommandResult(document=document, show=lambda: _print_facts(found.name, facts))
 
 
 def _print_facts(name: str, facts: "FileFacts") -> None:
+    from sam_diffsr_cli.checkpoints.card import fact_rows
+
     print_result(_short(name))
-    for label, value in _rows(facts):
-        print_result(f"  {label:<17}{value}")
-
-
-def _document(facts: "FileFacts") -> dict[str, Any]:
-    document = {name: getattr(facts, name) for name in facts.__slots__}
-    return document | {"path": str(facts.path), "config": asdict(facts.config)}
-
-
-def _rows(facts: "FileFacts") -> list[tuple[str, str]]:
-    from sam_diffsr_cli.checkpoints.card import describe
-
-    counts = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in facts.parameters.items())
-    rows = [
-        ("file", f"{facts.path}, {facts.bytes / 1e6:.1f} MB"),
-        ("sha256", facts.sha256),
-        ("written by", f"samsr {facts.version or 'of a version that it does not say'}"),
-        ("parameters", f"{counts}; {', '.join(facts.formats)}"),
-        *((name, value) for name, _, value in (d.partition(": ") for d in describe(facts.config))),
-        ("source", facts.source or "not said"),
-    ]
-    if facts.recipe:
-        rows.append(("recipe", f"{len(facts.recipe.splitlines())} lines; --json prints them"))
-    if facts.others:
-        rows.append(("not ours", ", ".join(facts.others)))
-    return [(name, _short(value)) for name, value in rows]
+    for label, value in fact_rows(facts):
+        print_result(f"  {label:<17}{_short(value)}")
 
 
 def _short(text: str) -> str:

@@ -1,23 +1,22 @@
 """``samsr models convert``: the authors' checkpoints as our weights files."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from sam_diffsr_cli.checkpoints.references import check_new_weights
 from sam_diffsr_cli.cli.console import note, print_result
-from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.cli.options import NewWeights, WeightsFormat
 
-__all__ = ["check_output", "convert"]
+__all__ = ["convert"]
 
 
 def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
     checkpoint: Annotated[
         Path, typer.Argument(metavar="CKPT", help="Checkpoint of the diffusion, .ckpt.")
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Weights file to write, .safetensors.")
-    ],
+    output: NewWeights,
     encoder: Annotated[
         Path | None,
         typer.Option(help="Checkpoint of the encoder.", show_default="the one inside CKPT"),
@@ -36,9 +35,7 @@ def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="One setting, as unet_dim_mults=1|2|3|4."),
     ] = None,
-    dtype: Annotated[
-        Literal["fp16", "bf16", "fp32"], typer.Option(help="Numbers in the file.")
-    ] = "fp32",
+    dtype: WeightsFormat = "fp32",
     overwrite: Annotated[  # noqa: FBT002
         bool, typer.Option("--overwrite", help="Replace the file.")
     ] = False,
@@ -52,7 +49,7 @@ def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
     from sam_diffsr_cli.checkpoints import conversion, official_config
     from sam_diffsr_cli.device import DTYPES
 
-    check_output(output, overwrite=overwrite)
+    check_new_weights(output, overwrite=overwrite)
     asked = official_config.OfficialSettings(
         file=config, given=tuple(settings or ()), is_published=published
     )
@@ -62,15 +59,3 @@ def convert(  # noqa: PLR0913, PLR0917 - one parameter per option
     done = conversion.convert(checkpoint, encoder, model_config, output, DTYPES[dtype])
     note(done.source)
     print_result(str(output))
-
-
-def check_output(output: Path, *, overwrite: bool) -> None:
-    """Refuse a file that may not be replaced, or that ``--model`` would not take.
-
-    Raises:
-        InputError: It is one.
-    """
-    if output.suffix != ".safetensors":
-        raise InputError(f"{output}: weights files end in .safetensors")
-    if output.exists() and not overwrite:
-        raise InputError(f"{output}: already there", hint="add --overwrite, or choose another name")

@@ -1,14 +1,11 @@
 """``samsr models download`` and ``push``: weights from the Hub, and to it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from sam_diffsr_cli.cli.models_convert import check_output
-
-if TYPE_CHECKING:
-    from sam_diffsr_cli.checkpoints.finding import FoundModel
+from sam_diffsr_cli.checkpoints.references import check_new_weights
 
 __all__ = ["download", "push"]
 
@@ -30,36 +27,14 @@ def download(
 
     Example: samsr models download org/name@v1.0 -o model.safetensors
     """
-    from sam_diffsr_cli.checkpoints.finding import find_model
-    from sam_diffsr_cli.checkpoints.heads import read_config
     from sam_diffsr_cli.cli.console import note, print_result
+    from sam_diffsr_cli.diagnosis.verifying import fetch_model
 
     if output is not None:
-        check_output(output, overwrite=overwrite)
-    found = find_model(model)
-    if sha256 is not None:
-        _check(found, sha256)
-    read_config(found.path)
-    if output is not None:
-        _copy(found.path, output)
+        check_new_weights(output, overwrite=overwrite)
+    found = fetch_model(model, sha256, output)
     note(found.name)
-    print_result(str(output or found.path))
-
-
-def _check(found: "FoundModel", sha256: str) -> None:
-    from sam_diffsr_cli.diagnosis.verifying import check_digest
-    from sam_diffsr_cli.digests import sha256_of
-
-    check_digest(sha256_of(found.path), sha256, found.path)
-
-
-def _copy(path: Path, output: Path) -> None:
-    import shutil
-
-    from sam_diffsr_cli.atomic import atomic_path
-
-    with atomic_path(output) as temporary:
-        shutil.copyfile(path, temporary)
+    print_result(str(found.path))
 
 
 def push(  # noqa: PLR0913, PLR0917 - one parameter per option

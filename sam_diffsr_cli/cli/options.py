@@ -1,10 +1,22 @@
 """Options that several commands share."""
 
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Device", "Json", "Precision", "Weights", "option", "wants_json"]
+from sam_diffsr_cli import choices
+
+__all__ = [
+    "Device",
+    "Json",
+    "NewWeights",
+    "Precision",
+    "Weights",
+    "WeightsFormat",
+    "option",
+    "wants_json",
+]
 
 MACHINE, FILES = "Machine", "Files"
 JSON = "samsr.json"
@@ -30,11 +42,15 @@ Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=MACHINE)
 ]
 Precision = Annotated[
-    Literal["auto", "fp32", "bf16", "fp16"],
+    choices.PrecisionChoice,
     typer.Option(
         help="auto: bf16 where the device computes it natively, else fp32.", rich_help_panel=MACHINE
     ),
 ]
+NewWeights = Annotated[
+    Path, typer.Option("--output", "-o", help="Weights file to write, .safetensors.")
+]
+WeightsFormat = Annotated[choices.Precision, typer.Option(help="Numbers in the file.")]
 Weights = Annotated[
     str | None,
     typer.Option(

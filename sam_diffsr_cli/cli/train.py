@@ -1,10 +1,18 @@
 """``samsr train``: its options; ``train_run`` runs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sam_diffsr_cli.choices import (
+    DegradeKind,
+    MaskNorm,
+    Modulation,
+    PrecisionChoice,
+    Preset,
+    StageChoice,
+)
 from sam_diffsr_cli.cli.options import option
 from sam_diffsr_cli.cli.train_export import export
 
@@ -59,7 +67,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         option(FILES, "Folder for decoded photos.", show_default="OUT/cache"),
     ] = None,
     preset: Annotated[
-        Literal["lite", "paper"] | None,
+        Preset | None,
         option(RECIPE, "Network and recipe to begin from.", show_default="lite"),
     ] = None,
     recipe: Annotated[
@@ -70,14 +78,21 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         option(RECIPE, "key=value laid over both, as diffusion.batch=8; several times.", "--set"),
     ] = None,
     stage: Annotated[
-        Literal["both", "encoder", "diffusion"] | None,
-        option(RECIPE, "What to train; diffusion alone needs --init.", show_default="both"),
+        StageChoice | None,
+        option(
+            RECIPE,
+            "What to train: encoder and diffusion, or one stage; all but the encoder need --init.",
+            show_default="both",
+        ),
     ] = None,
     encoder_steps: Annotated[
         int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="12000")
     ] = None,
     diffusion_steps: Annotated[
         int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="10000")
+    ] = None,
+    distill_steps: Annotated[
+        int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="2000")
     ] = None,
     batch: Annotated[int | None, option(RECIPE, "Crops a step.", min=1, show_default="16")] = None,
     accumulate: Annotated[
@@ -89,10 +104,10 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     learning_rate: Annotated[
         float | None,
-        option(RECIPE, "Highest rate of both stages.", show_default="0.0005, 0.0003"),
+        option(RECIPE, "Highest rate of every stage.", show_default="0.0005, 0.0003, 0.0002"),
     ] = None,
     degrade: Annotated[
-        Literal["none", "photo", "second-order"] | None,
+        DegradeKind | None,
         option(
             RECIPE,
             "What crops suffer: blur, noise and compression, or as Real-ESRGAN.",
@@ -100,18 +115,18 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         ),
     ] = None,
     modulation: Annotated[
-        Literal["none", "released", "paper"] | None,
+        Modulation | None,
         option(RECIPE, "How masks shift the noise.", show_default="released"),
     ] = None,
     mask_norm: Annotated[
-        Literal["image", "region"] | None,
+        MaskNorm | None,
         option(RECIPE, "Mean over the image, or the region.", show_default="image"),
     ] = None,
     seed: Annotated[
         int | None, option(RECIPE, "Decides everything random.", min=0, show_default="0")
     ] = None,
     precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"] | None,
+        PrecisionChoice | None,
         option(RECIPE, "auto: bf16 on CUDA that has it, else fp32.", show_default="auto"),
     ] = None,
     print_config: Annotated[  # noqa: FBT002
@@ -165,6 +180,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
         stage=stage,
         encoder_steps=encoder_steps,
         diffusion_steps=diffusion_steps,
+        distill_steps=distill_steps,
         batch=batch,
         accumulate=accumulate,
         patch=patch,

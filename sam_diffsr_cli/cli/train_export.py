@@ -1,24 +1,23 @@
 """``samsr train export``: the weights of a run, finished or not, as a file for others."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from sam_diffsr_cli.choices import StateChoice
+from sam_diffsr_cli.cli.options import NewWeights, WeightsFormat
 
 __all__ = ["export"]
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of the run.", metavar="RUN")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Weights file to write, .safetensors.")
-    ],
+    output: NewWeights,
     which: Annotated[
-        Literal["last", "best"], typer.Option(help="The newest state, or the best validation.")
+        StateChoice, typer.Option(help="The newest state, or the best validation.")
     ] = "last",
-    dtype: Annotated[
-        Literal["fp16", "bf16", "fp32"], typer.Option(help="Numbers in the file.")
-    ] = "fp16",
+    dtype: WeightsFormat = "fp16",
     overwrite: Annotated[  # noqa: FBT002
         bool, typer.Option("--overwrite", help="Replace the file and its card.")
     ] = False,
@@ -27,20 +26,15 @@ def export(
 
     Example: samsr train export run/ -o model.safetensors
     """
+    from sam_diffsr_cli.checkpoints.references import check_new_weights
     from sam_diffsr_cli.cli.console import note, print_result
     from sam_diffsr_cli.device import DTYPES
     from sam_diffsr_cli.errors import InputError
     from sam_diffsr_cli.training.export import export_run
     from sam_diffsr_cli.training.folder import RunFolder
 
-    if output.suffix != ".safetensors":
-        raise InputError(f"{output}: weights files end in .safetensors")
     card = output.with_suffix(".md")
-    for path in (output, card):
-        if path.exists() and not overwrite:
-            raise InputError(
-                f"{path}: already there", hint="add --overwrite, or choose another name"
-            )
+    check_new_weights(output, card, overwrite=overwrite)
     folder = RunFolder(run)
     if not folder.recipe_path.is_file():
         raise InputError(f"{run}: no run of samsr train", hint="give the folder named by its --out")

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from sam_diffsr_cli.chain_config import Quality, Sampler
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
 from sam_diffsr_cli.cli.render import CommandResult
-from sam_diffsr_cli.config import Quality, Sampler
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.sampling_config import SamplingOptions, parse_clean
 

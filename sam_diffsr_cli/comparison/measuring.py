@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_diffsr_cli.comparison.records import PSNR_RGB, PSNR_Y, SSIM_Y, ComparedPicture, MetricRow
+from sam_diffsr_cli import measures
+from sam_diffsr_cli.comparison.records import ComparedPicture, MetricRow
 from sam_diffsr_cli.comparison.sets import TRUTH
 from sam_diffsr_cli.errors import InputError, ShapeError
-from sam_diffsr_cli.metrics import psnr, ssim
+from sam_diffsr_cli.metrics import likeness
 from sam_diffsr_cli.pictures.colour import srgb_levels
 from sam_diffsr_cli.pictures.reading import read_head, read_levels, read_picture
 from sam_diffsr_cli.pictures.records import Limits
@@ -19,7 +20,8 @@ from sam_diffsr_cli.pictures.xmp import record_of
 
 __all__ = ["METRICS", "Checked", "check_picture", "check_sizes", "make_picture", "mean_rows"]
 
-METRICS = (PSNR_Y, SSIM_Y, PSNR_RGB)
+SHOWN = {name: measures.METRICS[name] for name in ("psnr_y", "ssim_y", "psnr_rgb")}
+METRICS = tuple(SHOWN.values())
 
 MOST_TRIM = 15
 """A truth may be so much larger: what is no multiple of the scale, 16 at most, is cut off it."""
@@ -101,13 +103,10 @@ def check_picture(name: str, files: Mapping[str, Path], shave: int) -> Checked:
 
 def _measure(sr: np.ndarray, hr: np.ndarray, shave: int) -> dict[str, float]:
     try:
-        return {
-            PSNR_Y.name: psnr(sr, hr, "y", shave),
-            SSIM_Y.name: ssim(sr, hr, "y", shave),
-            PSNR_RGB.name: psnr(sr, hr, "rgb", shave),
-        }
+        values = likeness(sr, hr, shave)
     except ShapeError:
         return {}
+    return {metric.name: values[name] for name, metric in SHOWN.items()}
 
 
 def _trim(truth: np.ndarray, pixels: np.ndarray) -> np.ndarray:

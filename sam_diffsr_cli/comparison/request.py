@@ -4,18 +4,41 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sam_diffsr_cli.comparison.measuring import METRICS, Checked, make_picture, mean_rows
+from sam_diffsr_cli.comparison.page import folder_beside
 from sam_diffsr_cli.comparison.records import Page
 from sam_diffsr_cli.comparison.sets import TRUTH, ResultSet
+from sam_diffsr_cli.errors import InputError
 
-__all__ = ["Files", "make_page"]
+__all__ = ["STRIPS", "Files", "check_output", "make_page"]
 
 PROTOCOL = (
     "PSNR and SSIM (11x11 Gaussian) of 8-bit results, {shave} pixels of border left out; "
     "Y is BT.601's, 16 to 235"
 )
 
+STRIPS = frozenset({".png", ".webp"})
+"""Suffixes of a still picture in place of a page."""
+
 Files = dict[str, Mapping[str, Path]]
 """The files of each picture, by the label of the set that they are of."""
+
+
+def check_output(output: Path, *, beside: bool, overwrite: bool) -> None:
+    """Refuse a place that the page could not be written to, before any work.
+
+    Raises:
+        InputError: It has another suffix, there is no such folder, or it is there already.
+    """
+    if output.suffix.lower() not in {".html", ".htm", *STRIPS}:
+        raise InputError(f"{output}: the page is an .html file", hint="or a .png or .webp strip")
+    if beside and output.suffix.lower() in STRIPS:
+        raise InputError("--beside is for pages; a strip is one picture")
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: there is no folder {output.parent}")
+    places = (output, folder_beside(output)) if beside else (output,)
+    for place in places:
+        if place.exists() and not overwrite:
+            raise InputError(f"{place}: is there already", hint="--overwrite replaces it")
 
 
 def make_page(

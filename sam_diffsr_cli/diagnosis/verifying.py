@@ -1,12 +1,17 @@
 """Whether a weights file is what it should be: loaded strictly, hashed, and run."""
 
+import shutil
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.checkpoints.finding import FoundModel, find_model
+from sam_diffsr_cli.checkpoints.heads import read_config
 from sam_diffsr_cli.diagnosis.selftest import draw_picture
+from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import InputError, WeightsError
 
 if TYPE_CHECKING:
@@ -14,7 +19,7 @@ if TYPE_CHECKING:
 
     from sam_diffsr_cli.upscaling.model import Upscaler
 
-__all__ = ["LEAST_LR_PSNR", "Check", "check_against", "check_digest", "check_runs"]
+__all__ = ["LEAST_LR_PSNR", "Check", "check_against", "check_digest", "check_runs", "fetch_model"]
 
 CLEANS = (0, 1)
 """What the picture is taken for: clean, and as little compressed and noisy as can be said."""
@@ -47,6 +52,25 @@ def check_digest(digest: str, expected: str, path: Path) -> Check:
     if digest != expected.lower():
         raise WeightsError(f"{path}: its SHA-256 is {digest}, expected {expected.lower()}")
     return Check("digest", f"sha256 {digest}")
+
+
+def fetch_model(model: str, sha256: str | None, output: Path | None) -> FoundModel:
+    """Find a model, fetched if it must be, and check it; copy it to ``output``, if there is one.
+
+    Raises:
+        InputError: The text names no model.
+        WeightsError: It cannot be fetched, is damaged or not ours, or has another digest.
+        DiskFullError: There is no space for it.
+    """
+    found = find_model(model)
+    if sha256 is not None:
+        check_digest(sha256_of(found.path), sha256, found.path)
+    read_config(found.path)
+    if output is None:
+        return found
+    with atomic_path(output) as temporary:
+        shutil.copyfile(found.path, temporary)
+    return replace(found, path=output)
 
 
 def check_runs(upscaler: "Upscaler", path: Path) -> Iterator[Check]:

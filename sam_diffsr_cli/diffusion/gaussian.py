@@ -8,10 +8,11 @@ from torch import Tensor
 from sam_diffsr_cli.diffusion.schedule import Schedule, extract
 from sam_diffsr_cli.errors import ShapeError
 
-__all__ = ["p_mean", "predict_x_start", "q_posterior_mean", "q_sample"]
+__all__ = ["p_mean", "predict_x_start", "q_posterior_mean", "q_sample", "require_same_shape"]
 
 
-def _require_same_shape(a: Tensor, b: Tensor, names: str) -> None:
+def require_same_shape(a: Tensor, b: Tensor, names: str) -> None:
+    """Raise ``ShapeError`` unless both have the same shape; ``names`` are theirs."""
     if a.shape != b.shape:
         raise ShapeError(f"{names} differ in shape: {tuple(a.shape)} and {tuple(b.shape)}")
 
@@ -34,7 +35,7 @@ def q_sample(x_start: Tensor, t: Tensor, noise: Tensor, schedule: Schedule) -> T
     Raises:
         ShapeError: ``noise`` and ``x_start`` differ in shape.
     """
-    _require_same_shape(x_start, noise, "x_start and noise")
+    require_same_shape(x_start, noise, "x_start and noise")
     signal = extract(schedule.sqrt_alphas_cumprod, t, x_start)
     return signal * x_start + extract(schedule.sqrt_one_minus_alphas_cumprod, t, x_start) * noise
 
@@ -56,7 +57,7 @@ def predict_x_start(x_t: Tensor, t: Tensor, eps: Tensor, schedule: Schedule) -> 
     Raises:
         ShapeError: ``x_t`` and ``eps`` differ in shape.
     """
-    _require_same_shape(x_t, eps, "x_t and eps")
+    require_same_shape(x_t, eps, "x_t and eps")
     recip = extract(schedule.sqrt_recip_alphas_cumprod, t, x_t)
     return recip * x_t - extract(schedule.sqrt_recipm1_alphas_cumprod, t, x_t) * eps
 
@@ -76,7 +77,7 @@ def q_posterior_mean(x_start: Tensor, x_t: Tensor, t: Tensor, schedule: Schedule
     Raises:
         ShapeError: ``x_start`` and ``x_t`` differ in shape.
     """
-    _require_same_shape(x_start, x_t, "x_start and x_t")
+    require_same_shape(x_start, x_t, "x_start and x_t")
     coef1 = extract(schedule.posterior_mean_coef1, t, x_t)
     return coef1 * x_start + extract(schedule.posterior_mean_coef2, t, x_t) * x_t
 

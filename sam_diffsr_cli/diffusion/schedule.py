@@ -10,12 +10,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import DiffusionConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.choices import Modulation
 from sam_diffsr_cli.errors import ConfigError
 
 __all__ = [
     "Coefficients",
-    "Modulation",
     "Schedule",
     "Spacing",
     "cosine_betas",
@@ -30,7 +30,6 @@ __all__ = [
 ]
 
 Spacing = Literal["trailing", "quadratic"]
-Modulation = Literal["none", "released", "paper"]
 
 MAX_BETA = 0.999
 """Nichol and Dhariwal 2021, section 3.2: keeps the last step from being singular."""

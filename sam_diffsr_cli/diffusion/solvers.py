@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import Sampler
+from sam_diffsr_cli.chain_config import Sampler
 from sam_diffsr_cli.diffusion.schedule import MIN_POSTERIOR_VARIANCE, Schedule
 
 __all__ = ["Solver", "ddim_posterior", "make_solver", "multistep_weights"]
@@ -31,6 +31,7 @@ METHODS: Mapping[Sampler, SolverMethod | None] = {
     "ddim_eta1": SolverMethod(1.0, 1),
     "dpmpp_2m": SolverMethod(0.0, 2),
     "sde_dpmpp_2m": SolverMethod(1.0, 2),
+    "distilled": SolverMethod(0.0, 1),
 }
 """None: the posterior of the chain as it is given."""
 
@@ -57,6 +58,9 @@ def make_solver(schedule: Schedule, sampler: Sampler) -> Solver:
     At order 1, DPM-Solver++ is DDIM with eta 0 and SDE-DPM-Solver++ is DDIM with eta 1 (Lu et al.
     2022, DPM-Solver++). At order 2 a step of theirs is the same with ``x_start`` extrapolated by
     ``multistep_weights``.
+
+    ``distilled`` is DDIM with the ``x_start`` of a network that was trained for these steps
+    (``diffusion.distillation``).
 
     Args:
         schedule: The chain to run, whole or respaced.

@@ -11,14 +11,15 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import SAMPLERS, Quality, Sampler
+from sam_diffsr_cli.chain_config import SAMPLERS, Quality, Sampler
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, Truth
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
-from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
+from sam_diffsr_cli.upscaling.tiles import choose_tile
 
 __all__ = ["Enlarge", "Method", "make_method"]
 
@@ -75,16 +76,16 @@ def make_method(
         return _model(text, upscaler, SamplingConfig(**level._asdict(), clean=clean), tile)
     if match := STEPS.fullmatch(text):
         steps = int(match["steps"])
-        sampler = match["sampler"] or upscaler.config.diffusion.sampling_sampler
-        check_steps(upscaler.config, steps, upscaler.config.diffusion.sampling_start)
+        diffusion = upscaler.config.diffusion
+        start = diffusion.sampling_start
+        sampler = match["sampler"] or diffusion.sampler_of(steps, start)
         if sampler not in SAMPLERS:
             raise InputError(
                 f"--method {text}: unknown sampler {sampler}", hint=f"one of {', '.join(SAMPLERS)}"
             )
-        start = upscaler.config.diffusion.sampling_start
-        sampling = SamplingConfig(
-            steps=steps, sampler=cast("Sampler", sampler), start=start, clean=clean
-        )
+        sampler = cast("Sampler", sampler)
+        check_steps(upscaler.config, steps, start, sampler)
+        sampling = SamplingConfig(steps=steps, sampler=sampler, start=start, clean=clean)
         return _model(text.replace(":", " "), upscaler, sampling, tile)
     name, equals, place = ("", "", text) if Path(text).is_dir() else text.partition("=")
     folder = Path(place if equals else text)

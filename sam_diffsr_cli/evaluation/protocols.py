@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
+from sam_diffsr_cli.choices import ProtocolName
 from sam_diffsr_cli.errors import InputError
 
 __all__ = ["PROTOCOLS", "Protocol", "find_protocol"]
@@ -35,7 +37,7 @@ class Protocol:
         }
 
 
-PROTOCOLS = ("standard", "samdiffsr")
+PROTOCOLS = get_args(ProtocolName)
 """``standard``: a border of the scale is shaved. ``samdiffsr``: as the authors evaluate, nothing is
 shaved, and inputs have even sides."""
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 from sam_diffsr_cli import __version__
+from sam_diffsr_cli.choices import LpipsNetwork
 from sam_diffsr_cli.degradation.specs import Degradation, parse_degradation
 from sam_diffsr_cli.device import resolve_device, resolve_precision
 from sam_diffsr_cli.errors import InputError
@@ -50,7 +50,7 @@ class EvaluateOptions:
     seeds: int = 1
     protocol: str = "standard"
     shave: int | None = None
-    lpips: Literal["none", "squeeze", "alex", "vgg"] = "none"
+    lpips: LpipsNetwork = "none"
     out: Path | None = None
     model: str | Path | None = None
     device: str = "auto"

@@ -147,10 +147,7 @@ def _sources(plan: EvaluationPlan, truth: Truth, method: Method) -> str:
 def _values(plan: EvaluationPlan, sr: np.ndarray, case: Case) -> dict[str, float]:
     hr, shave, scale = case.hr, plan.protocol.shave, plan.scale
     values = {
-        "psnr_y": metrics.psnr(sr, hr, "y", shave),
-        "ssim_y": metrics.ssim(sr, hr, "y", shave),
-        "psnr_rgb": metrics.psnr(sr, hr, "rgb", shave),
-        "ssim_rgb": metrics.ssim(sr, hr, "rgb", shave),
+        **metrics.likeness(sr, hr, shave),
         "lr_psnr": metrics.lr_psnr(sr, case.clean_lr, scale),
         "detail": metrics.detail(sr, hr, scale),
     }

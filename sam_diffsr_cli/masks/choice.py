@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from sam_diffsr_cli.masks.sam import SamOptions, SamSegmenter, SamType, load_sam
+from sam_diffsr_cli.choices import SamType
+from sam_diffsr_cli.masks.sam import SamOptions, SamSegmenter, load_sam
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb, Segmenter
 
 __all__ = ["Choice", "SamChoice", "load_segmenter"]

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.choices import MaskNorm
 from sam_diffsr_cli.errors import InputError, SamsrError
 from sam_diffsr_cli.masks.packing import IMPORTED, pack_encoding, unpack_encoding
-from sam_diffsr_cli.masks.position import MaskNorm, paint_encoding
+from sam_diffsr_cli.masks.position import paint_encoding
 from sam_diffsr_cli.masks.regions import iterate_masks
 
 __all__ = ["CACHE", "read_encoding"]

@@ -5,16 +5,15 @@ each region is painted with the mean of that number, so that regions differ by w
 """
 
 from collections.abc import Iterable
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from sam_diffsr_cli.choices import MaskNorm
 from sam_diffsr_cli.errors import ShapeError
 
-__all__ = ["MaskNorm", "paint_encoding", "rotary_field", "structural_position_encoding"]
+__all__ = ["paint_encoding", "rotary_field", "structural_position_encoding"]
 
-MaskNorm = Literal["image", "region"]
 
 ROPE_THETA = 10_000.0
 """Base of the rotary frequencies (Su et al. 2021, section 3.2.2)."""

@@ -6,21 +6,21 @@ Checkpoints are read as tensors and nothing else, and must fit the type that was
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from sam_diffsr_cli.choices import SamType
 from sam_diffsr_cli.device import memory_errors
 from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import ConfigError, WeightsError
 from sam_diffsr_cli.masks.rle import decode_mask, encode_counts, encode_mask
 
-__all__ = ["SAM_TYPES", "SamOptions", "SamSegmenter", "SamType", "load_sam", "sam_type_of"]
+__all__ = ["SAM_TYPES", "SamOptions", "SamSegmenter", "load_sam", "sam_type_of"]
 
-SamType = Literal["vit_h", "vit_l", "vit_b", "custom"]
 PIXELS_AT_ONCE = 64 * 1024 * 1024
 """Points per batch are lowered so that their masks, 3 a point, stay below this many pixels."""
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.choices import MaskNorm
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.drawing import draw_encoding, draw_regions, side_by_side
 from sam_diffsr_cli.masks.encoding import read_encoding
 from sam_diffsr_cli.masks.packing import IMPORTED
-from sam_diffsr_cli.masks.position import MaskNorm
 from sam_diffsr_cli.masks.regions import read_masks
 from sam_diffsr_cli.masks.store import find_mask_file
 from sam_diffsr_cli.pictures.png import write_png

@@ -4,11 +4,12 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from sam_diffsr_cli.atomic import remove_leftovers
+from sam_diffsr_cli.choices import SamType, SegmenterName
 from sam_diffsr_cli.data.known_sets import find_one
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError
@@ -23,7 +24,7 @@ from sam_diffsr_cli.masks.build import (
 )
 from sam_diffsr_cli.masks.choice import Choice, SamChoice, load_segmenter
 from sam_diffsr_cli.masks.download import CHECKPOINTS, fetch_checkpoint
-from sam_diffsr_cli.masks.sam import SamOptions, SamType
+from sam_diffsr_cli.masks.sam import SamOptions
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.worker import MaskConfig
 from sam_diffsr_cli.pictures.records import Limits
@@ -57,7 +58,7 @@ class MaskOptions:
 
     data: Path | str
     out: Path
-    segmenter: Literal["sam", "felzenszwalb"] = "sam"
+    segmenter: SegmenterName = "sam"
     sam: SamType = "vit_h"
     checkpoint: Path | None = None
     sam_options: SamOptions = field(default_factory=SamOptions)

@@ -5,7 +5,7 @@ preset, so that one naming serves every weights file.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,19 @@ from sam_diffsr_cli.networks.encoders import EncoderOutput, ResidualEncoder, RRD
 from sam_diffsr_cli.networks.folded_unet import FoldedUNet
 from sam_diffsr_cli.networks.unet import FullUNet
 
-__all__ = ["Condition", "SuperResolver", "build_encoder", "build_model", "with_levels"]
+__all__ = [
+    "Condition",
+    "Part",
+    "SuperResolver",
+    "build_encoder",
+    "build_model",
+    "with_config",
+    "with_levels",
+]
+
+
+Part = Literal["rrdb", "denoise_fn", "distilled_denoise_fn"]
+"""The encoder, the noise predictor, and the one to which its path was distilled."""
 
 
 class Condition(NamedTuple):
@@ -44,12 +56,20 @@ class SuperResolver(nn.Module):
         self.config = config
         self.rrdb = build_encoder(config)
         self.denoise_fn = _build_denoiser(config)
+        if config.diffusion.distilled_steps:
+            self.distilled_denoise_fn = _build_denoiser(config)
         if config.clean_expert:
             untold = dataclasses.replace(config.encoder, num_levels=0)
             self.clean_rrdb = build_encoder(
                 dataclasses.replace(config, encoder=untold, clean_expert=False)
             )
             self.clean_denoise_fn = _build_denoiser(config)
+            if config.diffusion.distilled_steps:
+                self.clean_distilled_denoise_fn = _build_denoiser(config)
+
+    def network(self, part: Part, *, expert: bool = False) -> nn.Module:
+        """Return one of the networks; ``expert`` for those of photos that are taken for clean."""
+        return self.get_submodule(f"clean_{part}" if expert else part)
 
     def upsampled(self, lr: Tensor) -> Tensor:
         """Return ``lr_up``: ``lr`` resized by MATLAB bicubic, with the model's divisor.
@@ -112,7 +132,13 @@ class SuperResolver(nn.Module):
         return Condition(features, base, sr, expert and self._is_for_expert(levels))
 
     def predict_eps(
-        self, x_t: Tensor, t: Tensor, condition: Condition, schedule: Schedule
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        condition: Condition,
+        schedule: Schedule,
+        *,
+        distilled: bool = False,
     ) -> Tensor:
         """Predict the noise in ``x_t``.
 
@@ -121,13 +147,15 @@ class SuperResolver(nn.Module):
             t: Row of ``schedule`` of each item, ``(B,)``, int64 on the CPU.
             condition: From ``condition`` on the same photos.
             schedule: The chain that is run, whole or respaced.
+            distilled: Ask the distilled network, for which the chain must be one of its own.
 
         Returns:
             ``eps``, shape of ``x_t``, float32.
         """
         steps = schedule.timesteps[t].to(x_t.device)
         sigma_data = self.config.diffusion.sigma_data
-        network = self.clean_denoise_fn if condition.is_clean else self.denoise_fn
+        part: Part = "distilled_denoise_fn" if distilled else "denoise_fn"
+        network = self.network(part, expert=condition.is_clean)
         eps: Tensor
         if sigma_data is None:
             eps = network(x_t, steps, condition.features, condition.base)
@@ -187,3 +215,22 @@ def with_levels(model: SuperResolver) -> SuperResolver:
     state["rrdb.conv_first.weight"] = torch.cat([old, blind], dim=1)
     wider.load_state_dict(state)
     return wider.train(model.training)
+
+
+def with_config(model: SuperResolver, config: ModelConfig) -> SuperResolver:
+    """Return a copy for ``config``, with or without distilled networks.
+
+    Those that ``model`` lacks begin as copies of the noise predictors that they are to follow.
+
+    Args:
+        model: Not changed.
+        config: Equal to the model's but for how it is sampled, and ``distilled_steps``.
+    """
+    wanted = build_model(config)
+    have = model.state_dict()
+    state = {}
+    for name in wanted.state_dict():
+        followed = name.replace("distilled_denoise_fn", "denoise_fn")
+        state[name] = have[name] if name in have else have[followed]
+    wanted.load_state_dict(state)
+    return wanted.train(model.training)

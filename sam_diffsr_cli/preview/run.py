@@ -30,7 +30,7 @@ from sam_diffsr_cli.upscaling.cleaning import CLEAN_BELOW, estimate_levels, find
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.passes import check_scale
-from sam_diffsr_cli.upscaling.speed import tile_overlap
+from sam_diffsr_cli.upscaling.speed import Enlarging, Work
 
 __all__ = ["PreviewOptions", "PreviewPlan", "PreviewStep", "plan_preview", "preview"]
 
@@ -96,7 +96,7 @@ class _Shown:
 
     places: list[ComparedPicture] = field(default_factory=list)
     rates: dict[str, list[float]] = field(default_factory=dict)
-    pixels: list[int] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -148,7 +148,7 @@ def preview(plan: PreviewPlan, page: Path) -> Generator[PreviewStep, None, None]
         pixels = srgb_levels(picture.frames[0].pixels, picture.metadata.of_page(0).icc)
         levels = _levels_of(plan, picture)
         places = pick_places(pixels, _dirt_of(plan.upscaler), side_of_places(plan))
-        shown.pixels.append(pixels.shape[0] * pixels.shape[1])
+        shown.sizes.append((pixels.shape[0], pixels.shape[1]))
         if plan.upscaler.config.encoder.num_levels:
             shown.facts.append((path.name, f"taken for {describe_levels(levels[None])}"))
         for index, place in enumerate(places):
@@ -217,7 +217,7 @@ def _page(plan: PreviewPlan, shown: _Shown) -> Page:
     """Put the page together: the choices with their times and commands, then the places."""
     is_one = plan.count == 1
     named = "One picture" if is_one else f"{len(plan.pictures)} of {plan.count}"
-    megapixels = sum(shown.pixels) / 1e6
+    megapixels = sum(h * w for h, w in shown.sizes) / 1e6
     whole = "the whole picture" if is_one else f"all {plan.count} pictures"
     facts = [
         ("Pictures", f"{named}, {megapixels:.1f} megapixels, enlarged {plan.scale:g} times"),
@@ -242,9 +242,9 @@ def _page(plan: PreviewPlan, shown: _Shown) -> Page:
 
 def _seconds(plan: PreviewPlan, shown: _Shown, choice: Choice) -> float:
     """Estimate how long all pictures take: by the quickest place, since what else runs delays."""
-    area = sum(
-        count * tile_overlap(plan.upscaler, choice.sampling, count**0.5) for count in shown.pixels
-    )
+    runner = Enlarging(plan.upscaler, choice.sampling.tile, plan.scale)
+    steps = choice.sampling.steps
+    area = sum(runner.area(Work(height=h, width=w, steps=steps)) for h, w in shown.sizes)
     return min(shown.rates[choice.label]) * area * plan.count / len(plan.pictures)
 
 

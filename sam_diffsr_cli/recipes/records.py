@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sam_diffsr_cli.choices import DegradeKind, MaskNorm, Modulation, PrecisionChoice
 from sam_diffsr_cli.config import LITE, PAPER, ModelConfig
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.strict import LATER, require
@@ -21,9 +22,9 @@ __all__ = [
     "recipe_for",
 ]
 
-Stage = Literal["encoder", "diffusion"]
+Stage = Literal["encoder", "diffusion", "distill"]
 
-STAGES: tuple[Stage, ...] = ("encoder", "diffusion")
+STAGES: tuple[Stage, ...] = ("encoder", "diffusion", "distill")
 """In the order in which they are trained."""
 
 
@@ -48,6 +49,9 @@ class TrainConfig:
         loss: Mean absolute or mean squared error.
         timesteps: Rows of the chain, from the cleanest, that nine in ten of the steps are drawn
             from; 0 for all rows alike.
+        teacher_steps: Of the noise predictor for each step of the network that it teaches, in the
+            stage that distils.
+        expert: Train the networks of photos that are taken for clean (``clean_expert``).
         modulation: How masks shift the noise.
         mask_norm: Mean of a mask's encoding over the image (as released) or over its region.
         precision: Number format; ``auto`` is resolved when the run starts.
@@ -69,9 +73,11 @@ class TrainConfig:
     ema_decay: float = 0.999
     loss: Literal["l1", "l2"] = "l1"
     timesteps: int = field(default=0, metadata=LATER)
-    modulation: Literal["none", "released", "paper"] = "released"
-    mask_norm: Literal["image", "region"] = "image"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    teacher_steps: int = field(default=3, metadata=LATER)
+    expert: bool = field(default=False, metadata=LATER)
+    modulation: Modulation = "released"
+    mask_norm: MaskNorm = "image"
+    precision: PrecisionChoice = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,6 +93,7 @@ class TrainConfig:
         require(0 <= self.clip_norm < math.inf, "clip_norm", self.clip_norm, ">= 0")
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "[0, 1)")
         require(self.timesteps >= 0, "timesteps", self.timesteps, ">= 0")
+        require(self.teacher_steps >= 1, "teacher_steps", self.teacher_steps, ">= 1")
         require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
 
 
@@ -124,11 +131,17 @@ class DegradeConfig:
         clean: Share of the crops that bicubic alone makes, whatever the kind.
     """
 
-    kind: Literal["none", "photo", "second-order"] = "none"
+    kind: DegradeKind = "none"
     clean: float = 0.3
 
     def __post_init__(self) -> None:
         require(0 <= self.clean <= 1, "clean", self.clean, "[0, 1]")
+
+
+DISTILL = TrainConfig(
+    stage="distill", steps=2_000, batch=4, learning_rate=2e-4, warmup_steps=50, ema_decay=0.995
+)
+"""The network begins as a copy of its teacher, so that little is left to learn."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,25 +156,36 @@ class Recipe:
     model: ModelConfig
     encoder: TrainConfig
     diffusion: TrainConfig
-    stages: tuple[Stage, ...] = STAGES
+    stages: tuple[Stage, ...] = STAGES[:2]
     data: DataConfig = field(default_factory=DataConfig)
     degrade: DegradeConfig = field(default_factory=DegradeConfig, metadata=LATER)
+    distill: TrainConfig = field(default=DISTILL, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.preset in ("lite", "paper"), "preset", self.preset, "lite or paper")
-        good = bool(self.stages) and self.stages in (STAGES, STAGES[:1], STAGES[1:])
-        require(good, "stages", list(self.stages), "encoder, diffusion, or both in this order")
-        if (self.encoder.stage, self.diffusion.stage) != STAGES:
-            raise ConfigError("encoder and diffusion hold each other's stage")
+        runs = [STAGES[i:j] for i in range(len(STAGES)) for j in range(i + 1, len(STAGES) + 1)]
+        good = self.stages in runs
+        require(good, "stages", list(self.stages), f"of {', '.join(STAGES)}, in this order")
+        if (self.encoder.stage, self.diffusion.stage, self.distill.stage) != STAGES:
+            raise ConfigError("the stages hold each other's names")
         for config in self.plan:
             _check_patch(config.patch, self.model)
             longest = self.model.diffusion.num_timesteps
             require(config.timesteps <= longest, "timesteps", config.timesteps, f"0..{longest}")
+            good = self.model.clean_expert or not config.expert
+            require(good, "expert", config.expert, "false for a model without such networks")
+        if "distill" in self.stages:
+            steps = self.model.diffusion.distilled_steps
+            require(steps > 0, "model.diffusion.distilled_steps", steps, "> 0 to distil")
 
     @property
     def plan(self) -> tuple[TrainConfig, ...]:
         """The configurations of the stages to train, in turn."""
-        by_name = {"encoder": self.encoder, "diffusion": self.diffusion}
+        by_name = {
+            "encoder": self.encoder,
+            "diffusion": self.diffusion,
+            "distill": self.distill,
+        }
         return tuple(by_name[name] for name in self.stages)
 
 

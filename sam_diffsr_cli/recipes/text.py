@@ -112,14 +112,18 @@ def overlay(recipe: Recipe, values: Mapping[str, object]) -> Recipe:
 
     Args:
         recipe: What they are laid over.
-        values: By dotted key. A key of a stage without its stage goes to all that have it.
+        values: By dotted key. A key of a stage without its stage goes to all that have it, to the
+            one that distils only where it is trained.
 
     Raises:
         ConfigError: A key or value is not one of a recipe.
     """
     flat = _flatten(recipe)
+    trained = values.get("stages", recipe.stages)
+    distils = isinstance(trained, (list, tuple)) and "distill" in trained
+    stages = STAGES if distils else STAGES[:2]
     for key, value in values.items():
-        of_stages = [f"{stage}.{key}" for stage in STAGES]
+        of_stages = [f"{stage}.{key}" for stage in stages]
         places = [key] if key in flat else [place for place in of_stages if place in flat]
         if key == "preset":
             raise ConfigError("preset: what values are laid over", hint="choose it by --preset")
@@ -170,6 +174,18 @@ def differences(first: Recipe, second: Recipe, leave_out: Sequence[str] = ()) ->
     ]
 
 
-_NAMES = frozenset({"encoder.stage", "diffusion.stage", "encoder.modulation", "encoder.mask_norm"})
-"""Keys that are not said: a stage's name is its section, and masks shift no encoder's noise."""
+_NAMES = frozenset(
+    {
+        *(f"{stage}.stage" for stage in STAGES),
+        *(
+            f"{stage}.{key}"
+            for stage in ("encoder", "distill")
+            for key in ("modulation", "mask_norm")
+        ),
+        "distill.timesteps",
+        *(f"{stage}.teacher_steps" for stage in STAGES if stage != "distill"),
+    }
+)
+"""Keys that are not said: a stage's name is its section, masks shift the noise of one stage alone,
+and there is a teacher in one."""
 _OPTIONAL = frozenset({"model.diffusion.sigma_data"})

@@ -1,15 +1,16 @@
 """The batches of a stage: each step's crops and draws follow from the seed and its number."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.data.crops import Batch, Crop, CropPlan, Degrader, TrainingPhoto, cut
 from sam_diffsr_cli.device import derive_seed, memory_errors
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.engine import Share
-from sam_diffsr_cli.training.objective import Draws, draw
+from sam_diffsr_cli.training.objective import Draws, draw, draw_start
 
 __all__ = ["MEMORY_HINT", "BatchSource", "Piece"]
 
@@ -28,14 +29,14 @@ class Piece:
 class BatchSource:
     """Makes this process's pieces of any step's batch.
 
-    ``photos`` are those that ``plan`` was made for; ``num_timesteps`` is the chain's length;
+    ``photos`` are those that ``plan`` was made for; ``diffusion`` is the chain;
     ``degrader`` makes the low-resolution twins, None by bicubic alone.
     """
 
     photos: Sequence[TrainingPhoto]
     plan: CropPlan
     config: TrainConfig
-    num_timesteps: int
+    diffusion: DiffusionConfig
     device: torch.device
     share: Share
     degrader: Degrader | None = None
@@ -55,7 +56,9 @@ class BatchSource:
         seeds = [derive_seed(seed, "degrade", row) for row in rows]
         batch = self._moved(cut(self.photos, crops, self.plan, self.degrader, seeds))
         usual, patch = self.config.timesteps, self.plan.patch
-        draws = draw(seed, rows, self.num_timesteps, patch, self.device, usual)
+        draws = draw(seed, rows, self.diffusion.num_timesteps, patch, self.device, usual)
+        if self.config.stage == "distill":
+            draws = replace(draws, steps=(draw_start(seed, self.diffusion),) * len(rows))
         return Piece(batch, draws)
 
     def _moved(self, batch: Batch) -> Batch:

@@ -1,7 +1,7 @@
 """What a stage of training will cost, told before it runs: work, memory and time.
 
-Work and memory are counted on tensors that have a shape but no contents, so that a stage larger
-than this machine can be counted too. Time is measured on noise, with the loop that trains.
+Counted on tensors without contents, so that a stage larger than this machine can be counted too;
+time is measured on noise, with the loop that trains.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sam_diffsr_cli.config import NUM_LEVELS, ModelConfig
 from sam_diffsr_cli.data.crops import Batch, CropPlan, TrainingPhoto, crop_side
 from sam_diffsr_cli.device import free_memory, memory_errors
+from sam_diffsr_cli.diffusion.distillation import distillation_plan
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
@@ -28,6 +29,7 @@ from sam_diffsr_cli.training.engine import Engine, Share
 from sam_diffsr_cli.training.loop import train
 from sam_diffsr_cli.training.objective import Objective
 from sam_diffsr_cli.training.state import TrainState, network_of, new_state
+from sam_diffsr_cli.upscaling.speed import time_growing
 
 __all__ = ["StageEstimate", "estimate_stage"]
 
@@ -38,14 +40,11 @@ START_FLOPS = 1e11
 """The first measurement is of about so much work; of less, much of the time is overhead."""
 
 GROWTH, TIMED = 4, 3
-"""Each measurement is of so many times the work of the one before, as a rule; and the median of so
-many steps after one that warms up."""
+"""Times the work of the measurement before; steps whose median it is, after one that warms up."""
 
-FLOAT, HALF = 4, 2
-"""Bytes of a value, and of one cast to a short format."""
-
-PER_PARAMETER = 4
-"""Values beside each trained parameter: its gradient, two moments and the average."""
+FLOAT, HALF, PER_PARAMETER = 4, 2, 4
+"""Bytes of a value, and of one cast to a short format; and values beside each trained parameter:
+its gradient, two moments and the average."""
 
 IMAGES = 12
 """Channels that the loss holds beside the batch: residual, input, answer and target."""
@@ -130,7 +129,7 @@ def estimate_stage(
     """Tell what training ``model`` by ``config`` on ``device`` will cost, without data.
 
     It takes about ten seconds, or two of the least steps. What would take too long, or more memory
-    than is free, is timed smaller and scaled up by its area, which tells rather too much.
+    than is free, is timed smaller and scaled up by its area.
 
     Args:
         model: Not changed.
@@ -139,11 +138,10 @@ def estimate_stage(
 
     Raises:
         ConfigError: The precision is not resolved.
-        ResourceError: Memory ran out, though the count said it would do.
+        ResourceError: Memory ran out, though it was counted before.
     """
     counted = _count(model.config, config)
     whole = _Work(config.batch, config.accumulate, config.patch)
-
     with memory_errors("use a smaller batch or patch, or a larger accumulate"):
         timed = _time(model, config, device, counted)
     is_whole = timed.work == whole
@@ -169,7 +167,10 @@ def _size(module: nn.Module) -> int:
 
 def _count(model_config: ModelConfig, config: TrainConfig) -> _Counted:
     """Count one crop, on the CPU whatever the device: the operations are the same."""
-    with FakeTensorMode():
+    start = model_config.diffusion.sampling_start
+    if config.stage == "distill":  # kept from here on, and of real tensors
+        distillation_plan(model_config.diffusion, config.teacher_steps, start)
+    with FakeTensorMode(allow_non_fake_inputs=True):
         model = build_model(model_config).requires_grad_(requires_grad=False)
         network_of(model, config).requires_grad_()
         shapes = {shape for p in model.parameters() for shape in (p.shape, p.shape[::-1])}
@@ -192,7 +193,7 @@ def _count(model_config: ModelConfig, config: TrainConfig) -> _Counted:
         )
         objective = Objective(model, config)
         with FlopCounterMode(display=False) as counter, saved_tensors_hooks(keep, lambda x: x):
-            objective(batch, (0,), noise).backward()
+            objective(batch, (start,), noise).backward()
         return _Counted(counter.get_total_flops(), sum(s.nbytes() for s in kept.values()))
 
 
@@ -212,19 +213,18 @@ def _time(
 ) -> _Timed:
     """Time steps of growing size, up to the whole one while time and memory allow."""
     deadline = time.perf_counter() + BUDGET_S
-    before, free = _watch(device), free_memory(device)
+    before, free, works = _watch(device), free_memory(device), _growing(config, model.config)
     state = new_state(copy.deepcopy(model), config, device)
-    works = _growing(config, model.config)
     while len(works) > 1 and free is not None and _memory(model, config, counted, works[-1]) > free:
         works.pop()
     while len(works) > 1 and counted.flops * works[1].area <= START_FLOPS * config.patch**2:
         works.pop(0)
-    while True:
-        work, *works = works
-        growth = works[0].area / work.area if works else None
-        seconds, goes_on = _sample(_seconds(state, work, device), growth, deadline)
-        if not goes_on:
-            break
+
+    def time_steps(work: _Work, larger: _Work | None) -> tuple[list[float], bool]:
+        growth = None if larger is None else larger.area / work.area
+        return _sample(_seconds(state, work, device), growth, deadline)
+
+    work, (seconds, _) = time_growing(works, time_steps, lambda taken, _: taken[1])
     # Where every step was skipped there are no moments yet, and the peak is too low.
     has_peak = before is not None and bool(state.optimizer.state)
     peak = torch.cuda.max_memory_allocated(device) - (before or 0) if has_peak else None
@@ -279,7 +279,7 @@ def _seconds(state: TrainState, work: _Work, device: torch.device) -> Iterator[f
         photos=[TrainingPhoto("noise", pixels.to(device))],
         plan=CropPlan([(side, side)], work.patch, scale),
         config=config,
-        num_timesteps=state.model.config.diffusion.num_timesteps,
+        diffusion=state.model.config.diffusion,
         device=device,
         share=Share(accumulate=work.pieces),
     )

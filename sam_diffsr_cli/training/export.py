@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -13,23 +12,23 @@ from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.checkpoints.card import card_beside, make_card
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
+from sam_diffsr_cli.choices import StateChoice
+from sam_diffsr_cli.config import undistilled
 from sam_diffsr_cli.errors import InputError, SamsrError
-from sam_diffsr_cli.networks.model import SuperResolver
+from sam_diffsr_cli.networks.model import SuperResolver, with_config
 from sam_diffsr_cli.recipes.records import Recipe, Stage
 from sam_diffsr_cli.recipes.text import to_toml
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.journal import JOURNAL_NAME, ValidationEntry, read_journal
 from sam_diffsr_cli.training.state import TrainState, trained_model
 
-__all__ = ["Which", "export", "export_run", "run_facts", "write_best"]
-
-Which = Literal["last", "best"]
+__all__ = ["export", "export_run", "run_facts", "write_best"]
 
 
 def export_run(
     folder: RunFolder,
     path: Path,
-    which: Which,
+    which: StateChoice,
     dtype: torch.dtype,
     notify: Callable[[str], None],
 ) -> Stage:
@@ -99,7 +98,9 @@ def write_best(folder: RunFolder, state: TrainState, model: SuperResolver) -> No
 
 
 def _usable(model: SuperResolver, state: TrainState) -> SuperResolver:
-    """After the encoder's stage the file runs no diffusion steps, since none was trained."""
+    """Leave out what is not trained yet: distilled networks, and steps after the first stage."""
+    if state.config.stage != "distill" and model.config.diffusion.distilled_steps:
+        model = with_config(model, undistilled(model.config))
     if state.config.stage == "encoder":
         untrained = replace(model.config.diffusion, sampling_steps=0)
         model.config = replace(model.config, diffusion=untrained)

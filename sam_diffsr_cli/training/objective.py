@@ -6,20 +6,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.data.crops import Batch
 from sam_diffsr_cli.device import derive_seed, number_format
+from sam_diffsr_cli.diffusion.distillation import distillation_plan, distillation_target
 from sam_diffsr_cli.diffusion.loss import distance, noise_error, noisy_pair
 from sam_diffsr_cli.diffusion.residual import image_to_residual
 from sam_diffsr_cli.diffusion.schedule import make_schedule, modulation_coefficients
 from sam_diffsr_cli.errors import ConfigError
-from sam_diffsr_cli.networks.model import SuperResolver
+from sam_diffsr_cli.networks.model import Condition, SuperResolver
 from sam_diffsr_cli.recipes.records import TrainConfig
+from sam_diffsr_cli.sampling import reverse_process
 
-__all__ = ["Draws", "Objective", "draw"]
+__all__ = ["Draws", "Objective", "draw", "draw_start"]
 
 WHOLE_SHARE = 0.1
 """Of the draws, if most are of the cleaner rows, those of any row: the whole published chain
 (``--quality plain``) goes on working."""
+
+USUAL_SHARE = 0.6
+"""Of the batches that are distilled, those that start where the model usually does; the others
+start anywhere that it may."""
 
 ESTIMATOR_WEIGHT = 0.2
 """Of the estimator's error beside the image's. They share no parameter; Adam ignores the size but
@@ -66,6 +73,16 @@ def draw(  # noqa: PLR0913, PLR0917 - what decides them
     return Draws(tuple(steps), noise)
 
 
+def draw_start(seed: int, diffusion: DiffusionConfig) -> int:
+    """Draw the row at which the chains of a batch that is distilled start."""
+    chance = torch.Generator().manual_seed(derive_seed(seed, "start"))
+    usual = diffusion.sampling_start or diffusion.num_timesteps - 1
+    if float(torch.rand((), generator=chance)) < USUAL_SHARE:
+        return usual
+    least, most = diffusion.least_distilled_start, diffusion.last_start
+    return int(torch.randint(least, most + 1, (), generator=chance))
+
+
 class Objective(nn.Module):
     """The model with the loss of one stage on top, so that one module can be shared out."""
 
@@ -91,24 +108,31 @@ class Objective(nn.Module):
         for levels that more than half of the photos do not have.)
         ``diffusion``: distance of the predicted to the modulated noise, with the encoder frozen
         (SAM-DiffSR, section 3).
+        ``distill``: the same distance for the distilled network, to the noise that leads it along
+        the path of the noise predictor, which is frozen too.
 
         Args:
             batch: Crops, with their encodings and levels.
-            steps: Of the chain, from 0, one an item. Not a tensor: the chain's tables are on the
-                CPU, and what shares a module out moves tensors to its device.
+            steps: Of the chain, from 0, one an item; ``distill``: the row that all start at. Not a
+                tensor: the chain's tables are on the CPU, and what shares a module out moves
+                tensors to its device.
             noise: Standard normal, ``(B, 3, P, P)``.
         """
         model, kind, hr = self.model, self.config.loss, batch.hr
+        expert = self.config.expert
+        told = None if expert else batch.told
         with number_format(self.precision, hr.device):
             if self.config.stage == "encoder":
-                encoded = model.encode(batch.lr, batch.told, expert=False)
+                encoded = model.encode(batch.lr, told, expert=expert)
                 loss = distance(encoded.sr.float() - hr, kind)
-                if model.config.encoder.num_levels:
+                if model.config.encoder.num_levels and not expert:
                     error = model.estimate_levels(batch.lr).float() - batch.levels
                     loss = loss + ESTIMATOR_WEIGHT * error.square().mean()
                 return loss
             with torch.no_grad():
-                condition = model.condition(batch.lr, batch.told, expert=False)
+                condition = model.condition(batch.lr, told, expert=expert)
+            if self.config.stage == "distill":
+                return self._distillation_loss(condition, steps[0], noise)
             scale = model.config.diffusion.residual_scale
             x_start = image_to_residual(hr, condition.base, scale)
             t = torch.tensor(steps, dtype=torch.int64)
@@ -116,3 +140,31 @@ class Objective(nn.Module):
             eps = model.predict_eps(pair.x_t, t, condition, self.schedule)
         error = noise_error(eps, pair.target, t, self.schedule, model.config.diffusion.sigma_data)
         return distance(error, kind)
+
+    def _distillation_loss(self, condition: Condition, start: int, noise: Tensor) -> Tensor:
+        """Compare the distilled network with where the noise predictor goes, at all its steps."""
+        model, diffusion = self.model, self.model.config.diffusion
+        plan = distillation_plan(diffusion, self.config.teacher_steps, start)
+
+        def teach(x_t: Tensor, t: Tensor) -> Tensor:
+            return model.predict_eps(x_t, t, condition, plan.teacher)
+
+        with torch.no_grad():
+            path = [noise * plan.deviation]
+            steps = reverse_process(teach, path[0], plan.teacher, lambda _: noise, "dpmpp_2m")
+            path += [step.x for step in steps]
+            # From the start down: the state at a row of the student, then the state below it.
+            last = len(plan.teacher) - 1
+            places = [last - row for row in plan.shared[::-1]] + [last + 1]
+            count, size = len(plan.shared), len(noise)
+            x_t = torch.cat([path[place] for place in places[:-1]])
+            x_s = torch.cat([path[place] for place in places[1:]])
+            t = torch.arange(count - 1, -1, -1).repeat_interleave(size)
+            target = distillation_target(x_t, x_s, t, plan.student)
+            repeated = condition._replace(
+                features=condition.features.repeat(count, 1, 1, 1),
+                base=condition.base.repeat(count, 1, 1, 1),
+            )
+        eps = model.predict_eps(x_t, t, repeated, plan.student, distilled=True)
+        error = noise_error(eps, target, t, plan.student, diffusion.sigma_data)
+        return distance(error, self.config.loss)

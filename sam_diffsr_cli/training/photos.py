@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from sam_diffsr_cli.atomic import remove_leftovers
+from sam_diffsr_cli.choices import MaskNorm
 from sam_diffsr_cli.data.cache import (
     CachedPhotos,
     CacheEntry,
@@ -20,7 +21,6 @@ from sam_diffsr_cli.data.cache import (
 from sam_diffsr_cli.data.crops import Regions, TrainingPhoto
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.encoding import read_encoding
-from sam_diffsr_cli.masks.position import MaskNorm
 from sam_diffsr_cli.masks.store import find_mask_file
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_levels

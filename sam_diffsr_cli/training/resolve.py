@@ -7,13 +7,13 @@ What needs torch is imported where it is used: a recipe is resolved and printed 
 
 import os
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam_diffsr_cli.config import ModelConfig
+from sam_diffsr_cli.config import ModelConfig, distilled, undistilled
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.recipes.records import RECIPES, Recipe, recipe_for
 from sam_diffsr_cli.recipes.text import from_toml, overlay, parse_setting, read_toml
@@ -47,13 +47,14 @@ class TrainOptions:
         preset: ``lite`` or ``paper``.
         recipe: TOML file laid over the preset.
         settings: ``key=value`` laid over both, as ``diffusion.batch=8``.
-        stage: ``both``, ``encoder`` or ``diffusion``.
+        stage: ``both`` (encoder and diffusion), or one of ``encoder``, ``diffusion``, ``distill``.
         encoder_steps: Of this stage.
         diffusion_steps: Of this stage.
+        distill_steps: Of this stage.
         batch: Crops a step.
         accumulate: Pieces a batch is computed in.
         patch: Side of a crop in pixels.
-        learning_rate: Highest rate of both stages.
+        learning_rate: Highest rate of every stage.
         degrade: What crops suffer: ``none``, ``photo`` or ``second-order``.
         modulation: How masks shift the noise: ``none``, ``released`` or ``paper``.
         mask_norm: Mean over the ``image``, or the ``region``.
@@ -84,6 +85,7 @@ class TrainOptions:
     stage: str | None = None
     encoder_steps: int | None = None
     diffusion_steps: int | None = None
+    distill_steps: int | None = None
     batch: int | None = None
     accumulate: int | None = None
     patch: int | None = None
@@ -115,6 +117,7 @@ class TrainOptions:
             "mask_norm": self.mask_norm,
             "seed": self.seed,
             "precision": self.precision,
+            "distill.steps": self.distill_steps,
             "encoder.steps": self.encoder_steps,
             "diffusion.steps": self.diffusion_steps,
             "data.hold_out": self.hold_out,
@@ -138,6 +141,8 @@ def resolve_recipe(options: TrainOptions) -> Recipe:
     if not options.resume:
         # The base has it, as the file that it stands for.
         given.pop("data.init", None)
+    if not options.resume:
+        base = _for_stages(base, given)
     asked = overlay(base, given)
     if options.resume:
         from sam_diffsr_cli.training.folder import refuse_other
@@ -145,6 +150,17 @@ def resolve_recipe(options: TrainOptions) -> Recipe:
         _refuse_preset(options, base)
         refuse_other(asked, base, _run_folder(options))
     return asked
+
+
+def _for_stages(base: Recipe, given: Mapping[str, object]) -> Recipe:
+    """Give the model distilled networks where that stage is trained, and only there."""
+    stages = given.get("stages", base.stages)
+    if not isinstance(stages, (list, tuple)) or "distill" not in stages:
+        # Networks that were distilled from one that is trained on do not fit it any more.
+        return replace(base, model=undistilled(base.model))
+    if base.model.diffusion.distilled_steps:
+        return base
+    return replace(base, model=distilled(base.model))
 
 
 def _places(options: TrainOptions) -> dict[str, object]:
@@ -269,9 +285,9 @@ def resolve_recipe_precision(recipe: Recipe, device: "torch.device") -> Recipe:
         replace(config, precision=resolve_precision(wish, device, trains=True))
         if config.precision == "auto"
         else config
-        for config in (recipe.encoder, recipe.diffusion)
+        for config in (recipe.encoder, recipe.diffusion, recipe.distill)
     ]
-    return replace(recipe, encoder=stages[0], diffusion=stages[1])
+    return replace(recipe, encoder=stages[0], diffusion=stages[1], distill=stages[2])
 
 
 def is_main_process() -> bool:

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 from sam_diffsr_cli.checkpoints.store import load_weights
-from sam_diffsr_cli.config import ModelConfig
+from sam_diffsr_cli.config import ModelConfig, undistilled
 from sam_diffsr_cli.data.cache import CachedPhotos, CacheEntry
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto
 from sam_diffsr_cli.errors import ConfigError, InputError, InterruptedRun
-from sam_diffsr_cli.networks.model import SuperResolver, build_model, with_levels
-from sam_diffsr_cli.recipes.records import Recipe, TrainConfig
+from sam_diffsr_cli.networks.model import SuperResolver, build_model, with_config, with_levels
+from sam_diffsr_cli.recipes.records import Recipe, Stage, TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
 from sam_diffsr_cli.training.engine import Engine
@@ -27,7 +27,15 @@ from sam_diffsr_cli.training.photos import identify, place_photos
 from sam_diffsr_cli.training.recorder import Recorder, RunOptions
 from sam_diffsr_cli.training.state import TrainState, new_state, trained_model
 
-__all__ = ["StageBegun", "StageEvent", "TrainRun", "open_stage", "run_stages", "start_from"]
+__all__ = [
+    "StageBegun",
+    "StageEvent",
+    "TrainRun",
+    "open_stage",
+    "run_stages",
+    "start_from",
+    "untrained",
+]
 
 MOST_WORKERS = 8
 
@@ -105,7 +113,7 @@ def _run_stage(
             margin=crop_margin(run.recipe.degrade),
         ),
         config=config,
-        num_timesteps=run.recipe.model.diffusion.num_timesteps,
+        diffusion=run.recipe.model.diffusion,
         device=run.engine.device,
         share=run.engine.share(config.accumulate),
         degrader=make_degrader(run.recipe.degrade, run.recipe.model.scale),
@@ -180,14 +188,20 @@ def _start_of(run: TrainRun, number: int) -> SuperResolver:
         before = run.folder.latest(run.recipe.plan[number - 1], torch.device("cpu"), run.notify)
         if before is None:
             raise ConfigError(f"{run.folder.path}: the state of the stage before is missing")
-        return trained_model(before)
+        model = trained_model(before)
+        # The distilled network begins as its teacher has become.
+        return _taught_anew(model) if config.stage == "distill" else model
     if not run.recipe.data.init:
-        if config.stage == "diffusion":
-            raise InputError(
-                "the diffusion stage needs a trained encoder", hint="give it with --init"
-            )
+        if config.stage != "encoder":
+            raise untrained(config.stage)
         return build_model(run.recipe.model, config.seed)
     return start_from(Path(run.recipe.data.init), run.recipe.model)
+
+
+def _taught_anew(model: SuperResolver) -> SuperResolver:
+    """Return the model with its noise predictors for distilled networks."""
+    bare = with_config(model, undistilled(model.config))
+    return with_config(bare, model.config)
 
 
 def start_from(path: Path, model_config: ModelConfig) -> SuperResolver:
@@ -200,10 +214,15 @@ def start_from(path: Path, model_config: ModelConfig) -> SuperResolver:
     model = load_weights(path).model
     if model_config.encoder.num_levels and not model.config.encoder.num_levels:
         model = with_levels(model)
-    if model.config.networks != model_config.networks:
+    if undistilled(model.config).networks != undistilled(model_config).networks:
         raise InputError(
             f"{path}: holds another network than the recipe asks for",
             hint="leave the network's settings out: it is taken from the file",
         )
-    model.config = model_config
-    return model
+    return with_config(model, model_config)
+
+
+def untrained(stage: Stage) -> InputError:
+    """Return the error of a stage that has nothing to start from."""
+    what = "encoder" if stage == "diffusion" else "model"
+    return InputError(f"the {stage} stage needs a trained {what}", hint="give it with --init")

@@ -20,7 +20,7 @@ from sam_diffsr_cli.training.resolve import (
     resolve_recipe,
     resolve_recipe_precision,
 )
-from sam_diffsr_cli.training.run import StageEvent, TrainRun, run_stages, start_from
+from sam_diffsr_cli.training.run import StageEvent, TrainRun, run_stages, start_from, untrained
 
 __all__ = [
     "Hooks",
@@ -146,8 +146,8 @@ def _check_start(recipe: Recipe) -> None:
     """Refuse what the first stage cannot start from, before the photos are decoded."""
     if recipe.data.init:
         start_from(Path(recipe.data.init), recipe.model)
-    elif recipe.plan[0].stage == "diffusion":
-        raise InputError("the diffusion stage needs a trained encoder", hint="give it with --init")
+    elif recipe.plan[0].stage != "encoder":
+        raise untrained(recipe.plan[0].stage)
 
 
 def _open_run(

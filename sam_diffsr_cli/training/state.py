@@ -5,6 +5,7 @@ follows from the step: the step is the random state, the position in the data an
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,17 @@ from torch import Tensor, nn
 from sam_diffsr_cli.checkpoints.store import load_strict, read_tensors, write_tensors
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.errors import ConfigError, WeightsError
-from sam_diffsr_cli.networks.model import SuperResolver, build_model
-from sam_diffsr_cli.recipes.records import TrainConfig
+from sam_diffsr_cli.networks.model import Part, SuperResolver, build_model
+from sam_diffsr_cli.recipes.records import Stage, TrainConfig
 from sam_diffsr_cli.strict import from_json, to_json
 
 __all__ = ["TrainState", "load_state", "network_of", "new_state", "save_state", "trained_model"]
+
+PARTS: Mapping[Stage, Part] = {
+    "encoder": "rrdb",
+    "diffusion": "denoise_fn",
+    "distill": "distilled_denoise_fn",
+}
 
 MODEL, EMA, FIRST, SECOND = "model.", "ema.", "adam.exp_avg.", "adam.exp_avg_sq."
 MODEL_KEY, TRAIN_KEY, PROGRESS_KEY = "samsr.config", "samsr.train", "samsr.progress"
@@ -67,7 +74,7 @@ class TrainState:
 
 def network_of(model: SuperResolver, config: TrainConfig) -> nn.Module:
     """Return the network that a stage trains."""
-    return model.rrdb if config.stage == "encoder" else model.denoise_fn
+    return model.network(PARTS[config.stage], expert=config.expert)
 
 
 def new_state(model: SuperResolver, config: TrainConfig, device: torch.device) -> TrainState:

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto, cut
-from sam_diffsr_cli.device import Precision, derive_seed
+from sam_diffsr_cli.device import derive_seed
 from sam_diffsr_cli.metrics import psnr_y
 from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.recipes.records import DegradeConfig, TrainConfig
@@ -21,6 +22,9 @@ from sam_diffsr_cli.training.objective import Objective, draw
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import choose_tile
+
+if TYPE_CHECKING:
+    from sam_diffsr_cli.choices import Precision
 
 __all__ = ["Validation", "pair", "sample_grid", "validate"]
 
@@ -90,9 +94,9 @@ def validate(
     began = time.perf_counter()
     precision: Precision = "fp32" if config.precision == "auto" else config.precision
     model = model.to(device).to(memory_format=torch.channels_last).eval()
-    # Clean photos must not go to experts that are not trained.
+    # Clean photos must go to the networks that are trained.
     judged = copy.copy(model)
-    judged.config = replace(model.config, clean_expert=False)
+    judged.config = replace(model.config, clean_expert=config.expert)
     upscaler = Upscaler(model=judged, device=device, precision=precision)
     level = model.config.diffusion.level("balanced")
     if config.stage == "encoder":
@@ -129,6 +133,7 @@ def _loss(
     plan = CropPlan(sizes, patch, scale, margin=crop_margin(degrade))
     degrader = make_degrader(degrade, scale)
     crops = plan.draw(CROPS, torch.Generator().manual_seed(seed))
+    usual = model.config.diffusion.sampling_start
     total = 0.0
     for first in range(0, CROPS, CROPS_AT_ONCE):
         rows = range(first, first + CROPS_AT_ONCE)
@@ -137,7 +142,8 @@ def _loss(
         batch = replace(batch.to(device), spe=torch.zeros_like(batch.spe, device=device))
         longest = model.config.diffusion.num_timesteps
         draws = draw(seed, rows, longest, patch, device, config.timesteps)
-        loss = objective(batch, draws.steps, draws.noise)
+        steps = (usual,) * len(rows) if config.stage == "distill" else draws.steps
+        loss = objective(batch, steps, draws.noise)
         total += float(loss) * len(rows)
     return total / CROPS
 

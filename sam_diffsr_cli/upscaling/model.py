@@ -7,8 +7,8 @@ import torch
 
 from sam_diffsr_cli.checkpoints.finding import find_model
 from sam_diffsr_cli.checkpoints.store import load_weights
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.config import ModelConfig
-from sam_diffsr_cli.device import Precision
 from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.networks.steady import steady

@@ -1,10 +1,11 @@
 """From what a user says of a run to the run: the model and the free memory decide the rest."""
 
-from sam_diffsr_cli.config import QUALITIES, Level
+from sam_diffsr_cli.chain_config import QUALITIES, Level
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.model import Upscaler
-from sam_diffsr_cli.upscaling.tiles import check_steps, choose_tile
+from sam_diffsr_cli.upscaling.tiles import choose_tile
 
 __all__ = ["resolve_sampling"]
 
@@ -30,7 +31,10 @@ def resolve_sampling(
     steps = level.steps if options.steps is None else options.steps
     if options.detail == 0:
         steps = 0
-    check_steps(upscaler.config, steps, level.start)
+    sampler = options.sampler or level.sampler
+    if sampler == "distilled" and options.sampler is None:
+        sampler = upscaler.config.diffusion.sampler_of(steps, level.start)
+    check_steps(upscaler.config, steps, level.start, sampler)
     if options.clean and not upscaler.config.encoder.num_levels:
         raise InputError(
             f"--clean {options.clean}: this model was not trained to clean",
@@ -40,7 +44,7 @@ def resolve_sampling(
     try:
         return SamplingConfig(
             steps=steps,
-            sampler=options.sampler or level.sampler,
+            sampler=sampler,
             tile=tile,
             seed=options.seed,
             start=level.start if steps else 0,

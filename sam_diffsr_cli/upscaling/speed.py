@@ -1,29 +1,180 @@
-"""A rough answer to how long it will take, before it is begun."""
+"""How long enlarging takes: what a piece of the work took, scaled up to the whole.
 
+Time grows with the area that is computed, and by the same amount with each step. So a piece is a
+smaller picture, or fewer steps, one of which is timed by itself.
+"""
+
+import itertools
 import statistics
 import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.tiling import plan_tiles
+from sam_diffsr_cli.tiling import Tile, plan_tiles
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import context_margin
 
-__all__ = ["seconds_per_megapixel", "tile_overlap"]
+__all__ = [
+    "LEAST_STEPS",
+    "Enlarging",
+    "Ran",
+    "Report",
+    "Work",
+    "WorkRunner",
+    "scale_up",
+    "seconds_per_megapixel",
+    "step_seconds",
+    "time_growing",
+]
+
+Piece = TypeVar("Piece")
+Taken = TypeVar("Taken")
+
+Report = Callable[[float], None]
+"""Told the share done, in [0, 1]."""
 
 SIDE = 64
-"""Of the picture that is timed, in input pixels."""
+"""Of the picture that is timed before a batch, in input pixels."""
+
+LEAST_STEPS = 2
+"""Of a piece: the first step cannot be told from what comes before it."""
 
 ROUNDS = 3
 """The median of so many counts: one that was held up would be multiplied by all the work."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """A picture of ``height`` and ``width`` input pixels, enlarged with ``steps``."""
+
+    height: int
+    width: int
+    steps: int
+
+    def __str__(self) -> str:
+        return f"{self.counted_steps} at {self.width}x{self.height}"
+
+    @property
+    def counted_steps(self) -> str:
+        """Its steps, in words."""
+        return f"{self.steps} {'step' if self.steps == 1 else 'steps'}"
+
+    def with_steps(self, steps: int) -> "Work":
+        """Return the same picture with other steps."""
+        return replace(self, steps=steps)
+
+
+class Ran(NamedTuple):
+    """Seconds of a run, and of each of its steps but the first; 0 where there are no others."""
+
+    seconds: float
+    step: float
+
+
+class WorkRunner(Protocol):
+    """Runs work, and knows how much of it there is."""
+
+    def run(self, work: Work, report: Report) -> Ran:
+        """Do ``work`` once."""
+        ...
+
+    def area(self, work: Work) -> int:
+        """Return the input pixels that are computed, the context of tiles included."""
+        ...
+
+
+def scale_up(runner: WorkRunner, work: Work, piece: Work, ran: Ran) -> float:
+    """Return the seconds that ``work`` takes, by what a piece of it took."""
+    of_area = runner.area(work) / runner.area(piece)
+    return of_area * (ran.seconds + (work.steps - piece.steps) * ran.step)
+
+
+def time_growing(
+    pieces: Iterable[Piece],
+    time_piece: Callable[[Piece, Piece | None], Taken],
+    fits: Callable[[Taken, Piece], bool],
+) -> tuple[Piece, Taken]:
+    """Time pieces of growing size, up to the largest that fits.
+
+    Args:
+        pieces: From the smallest, at least one.
+        time_piece: Times a piece; also told which one is next, None after the last.
+        fits: Whether the next piece may be timed, by what the one before it took.
+
+    Returns:
+        The last piece that was timed, and what it took.
+    """
+    largest = [*pieces, None]
+    for piece, larger in itertools.pairwise(largest):
+        assert piece is not None  # noqa: S101 - for the type checker
+        taken = time_piece(piece, larger)
+        if larger is None or not fits(taken, larger):
+            return piece, taken
+    raise ValueError("nothing to time")
+
+
+@dataclass(frozen=True, slots=True)
+class Enlarging:
+    """Enlarges noise with one model, tile and scale; None is the model's own scale."""
+
+    upscaler: Upscaler
+    tile: int
+    scale: float | None = None
+
+    def run(self, work: Work, report: Report) -> Ran:
+        """Do ``work`` once."""
+        marks: list[float] = []
+
+        def mark(share: float) -> None:
+            marks.append(time.perf_counter())
+            report(share)
+
+        levels = np.random.default_rng(0)
+        pixels = levels.integers(256, size=(work.height, work.width, 3), dtype=np.uint8)
+        sampling = SamplingConfig(steps=work.steps, tile=self.tile)
+        scale = self.scale or self.upscaler.config.scale
+        run = UpscaleRun(upscaler=self.upscaler, sampling=sampling, scale=scale, progress=mark)
+        began = time.perf_counter()
+        enlarge_frame(run, pixels)
+        return Ran(time.perf_counter() - began, step_seconds(marks, work.steps))
+
+    def area(self, work: Work) -> int:
+        """Return the input pixels that are computed."""
+        return sum(tile.area for tile in self.plan(work))
+
+    def plan(self, work: Work) -> list[Tile]:
+        """Cut the picture as it is cut when it is run."""
+        config = self.upscaler.config
+        multiple = config.size_multiple
+        height, width = (
+            max(config.least_size, side + -side % multiple) for side in (work.height, work.width)
+        )
+        return plan_tiles((height, width), self.tile, context_margin(work.steps), multiple)
+
+
+def step_seconds(marks: Sequence[float], steps: int) -> float:
+    """Return what a step takes over the whole picture, 0 where there is but one.
+
+    Args:
+        marks: When each step of each tile was done, in order. Before the first of a tile, its
+            condition was computed too.
+        steps: Of each tile.
+    """
+    if steps < LEAST_STEPS:
+        return 0.0
+    gaps = (after - before for before, after in itertools.pairwise(marks))
+    return sum(gap for place, gap in enumerate(gaps, 1) if place % steps) / (steps - 1)
+
+
 def seconds_per_megapixel(
     upscaler: Upscaler, sampling: SamplingConfig, scale: float, side: float
 ) -> float:
-    """Time a small picture several times without steps and with one, and extrapolate.
+    """Time a small picture several times, and scale up.
 
     Args:
         upscaler: The loaded model.
@@ -34,30 +185,11 @@ def seconds_per_megapixel(
     Returns:
         Seconds per megapixel of output at ``scale``, without reading and writing.
     """
-    pixels = np.full((SIDE, SIDE, 3), 128, dtype=np.uint8)
-
-    def time_of(steps: int) -> float:
-        small = SamplingConfig(steps=steps, seed=sampling.seed, tile=0)
-        run = UpscaleRun(upscaler=upscaler, sampling=small, scale=scale)
-        began = time.perf_counter()
-        enlarge_frame(run, pixels)
-        return time.perf_counter() - began
-
-    counts = (0, 1) if sampling.steps else (0,)
-    # In turn, so that what else the machine does meets all; the first round warms up.
-    rounds = [[time_of(steps) for steps in counts] for _ in range(1 + ROUNDS)][1:]
-    still, *stepped = map(statistics.median, zip(*rounds, strict=True))
-    step = max(0.0, stepped[0] - still) if stepped else 0.0
-    overlap = tile_overlap(upscaler, sampling, side)
-    return float(overlap * (still + sampling.steps * step) / (SIDE * SIDE * scale**2 / 1e6))
-
-
-def tile_overlap(upscaler: Upscaler, sampling: SamplingConfig, side: float) -> float:
-    """Return the pixels that are computed over those of a square picture of this side: 1 or more.
-
-    Tiles compute their context, too, each by itself.
-    """
-    multiple, length = upscaler.config.size_multiple, max(1, round(side))
-    length += -length % multiple
-    tiles = plan_tiles((length, length), sampling.tile, context_margin(sampling.steps), multiple)
-    return sum(tile.area for tile in tiles) / length**2
+    runner = Enlarging(upscaler, sampling.tile, scale)
+    piece = Work(height=SIDE, width=SIDE, steps=min(LEAST_STEPS, sampling.steps))
+    # The first warms up.
+    rounds = [runner.run(piece, lambda _: None) for _ in range(1 + ROUNDS)][1:]
+    ran = Ran(*map(statistics.median, zip(*rounds, strict=True)))
+    length = max(1, round(side))
+    whole = Work(height=length, width=length, steps=sampling.steps)
+    return scale_up(runner, whole, piece, ran) / (length**2 * scale**2 / 1e6)

@@ -5,31 +5,28 @@ When memory runs out a tile is cut in four; when numbers overflow it is computed
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import ModelConfig, Sampler
+from sam_diffsr_cli.choices import Precision
+from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
-from sam_diffsr_cli.device import Precision, free_memory, memory_errors, number_format
+from sam_diffsr_cli.device import free_memory, memory_errors, number_format
 from sam_diffsr_cli.diffusion.residual import detail_weights, residual_to_image
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
-    make_schedule,
-    respace,
-    sampling_timesteps,
-    widen_posterior,
 )
-from sam_diffsr_cli.errors import InputError, ResourceError, WeightsError
+from sam_diffsr_cli.errors import ResourceError, WeightsError
 from sam_diffsr_cli.networks.model import Condition
 from sam_diffsr_cli.noise import noise_window
 from sam_diffsr_cli.sampling import reverse_process
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import Tile, halve_tile, plan_tiles
+from sam_diffsr_cli.upscaling.chain import Chain, make_chain
 from sam_diffsr_cli.upscaling.model import Upscaler
 
-__all__ = ["Progress", "check_steps", "choose_tile", "context_margin", "enlarge_tiles"]
+__all__ = ["Progress", "choose_tile", "context_margin", "enlarge_tiles"]
 
 Progress = Callable[[float], None]
 Notify = Callable[[str], None]
@@ -57,21 +54,6 @@ bundled model, tile 64 against one piece, in 8-bit levels at most: 0 with no ste
 
 class _NotFiniteError(Exception):
     """Some values overflowed or are not numbers."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Chain:
-    """The reverse chain of one run; ``schedule`` is None for the encoder's own answer.
-
-    ``deviation`` is that of the noise it starts from. ``levels`` ``(1, 3)`` is what the encoder is
-    told of the photo.
-    """
-
-    schedule: Schedule | None
-    seed: int
-    sampler: Sampler
-    deviation: float
-    levels: Tensor
 
 
 def context_margin(steps: int) -> int:
@@ -118,44 +100,6 @@ def _bytes_per_pixel(config: ModelConfig, steps: int) -> int:
     return 4 * values
 
 
-def check_steps(config: ModelConfig, steps: int, start: int = 0) -> None:
-    """Refuse more steps than the model's chain has, and any of an encoder that was trained alone.
-
-    ``start`` is the row at which the chain begins, 0 for its last.
-
-    Raises:
-        InputError: There are too many.
-    """
-    if steps and not config.diffusion.sampling_steps:
-        raise InputError(
-            f"--steps {steps}: these weights are of an encoder alone, whose diffusion is untrained",
-            hint="use --steps 0, or train the diffusion stage",
-        )
-    longest = config.diffusion.num_timesteps
-    if steps > longest:
-        raise InputError(f"--steps {steps}: this model has at most {longest}")
-    if start and steps > start + 1:
-        raise InputError(
-            f"--steps {steps}: a chain that starts at row {start} has at most {start + 1}",
-            hint="raise --detail, or take fewer steps",
-        )
-
-
-def _make_chain(config: ModelConfig, sampling: SamplingConfig, levels: Levels) -> _Chain:
-    check_steps(config, sampling.steps, sampling.start)
-    told = torch.tensor([levels], dtype=torch.float32)
-    if sampling.steps == 0:
-        return _Chain(None, sampling.seed, sampling.sampler, 1.0, told)
-    diffusion = config.diffusion
-    timesteps = sampling_timesteps(
-        diffusion.num_timesteps, sampling.steps, diffusion.sampling_spacing, sampling.start
-    )
-    schedule = respace(make_schedule(diffusion), timesteps)
-    deviation = float(schedule.sqrt_one_minus_alphas_cumprod[-1]) if sampling.start else 1.0
-    schedule = widen_posterior(schedule, diffusion.sampling_sigma)
-    return _Chain(schedule, sampling.seed, sampling.sampler, deviation, told)
-
-
 def enlarge_tiles(  # noqa: PLR0913, PLR0917 - what decides them
     upscaler: Upscaler,
     size: tuple[int, int],
@@ -183,7 +127,7 @@ def enlarge_tiles(  # noqa: PLR0913, PLR0917 - what decides them
         WeightsError: The model gives values that are not finite, also in fp32.
     """
     progress, notify = report
-    chain = _make_chain(upscaler.config, sampling, levels)
+    chain = make_chain(upscaler.config, sampling, levels)
     multiple, margin = upscaler.config.size_multiple, context_margin(sampling.steps)
     waiting = plan_tiles(size, sampling.tile, margin, multiple)[::-1]
     most, total, done = max(size), size[0] * size[1], 0
@@ -218,7 +162,7 @@ def enlarge_tiles(  # noqa: PLR0913, PLR0917 - what decides them
 
 @torch.inference_mode()
 def _tile_core(
-    upscaler: Upscaler, window: Tensor, tile: Tile, chain: _Chain, progress: Progress
+    upscaler: Upscaler, window: Tensor, tile: Tile, chain: Chain, progress: Progress
 ) -> Tensor:
     """Compute a tile and cut off its context; again in fp32 when numbers overflow."""
     lr = window.to(upscaler.device, torch.float32).contiguous(memory_format=torch.channels_last)
@@ -241,7 +185,7 @@ def _tile_core(
 
 
 def _tile_image(
-    upscaler: Upscaler, lr: Tensor, tile: Tile, chain: _Chain, how: tuple[Progress, Precision]
+    upscaler: Upscaler, lr: Tensor, tile: Tile, chain: Chain, how: tuple[Progress, Precision]
 ) -> Tensor:
     """Compute one tile with its context, ``(1, 3, H, W)``, in the given number format."""
     progress, precision = how
@@ -269,19 +213,19 @@ def _run_chain(
     upscaler: Upscaler,
     condition: Condition,
     tile: Tile,
-    run: tuple[Schedule, _Chain],
+    run: tuple[Schedule, Chain],
     progress: Progress,
 ) -> Tensor:
     """Run the reverse process on one tile and return its residual, ``(1, 3, H, W)``."""
     (schedule, chain), model = run, upscaler.model
-    scale = model.config.scale
+    scale, is_distilled = model.config.scale, chain.sampler == "distilled"
     rows, columns = ((scale * span.first, scale * span.last) for span in tile)
 
     def draw_noise(field: int) -> Tensor:
         return noise_window(chain.seed, field, rows, columns).to(upscaler.device)
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-        eps = model.predict_eps(x_t, t, condition, schedule)
+        eps = model.predict_eps(x_t, t, condition, schedule, distilled=is_distilled)
         # Before x_start is clipped, which would hide an infinity.
         _check_finite(eps)
         return eps

@@ -12,10 +12,12 @@ __all__ = [
     "Idle",
     "ItemResult",
     "Lost",
+    "Progress",
     "Refused",
     "Task",
     "WorkDone",
     "WorkerPool",
+    "describe_workers",
 ]
 
 
@@ -58,6 +60,14 @@ class Done(Generic[Made]):
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """A worker has done a share of the task at hand, in [0, 1]; few kinds of workers tell it."""
+
+    worker: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """A worker died, for a reason in a few words."""
 
@@ -73,7 +83,7 @@ class Refused:
     error: SamsrError
 
 
-Event = Idle | Done[Made] | Lost | Refused
+Event = Idle | Progress | Done[Made] | Lost | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,23 @@ class WorkDone:
     megapixels: float
     seconds: float
     has_failed: bool
+
+
+def describe_workers(shares: Sequence[WorkDone], names: Sequence[str]) -> list[str]:
+    """Say for each worker what it did, and how fast, while it had something to do."""
+    lines = []
+    for worker, device in enumerate(names):
+        own = [share for share in shares if share.worker == worker]
+        megapixels, seconds = sum(s.megapixels for s in own), sum(s.seconds for s in own)
+        speed = f", {seconds / megapixels:.2f} s/MP" if megapixels else ""
+        failed = sum(share.has_failed for share in own)
+        bad = f", {failed} failed" if failed else ""
+        noun = "picture" if len(own) == 1 else "pictures"
+        lines.append(
+            f"worker {worker} on {device}: {len(own)} {noun}, "
+            f"{megapixels:.1f} megapixels{speed}{bad}"
+        )
+    return lines
 
 
 class WorkerPool(Protocol[Item, Made]):

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
 
 import torch
 
+from sam_diffsr_cli.choices import Engine
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import InputError
 
-__all__ = ["Engine", "WorkerPlan", "plan_workers", "worker_devices"]
-
-Engine = Literal["local", "ray"]
+__all__ = ["WorkerPlan", "plan_workers", "worker_devices"]
 
 
 @dataclass(frozen=True, slots=True)

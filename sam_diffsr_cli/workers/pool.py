@@ -17,6 +17,7 @@ from sam_diffsr_cli.workers.messages import (
     Idle,
     ItemResult,
     Lost,
+    Progress,
     Refused,
     Task,
     WorkerPool,
@@ -218,6 +219,6 @@ def _take(scheduler: _Scheduler[Item, Made], event: Event[Made]) -> Done[Made] |
         scheduler.mark_idle(event.worker)
     elif isinstance(event, Refused):
         raise event.error
-    else:
+    elif not isinstance(event, Progress):
         return scheduler.on_lost(event)
     return None

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from sam_diffsr_cli.errors import SamsrError
 from sam_diffsr_cli.process import quiet_children
-from sam_diffsr_cli.workers.messages import Done, Event, Idle, ItemResult, Lost, Refused, Task
+from sam_diffsr_cli.workers.messages import (
+    Done,
+    Event,
+    Idle,
+    ItemResult,
+    Lost,
+    Progress,
+    Refused,
+    Task,
+)
 from sam_diffsr_cli.workers.worker import WorkerConfig, serve
 
 if TYPE_CHECKING:
@@ -120,6 +129,8 @@ class LocalPool(Generic[Made]):
         if message is None:
             self._busy.discard(worker)
             return Idle(worker)
+        if isinstance(message, float):
+            return Progress(worker, message)
         if isinstance(message, SamsrError):
             return Refused(worker, message)
         return Done(worker, *cast("tuple[int, Made]", message))
@@ -141,8 +152,8 @@ class LocalPool(Generic[Made]):
         """Start a process where there is none."""
         ours, theirs = self._context.Pipe()
         cores = os.cpu_count() or 1
-        is_on_cpu = self._devices[worker] == "cpu"
-        threads = max(1, cores // self.size) if is_on_cpu else None
+        is_shared = self._devices[worker] == "cpu" and self.size > 1
+        threads = max(1, cores // self.size) if is_shared else None
         process = self._context.Process(
             target=serve,
             args=(theirs, self._config, self._devices[worker], threads),
@@ -151,7 +162,7 @@ class LocalPool(Generic[Made]):
             daemon=True,
         )
         undisturbed = _undisturbed() if sys.platform != "win32" else nullcontext()
-        quiet = quiet_children() if is_on_cpu and self.size > 1 else nullcontext()
+        quiet = quiet_children() if is_shared else nullcontext()
         with undisturbed, quiet:
             process.start()
         theirs.close()

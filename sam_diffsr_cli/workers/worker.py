@@ -7,12 +7,12 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 
@@ -22,6 +22,7 @@ from sam_diffsr_cli.workers.messages import ItemResult, Task
 
 __all__ = [
     "MovableConfig",
+    "ReportingWorker",
     "Worker",
     "WorkerConfig",
     "WorkerTrace",
@@ -46,6 +47,13 @@ class Worker(Protocol[Made_co]):
     def do(self, tasks: Sequence[Task[Any]]) -> Generator[tuple[int, Made_co], None, None]:
         """Do tasks in order, and yield the index and the result of each."""
         ...
+
+
+@runtime_checkable
+class ReportingWorker(Protocol):
+    """A worker that tells the share of the task at hand that is done, in [0, 1], to ``report``."""
+
+    report: Callable[[float], None]
 
 
 class WorkerConfig(Protocol[Made_co]):
@@ -90,8 +98,8 @@ def portable(error: SamsrError | None) -> None:
 def serve(pipe: Connection, config: WorkerConfig[Any], device: str, threads: int | None) -> None:
     """Work until the pipe is closed, or ``None`` comes through it: a process's main function.
 
-    What it sends: an error when it cannot start; ``None`` when it has nothing to do; the index and
-    the result of a task.
+    What it sends: an error when it cannot start; ``None`` when it has nothing to do; the share of
+    a task that is done; the index and the result of a task.
     """
     with contextlib.suppress(KeyboardInterrupt, EOFError, OSError):
         # Ctrl-C reaches all processes of a terminal: the main one decides what it means.
@@ -113,6 +121,8 @@ def serve(pipe: Connection, config: WorkerConfig[Any], device: str, threads: int
 
 
 def _work(pipe: Connection, worker: Worker[Any]) -> None:
+    if isinstance(worker, ReportingWorker):
+        worker.report = lambda share: _send(pipe, float(share))
     pipe.send(None)
     while (tasks := pipe.recv()) is not None:
         with contextlib.closing(worker.do(tasks)) as done:

@@ -1,20 +1,14 @@
 """A batch that is killed or interrupted leaves whole files only, and can be finished."""
 
 import json
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.halting import go_on
-from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
-
-if TYPE_CHECKING:
-    import subprocess
 
 PICTURES = 12
 
@@ -66,18 +60,8 @@ class Interrupted:
 @pytest.fixture(scope="module")
 def interrupted(place: Any) -> Interrupted:
     out = place.root / "interrupted"
-    halt = tool.halt_at(place, out, 3)
-    # A shell's background job ignores Ctrl-C, and so would what it starts.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        process: subprocess.Popen[str] = place.start(out, "--json", halt=halt)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    halted = halt.wait(process)
-    process.send_signal(signal.SIGINT)
-    go_on(halted)
-    stdout, stderr = process.communicate(timeout=PATIENCE_S)
-    return Interrupted(process.returncode, json.loads(stdout), stderr, out, tool.content(out))
+    code, stdout, stderr = tool.interrupt_at(place, out, 3, "--json")
+    return Interrupted(code, json.loads(stdout), stderr, out, tool.content(out))
 
 
 def test_ctrl_c_is_exit_code_130(interrupted: Interrupted) -> None:

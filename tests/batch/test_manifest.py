@@ -81,7 +81,16 @@ def test_a_first_line_that_was_cut_off_is_no_past(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["no manifest\n", "{}\n", "[1]\n", '{"samsr-manifest": 9}\n', "\n"],
+    [
+        "no manifest\n",
+        "{}\n",
+        "[1]\n",
+        '{"samsr-manifest": 9}\n',
+        '{"samsr-manifest": 1}\n',
+        '{"samsr-manifest": 1, "made_by": {}, "more": 1}\n',
+        '{"samsr-manifest": "1", "made_by": {}}\n',
+        "\n",
+    ],
 )
 def test_another_file_is_refused_and_left_as_it_is(text: str, tmp_path: Path) -> None:
     path = tmp_path / "m"
@@ -89,6 +98,26 @@ def test_another_file_is_refused_and_left_as_it_is(text: str, tmp_path: Path) ->
     with pytest.raises(InputError, match="manifest"):
         read_resume_state(path)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"source": "a"}',
+        '{"source": 1, "target": "b"}',
+        '{"source": "a", "target": "b", "more": 0}',
+        '{"source": "a", "status": "half", "worker": null, "seconds": 0.0}',
+        '{"source": "a", "status": "done", "worker": "0", "seconds": 0.0}',
+        "[]",
+        "7",
+    ],
+)
+def test_a_line_of_another_shape_is_refused(line: str, tmp_path: Path) -> None:
+    write(tmp_path / "m", "a.png")
+    with (tmp_path / "m").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(InputError, match="line 4 is not one of a manifest"):
+        read_resume_state(tmp_path / "m")
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sam_diffsr_cli.batch.plan import Job, Naming, OnExists, estimate_work, plan_jobs
+from sam_diffsr_cli.batch.plan import Job, Naming, estimate_work, plan_jobs
 from sam_diffsr_cli.batch.sources import Source
+from sam_diffsr_cli.choices import OnExists
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.formats import format_named
 from sam_diffsr_cli.pictures.records import Limits

@@ -203,17 +203,8 @@ def test_a_killed_batch_with_workers_is_finished_to_the_same_bytes(
 
 @NEEDS_SIGNALS
 def test_ctrl_c_ends_workers_and_leaves_whole_files(place: Any, tmp_path: Path) -> None:
-    halt = tool.halt_at(place, tmp_path / "out", 2)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        process = replace(place, more=("--workers", "2")).start(tmp_path / "out", halt=halt)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    halted = halt.wait(process)
-    process.send_signal(signal.SIGINT)
-    go_on(halted)
-    _, stderr = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 130
+    code, _, stderr = tool.interrupt_at(place, tmp_path / "out", 2, "--workers", "2")
+    assert code == 130
     done = len(tool.outputs(tmp_path / "out"))
     assert f"interrupted; {done} of {PICTURES} pictures done" in " ".join(stderr.split())
     assert "Traceback" not in stderr

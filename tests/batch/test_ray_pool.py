@@ -84,6 +84,13 @@ def actors() -> list[psutil.Process]:
     return [p for p in psutil.process_iter(["name"]) if p.info["name"].startswith(name)]
 
 
+def started(place: Any, out: Path, count: int) -> "subprocess.Popen[str]":
+    """Start a run, and wait until so many outputs are there."""
+    process: subprocess.Popen[str] = place.start(out)
+    tool.wait_for(out, count, process)
+    return process
+
+
 def test_two_actors_write_what_one_process_does(
     with_ray: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
@@ -99,8 +106,7 @@ def test_two_actors_write_what_one_process_does(
 def test_what_a_killed_actor_had_is_done_by_another(
     with_ray: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
-    process = with_ray.start(tmp_path / "out")
-    tool.wait_for(tmp_path / "out", 1, process)
+    process = started(with_ray, tmp_path / "out", 1)
     found = actors()
     assert found
     found[0].kill()
@@ -113,8 +119,7 @@ def test_what_a_killed_actor_had_is_done_by_another(
 def test_a_killed_driver_is_finished_to_the_same_bytes(
     with_ray: Any, whole: dict[str, bytes | None], tmp_path: Path
 ) -> None:
-    process = with_ray.start(tmp_path / "out")
-    tool.wait_for(tmp_path / "out", 2, process)
+    process = started(with_ray, tmp_path / "out", 2)
     process.kill()
     process.communicate()
     assert process.returncode < 0, "the run was over before the kill"

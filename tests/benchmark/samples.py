@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from sam_diffsr_cli.benchmark.records import BenchCase, BenchMeasurement, BenchRow, Peaks, Work
+from sam_diffsr_cli.benchmark.records import BenchCase, BenchMeasurement, BenchRow, Peaks
+from sam_diffsr_cli.upscaling.speed import Work
 from tests.helpers import write_weights
 
 PEAKS = Peaks(device="cpu", precision="fp32", matmul=100e9, convolution=80e9, bandwidth=10e9)

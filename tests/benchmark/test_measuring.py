@@ -6,9 +6,10 @@ import pytest
 
 from sam_diffsr_cli.benchmark import measuring
 from sam_diffsr_cli.benchmark.cost import count_cost
-from sam_diffsr_cli.benchmark.measuring import measure_case, step_seconds
-from sam_diffsr_cli.benchmark.records import Effort, Work
+from sam_diffsr_cli.benchmark.measuring import measure_case
+from sam_diffsr_cli.benchmark.records import Effort
 from sam_diffsr_cli.errors import WeightsError
+from sam_diffsr_cli.upscaling.speed import Work, step_seconds
 from tests.benchmark.samples import case, write_tiny
 from tests.helpers import TINY
 

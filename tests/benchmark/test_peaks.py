@@ -7,7 +7,7 @@ import torch
 
 from sam_diffsr_cli.benchmark import peaks
 from sam_diffsr_cli.benchmark.peaks import _best_seconds, measure_peaks
-from sam_diffsr_cli.device import Precision
+from sam_diffsr_cli.choices import Precision
 
 CPU = torch.device("cpu")
 

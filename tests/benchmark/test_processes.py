@@ -2,119 +2,116 @@
 
 import os
 import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
-from sam_diffsr_cli.benchmark import processes
-from sam_diffsr_cli.benchmark.processes import run_case, run_peaks, time_start
-from sam_diffsr_cli.benchmark.records import CaseTask, Effort, Peaks, PeaksTask, Work
+from sam_diffsr_cli.benchmark.processes import run_case, time_start
+from sam_diffsr_cli.benchmark.records import CaseTask, Effort
 from sam_diffsr_cli.errors import ResourceError, SamsrError, WeightsError
-from sam_diffsr_cli.strict import to_json
+from sam_diffsr_cli.upscaling.speed import Work
+from sam_diffsr_cli.workers.alone import run_alone
+from sam_diffsr_cli.workers.messages import Task
 from tests.benchmark.samples import case, write_tiny
 
 pytestmark = pytest.mark.slow
 
-PEAKS_JSON = to_json(
-    Peaks(device="cpu", precision="fp32", matmul=3.0, convolution=2.0, bandwidth=1.0)
-)
-TASK = PeaksTask(device="cpu", precision="fp32")
+
+@dataclass(frozen=True)
+class Answer:
+    text: str = ""
+    error: SamsrError | None = None
 
 
-@pytest.fixture
-def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Return a way to put another program in the place of the worker."""
+class Teller:
+    """A worker that says it is half through, and then does as its item says."""
 
-    def replace(body: str) -> None:
-        (tmp_path / "fake_worker.py").write_text(f"import os, sys, time\n{body}\n")
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-        monkeypatch.setattr(processes, "WORKER", "fake_worker")
+    late: Sequence[tuple[int, Answer]] = ()
 
-    return replace
+    def __init__(self) -> None:
+        self.report: Callable[[float], None] = ignore
+
+    def do(self, tasks: Sequence[Task[str]]) -> Generator[tuple[int, Answer], None, None]:
+        for task in tasks:
+            self.report(0.5)
+            match task.item:
+                case "bug":
+                    raise ValueError("seven")
+                case "kill":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                case "fail":
+                    yield task.index, Answer(error=WeightsError("bad", hint="none"))
+                case "last":
+                    self.report(float(os.getpid()))
+                    signal.pause()
+                case text:
+                    yield task.index, Answer(text)
+
+
+class Told:
+    """Starts tellers."""
+
+    def start(self, _device: torch.device) -> Teller:
+        return Teller()
+
+
+class Refusing:
+    """Starts none."""
+
+    def start(self, _device: torch.device) -> Teller:
+        raise WeightsError("no such weights file")
 
 
 def ignore(_share: float) -> None:
     pass
 
 
-def test_what_a_worker_finds_comes_back_and_its_progress_before(
-    worker: Callable[[str], None],
-) -> None:
-    worker(
-        "assert 'cpu' in sys.stdin.readline() and sys.argv[1] == 'peaks'\n"
-        "print('{\"share\": 0.25}', flush=True)\n"
-        f"print('{{\"done\": {PEAKS_JSON}}}', flush=True)"
-    )
+def test_what_a_worker_finds_comes_back_and_its_progress_before() -> None:
     told: list[float] = []
-    found = run_peaks(TASK, told.append)
-    assert (found.matmul, found.convolution, found.bandwidth) == (3.0, 2.0, 1.0)
-    assert told == [0.25]
+    assert run_alone(Told(), "seen", "cpu", told.append, "less") == Answer("seen")
+    assert told == [0.5]
 
 
-def test_an_error_of_ours_comes_back_as_it_was(worker: Callable[[str], None]) -> None:
-    worker(
-        "sys.stdin.readline()\n"
-        'print(\'{"error": {"kind": "WeightsError", "message": "bad", "hint": "none"}}\')'
-    )
+def test_an_error_of_ours_comes_back_as_it_was() -> None:
     with pytest.raises(WeightsError, match="bad") as caught:
-        run_peaks(TASK, ignore)
+        run_alone(Told(), "fail", "cpu", ignore, "less")
     assert caught.value.hint == "none"
 
 
-def test_a_bug_comes_back_with_what_it_told(worker: Callable[[str], None]) -> None:
-    worker("sys.stdin.readline()\nraise ValueError('seven')")
-    with pytest.raises(RuntimeError, match="ValueError: seven"):
-        run_peaks(TASK, ignore)
+def test_a_worker_that_refuses_to_start_says_why() -> None:
+    with pytest.raises(WeightsError, match="no such weights file"):
+        run_alone(Refusing(), "seen", "cpu", ignore, "less")
+
+
+def test_a_bug_is_told_where_it_was(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="it ended with 1"):
+        run_alone(Told(), "bug", "cpu", ignore, "less")
+    assert "ValueError: seven" in capfd.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals there")
-def test_a_worker_that_was_killed_ran_out_of_memory(worker: Callable[[str], None]) -> None:
-    worker("sys.stdin.readline()\nos.kill(os.getpid(), 9)")
-    with pytest.raises(ResourceError, match="killed"):
-        run_peaks(TASK, ignore)
+def test_a_worker_that_was_killed_ran_out_of_memory() -> None:
+    with pytest.raises(ResourceError, match="killed by signal 9"):
+        run_alone(Told(), "kill", "cpu", ignore, "less")
 
 
-def test_a_worker_is_stopped_with_the_one_that_waits_for_it(
-    worker: Callable[[str], None],
-) -> None:
-    worker(
-        "sys.stdin.readline()\nprint(f'{{\"share\": {os.getpid()}}}', flush=True)\ntime.sleep(600)"
-    )
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals there")
+def test_a_worker_is_stopped_with_the_one_that_waits_for_it() -> None:
     seen: list[int] = []
 
     def interrupt(number: float) -> None:
-        seen.append(int(number))
-        raise KeyboardInterrupt
+        if number > 1:
+            seen.append(int(number))
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_peaks(TASK, interrupt)
+        run_alone(Told(), "last", "cpu", interrupt, "less")
     with pytest.raises(ProcessLookupError):
         os.kill(seen[0], 0)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no signals there")
-def test_the_real_worker_ends_when_nobody_waits_for_it(tmp_path: Path) -> None:
-    long = case(str(write_tiny(tmp_path)), steps=10, work=Work(height=2048, width=2048, steps=10))
-    task = CaseTask(case=long, effort=Effort(repeats=1000, limit_s=None))
-    command = [sys.executable, "-m", "sam_diffsr_cli.benchmark.worker", "case"]
-    with subprocess.Popen(  # noqa: S603 - our own code
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        guard = threading.Timer(120, process.send_signal, (signal.SIGKILL,))
-        guard.start()
-        process.stdin.write(to_json(task).encode() + b"\n")
-        process.stdin.flush()
-        assert b"share" in process.stdout.readline()
-        process.stdin.close()
-        code = process.wait()
-        guard.cancel()
-    assert code == 1
 
 
 def test_a_case_is_measured_and_counted(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sam_diffsr_cli.benchmark.records import BenchRow, Failed, StartUp, Work
+from sam_diffsr_cli.benchmark.records import BenchRow, Failed, StartUp
 from sam_diffsr_cli.benchmark.report import (
     COLUMNS,
     make_table,
@@ -20,6 +20,7 @@ from sam_diffsr_cli.benchmark.report import (
 )
 from sam_diffsr_cli.benchmark.run import compare
 from sam_diffsr_cli.errors import ResourceError
+from sam_diffsr_cli.upscaling.speed import Work
 from tests.benchmark.samples import PEAKS, case, measured, row
 
 

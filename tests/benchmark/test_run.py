@@ -14,7 +14,6 @@ from sam_diffsr_cli.benchmark.records import (
     Failed,
     Peaks,
     PeaksTask,
-    Work,
 )
 from sam_diffsr_cli.benchmark.run import (
     Request,
@@ -24,8 +23,8 @@ from sam_diffsr_cli.benchmark.run import (
     plan_cases,
     run_cases,
 )
-from sam_diffsr_cli.benchmark.timing import Report
 from sam_diffsr_cli.errors import InputError, ResourceError, SamsrError, WeightsError
+from sam_diffsr_cli.upscaling.speed import Report, Work
 from tests.benchmark.samples import PEAKS, case, measured, row, write_tiny
 
 ON_CPU = {"devices": ("cpu",), "precisions": ("fp32",)}

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sam_diffsr_cli.benchmark.records import Effort, Work
-from sam_diffsr_cli.benchmark.timing import Ran, Report, time_work
+from sam_diffsr_cli.benchmark.records import Effort
+from sam_diffsr_cli.benchmark.timing import time_work
+from sam_diffsr_cli.upscaling.speed import Ran, Report, Work
 
 CONDITION_S, STEP_S = 2**-12, 2**-13
 """Seconds for a pixel; powers of two, so that sums are exact."""

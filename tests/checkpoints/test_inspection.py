@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import save_file
 
 from sam_diffsr_cli import __version__
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints import heads
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import WeightsError
 from sam_diffsr_cli.networks.model import build_model
 

@@ -13,12 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.official import (
     load_official,
     load_official_encoder,
     read_official,
 )
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.diffusion.schedule import make_schedule
 from sam_diffsr_cli.errors import WeightsError
 from sam_diffsr_cli.networks.model import build_model

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sam_diffsr_cli import __version__
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.heads import read_config, read_metadata
 from sam_diffsr_cli.checkpoints.store import (
     load_strict,
@@ -17,7 +18,7 @@ from sam_diffsr_cli.checkpoints.store import (
     save_weights,
     write_tensors,
 )
-from sam_diffsr_cli.config import LITE, DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import LITE, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import InputError, WeightsError
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
 

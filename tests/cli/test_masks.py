@@ -15,10 +15,10 @@ from pycocotools import mask as coco
 from scipy.io import savemat
 from typer.testing import CliRunner
 
+from sam_diffsr_cli.choices import MaskNorm
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.cli.masks import masks_app
 from sam_diffsr_cli.masks.encoding import read_encoding
-from sam_diffsr_cli.masks.position import MaskNorm
 from tests.halting import Halt
 from tests.helpers import PATIENCE_S, Ran
 from tests.helpers import samsr as run_samsr

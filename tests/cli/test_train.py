@@ -16,11 +16,12 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli.atomic import atomic_path
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.heads import read_config
 from sam_diffsr_cli.checkpoints.official import load_official
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.cli import train_run
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.masks.store import write_records
 from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.training import engine, folder, start

@@ -124,6 +124,7 @@ def test_the_preset_option_goes_before_the_one_a_file_names() -> None:
         (["--precision", "bf16"], {"encoder.precision": "bf16", "diffusion.precision": "bf16"}),
         (["--encoder-steps", "5"], {"encoder.steps": 5}),
         (["--diffusion-steps", "6"], {"diffusion.steps": 6}),
+        (["--distill-steps", "4"], {"distill.steps": 4}),
         (["--stage", "encoder"], {"stages": ["encoder"]}),
         (["--hold-out", "2"], {"data.hold_out": 2}),
         (["--data", "here", "--data", "DIV2K"], {"data.photos": ["here", "DIV2K"]}),

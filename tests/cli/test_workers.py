@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from sam_diffsr_cli.cli.workers import describe_workers
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.workers import plan
-from sam_diffsr_cli.workers.messages import WorkDone
+from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
 from sam_diffsr_cli.workers.plan import WorkerPlan, plan_workers
 
 LOCAL = ("local", None)

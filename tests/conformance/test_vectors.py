@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from sam_diffsr_cli import resize
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.official import load_official, load_official_encoder
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.diffusion.loss import NoisyPair, distance, noise_error, noisy_pair
 from sam_diffsr_cli.diffusion.residual import image_to_residual, residual_to_image
 from sam_diffsr_cli.diffusion.schedule import Schedule, make_schedule, modulation_coefficients

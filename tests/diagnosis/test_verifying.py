@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.registry import bundled_weights
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
-from sam_diffsr_cli.config import DiffusionConfig, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.diagnosis import verifying
 from sam_diffsr_cli.diagnosis.verifying import check_against, check_digest, check_runs
 from sam_diffsr_cli.errors import InputError, WeightsError

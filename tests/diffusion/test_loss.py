@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.config import DiffusionConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.diffusion.loss import distance, noise_error, noisy_pair
 from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import make_schedule, modulation_coefficients

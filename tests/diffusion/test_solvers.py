@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 import torch
 
-from sam_diffsr_cli.config import DiffusionConfig, Sampler
+from sam_diffsr_cli.chain_config import DiffusionConfig, Sampler
 from sam_diffsr_cli.diffusion.schedule import Schedule, make_schedule, respace
 from sam_diffsr_cli.diffusion.solvers import (
     ddim_posterior,

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import Tensor
 
+from sam_diffsr_cli.choices import MaskNorm
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.encoding import read_encoding
 from sam_diffsr_cli.masks.packing import pack_encoding, unpack_encoding
-from sam_diffsr_cli.masks.position import MaskNorm, structural_position_encoding
+from sam_diffsr_cli.masks.position import structural_position_encoding
 from sam_diffsr_cli.masks.rle import encode_mask
 from sam_diffsr_cli.masks.store import find_mask_file, write_records
 

@@ -8,13 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from sam_diffsr_cli.choices import MaskNorm
 from sam_diffsr_cli.errors import ShapeError
-from sam_diffsr_cli.masks.position import (
-    MaskNorm,
-    paint_encoding,
-    rotary_field,
-    structural_position_encoding,
-)
+from sam_diffsr_cli.masks.position import paint_encoding, rotary_field, structural_position_encoding
 
 ATOL = 1e-6
 

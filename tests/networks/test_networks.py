@@ -7,17 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import (
-    LITE,
-    PAPER,
-    DiffusionConfig,
-    EncoderConfig,
-    ModelConfig,
-    UNetConfig,
-)
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import LITE, PAPER, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import make_schedule, respace
 from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model
+from tests.helpers import shaken_model
 
 SMALL_FULL = ModelConfig(
     encoder=EncoderConfig(kind="rrdb", num_feat=4, num_block=2),
@@ -45,13 +40,7 @@ def photo(height: int, width: int, batch: int = 1) -> Tensor:
 
 
 def shaken(config: ModelConfig) -> SuperResolver:
-    """A model none of whose parameters is zero."""
-    model = build_model(config)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
-    return model.eval().requires_grad_(False)
+    return shaken_model(config, 0.1).requires_grad_(requires_grad=False)
 
 
 def count_parameters(module: nn.Module) -> int:

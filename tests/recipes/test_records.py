@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sam_diffsr_cli.config import LITE, PAPER, PRESETS, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import LITE, PAPER, PRESETS, ModelConfig, UNetConfig, distilled
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.recipes.records import (
     RECIPES,
@@ -34,6 +34,8 @@ PUBLISHED = {
     "warmup_steps": 0,
     "clip_norm": 0.0,
     "timesteps": 0,
+    "teacher_steps": 3,
+    "expert": False,
     "ema_decay": 0.0,
     "loss": "l1",
     "modulation": "released",
@@ -53,6 +55,8 @@ BUNDLED = {
     "final_rate": 0.01,
     "clip_norm": 1.0,
     "timesteps": 0,
+    "teacher_steps": 3,
+    "expert": False,
     "ema_decay": 0.999,
     "loss": "l1",
     "modulation": "released",
@@ -104,7 +108,7 @@ def test_a_preset_names_no_photos_and_no_file() -> None:
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 @pytest.mark.parametrize("stage", STAGES)
 def test_training_configuration_comes_back_from_json(recipe: Recipe, stage: Stage) -> None:
-    config = recipe.encoder if stage == "encoder" else recipe.diffusion
+    config = getattr(recipe, stage)
     assert from_json(TrainConfig, to_json(config)) == config
 
 
@@ -113,9 +117,13 @@ def test_training_configuration_comes_back_from_json(recipe: Recipe, stage: Stag
 LITE_RECIPE = RECIPES["lite"]
 
 
-@pytest.mark.parametrize("stages", [STAGES, ("encoder",), ("diffusion",)], ids=str)
+@pytest.mark.parametrize(
+    "stages",
+    [STAGES, STAGES[:2], STAGES[1:], ("encoder",), ("diffusion",), ("distill",)],
+    ids=str,
+)
 def test_the_plan_has_the_chosen_stages_in_turn(stages: tuple[Stage, ...]) -> None:
-    recipe = replace(LITE_RECIPE, stages=stages)
+    recipe = replace(LITE_RECIPE, model=distilled(LITE_RECIPE.model), stages=stages)
     assert [config.stage for config in recipe.plan] == list(stages)
 
 
@@ -124,16 +132,33 @@ def test_the_plan_is_made_of_the_configurations_of_the_stages() -> None:
 
 
 @pytest.mark.parametrize(
-    "stages", [(), ("diffusion", "encoder"), ("encoder", "encoder"), ("masks",)], ids=str
+    "stages",
+    [(), ("diffusion", "encoder"), ("encoder", "encoder"), ("encoder", "distill"), ("masks",)],
+    ids=str,
 )
 def test_other_stages_are_refused(stages: Any) -> None:
-    with pytest.raises(ConfigError, match=r"stages is .*allowed: encoder, diffusion, or both"):
+    with pytest.raises(
+        ConfigError, match=r"stages is .*allowed: of encoder, diffusion, distill, in this order"
+    ):
         replace(LITE_RECIPE, stages=stages)
 
 
 def test_stages_in_each_others_place_are_refused() -> None:
-    with pytest.raises(ConfigError, match="each other's stage"):
+    with pytest.raises(ConfigError, match="each other's names"):
         replace(LITE_RECIPE, encoder=LITE_RECIPE.diffusion, diffusion=LITE_RECIPE.encoder)
+
+
+def test_only_a_model_with_such_networks_is_distilled() -> None:
+    with pytest.raises(ConfigError, match=r"model\.diffusion\.distilled_steps is 0, allowed: > 0"):
+        replace(LITE_RECIPE, stages=("distill",))
+
+
+def test_only_a_model_with_experts_trains_them() -> None:
+    expert = replace(LITE_RECIPE.diffusion, expert=True)
+    with pytest.raises(ConfigError, match="expert is True, allowed: false for a model without"):
+        replace(LITE_RECIPE, diffusion=expert)
+    model = replace(LITE_RECIPE.model, clean_expert=True)
+    assert replace(LITE_RECIPE, model=model, diffusion=expert).plan[1].expert
 
 
 def test_an_unknown_preset_is_refused() -> None:
@@ -184,7 +209,7 @@ def test_only_the_patches_of_stages_to_train_are_checked() -> None:
     recipe = replace(LITE_RECIPE, encoder=encoder, stages=("diffusion",))
     assert recipe.encoder.patch == 100
     with pytest.raises(ConfigError, match="patch is 100"):
-        replace(recipe, stages=STAGES)
+        replace(recipe, stages=STAGES[:2])
 
 
 def test_a_recipe_for_another_network_differs_in_nothing_else() -> None:

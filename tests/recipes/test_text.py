@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam_diffsr_cli.config import LITE, PAPER, DiffusionConfig, ModelConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import LITE, PAPER, ModelConfig, distilled
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.recipes.records import RECIPES, STAGES, DataConfig, Recipe, Stage, TrainConfig
 from sam_diffsr_cli.recipes.text import (
@@ -66,8 +67,9 @@ def stage_configs(draw: st.DrawFn, stage: Stage, unit: int) -> TrainConfig:
         ema_decay=draw(st.floats(0, 1, exclude_max=True)),
         loss=draw(st.sampled_from(["l1", "l2"])),
         # Masks shift no encoder's noise: there these are no values of a recipe.
-        modulation="released" if stage == "encoder" else draw(st.sampled_from(MODULATIONS)),
-        mask_norm="image" if stage == "encoder" else draw(st.sampled_from(["image", "region"])),
+        modulation=draw(st.sampled_from(MODULATIONS if stage == "diffusion" else MODULATIONS[1:2])),
+        mask_norm=draw(st.sampled_from(["image", "region"][: 2 if stage == "diffusion" else 1])),
+        teacher_steps=draw(st.integers(1, 9)) if stage == "distill" else 3,
         precision=draw(st.sampled_from(["auto", "fp32", "bf16", "fp16"])),
         seed=draw(st.integers(0, 2**63 - 1)),
     )
@@ -90,7 +92,8 @@ def recipes(draw: st.DrawFn) -> Recipe:
         model=model,
         encoder=draw(stage_configs("encoder", unit)),
         diffusion=draw(stage_configs("diffusion", unit)),
-        stages=draw(st.sampled_from([STAGES, STAGES[:1], STAGES[1:]])),
+        distill=draw(stage_configs("distill", unit)),
+        stages=draw(st.sampled_from([STAGES[:2], STAGES[:1], STAGES[1:2]])),
         data=draw(data),
     )
 
@@ -134,7 +137,9 @@ def test_the_text_says_every_value_as_any_reader_of_toml_sees_it(recipe: Recipe)
     for stage in STAGES:
         del expected[stage]["stage"]  # said by the section
     for name in OF_DIFFUSION_ALONE:
-        del expected["encoder"][name]
+        del expected["encoder"][name], expected["distill"][name]
+    del expected["distill"]["timesteps"]
+    del expected["encoder"]["teacher_steps"], expected["diffusion"]["teacher_steps"]
     if expected["model"]["diffusion"]["sigma_data"] is None:
         expected["model"]["diffusion"]["sigma_data"] = "none"
     assert tomllib.loads(to_toml(recipe)) == expected
@@ -249,12 +254,20 @@ def test_an_unknown_key_of_a_file_is_refused(text: str) -> None:
         from_toml(text)
 
 
-def test_a_key_without_a_stage_goes_to_both() -> None:
+def test_a_key_without_a_stage_goes_to_all() -> None:
     changed = overlay(LITE_RECIPE, {"steps": 7})
     assert differences(LITE_RECIPE, changed) == [
         "encoder.steps: 12000, 7",
         "diffusion.steps: 10000, 7",
     ]
+
+
+def test_a_key_without_a_stage_goes_to_distilling_where_that_is_done() -> None:
+    recipe = replace(LITE_RECIPE, model=distilled(LITE))
+    changed = overlay(recipe, {"steps": 7, "stages": ["distill"]})
+    assert changed.distill.steps == changed.diffusion.steps == 7
+    again = overlay(replace(recipe, stages=("distill",)), {"batch": 2})
+    assert again.distill.batch == 2
 
 
 def test_a_key_with_a_stage_goes_to_that_one() -> None:
@@ -332,7 +345,7 @@ def test_a_list_becomes_what_the_record_holds(value: Any) -> None:
         ("ema_decay", 1, r"ema_decay is 1.0, allowed: \[0, 1\)"),
         ("accumulate", 3, r"accumulate is 3, allowed: a divisor of batch \(16\)"),
         ("patch", 100, "patch is 100, allowed: multiples of 16"),
-        ("stages", ["diffusion", "encoder"], "stages is .*allowed: encoder, diffusion, or both"),
+        ("stages", ["diffusion", "encoder"], "stages is .*allowed: of encoder, diffusion, distill"),
         ("schedule", "linear", "schedule is 'linear', allowed: cosine, halving"),
         ("precision", 16, "precision is 16, allowed: auto, fp32, bf16, fp16"),
         ("steps", "many", "steps is 'many', allowed: a whole number"),

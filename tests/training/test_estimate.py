@@ -142,8 +142,7 @@ def memory(name):
 def run(model, config):
     photo = TrainingPhoto("p", torch.zeros(3, 200, 200, dtype=torch.uint8))
     plan, share = CropPlan([(200, 200)], config.patch, 4), engine.share(config.accumulate)
-    length = model.diffusion.num_timesteps
-    source = BatchSource([photo], plan, config, length, engine.device, share)
+    source = BatchSource([photo], plan, config, model.diffusion, engine.device, share)
     list(train(new_state(build_model(model), config, engine.device), source, engine))
 
 model, config = from_json(ModelConfig, sys.argv[1]), from_json(TrainConfig, sys.argv[2])

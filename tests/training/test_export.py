@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 from sam_diffsr_cli.checkpoints.heads import RECIPE_KEY, SOURCE_KEY
 from sam_diffsr_cli.checkpoints.store import load_weights, read_tensors
+from sam_diffsr_cli.choices import StateChoice
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.errors import InputError, WeightsError
 from sam_diffsr_cli.recipes.records import DataConfig, Recipe, Stage
 from sam_diffsr_cli.recipes.text import differences, from_toml
 from sam_diffsr_cli.training.engine import Engine
-from sam_diffsr_cli.training.export import Which, export, export_run, run_facts, write_best
+from sam_diffsr_cli.training.export import export, export_run, run_facts, write_best
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.journal import Journal, StepEntry, ValidationEntry
 from sam_diffsr_cli.training.run import run_stages
@@ -113,7 +114,7 @@ def test_best_is_what_the_best_validation_wrote(folder: RunFolder, out: Path) ->
     ("which", "what"), [("last", "no state yet"), ("best", "no validation yet")]
 )
 def test_a_run_that_has_no_such_weights_is_refused(
-    folder: RunFolder, out: Path, which: Which, what: str
+    folder: RunFolder, out: Path, which: StateChoice, what: str
 ) -> None:
     if which == "best":
         saved(folder, "encoder", 1)
@@ -142,7 +143,7 @@ def test_a_damaged_state_is_refused(folder: RunFolder, out: Path) -> None:
 @pytest.mark.parametrize("which", ["last", "best"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
 def test_numbers_are_written_as_asked_for(
-    folder: RunFolder, out: Path, which: Which, dtype: torch.dtype
+    folder: RunFolder, out: Path, which: StateChoice, dtype: torch.dtype
 ) -> None:
     state = saved(folder, "diffusion", 3)
     write_best(folder, state, trained_model(state))
@@ -179,6 +180,22 @@ def test_weights_of_both_stages_run_as_many_steps_as_the_recipe_says(
     assert load_weights(out).model.config == TINY
 
 
+@pytest.mark.parametrize(("stage", "steps"), [("encoder", 0), ("diffusion", 6), ("distill", 2)])
+def test_weights_hold_a_distilled_network_once_it_is_trained(
+    tmp_path: Path, engine: Engine, stage: Stage, steps: int
+) -> None:
+    asked = tiny.recipe("encoder", "diffusion", "distill")
+    list(run_stages(tiny.make_run(tmp_path, engine, asked)))
+    out = tmp_path / "out.safetensors"
+    run = RunFolder(tmp_path / "run")
+    state = run.latest(getattr(asked, stage), CPU, print)
+    assert state is not None
+    export(run, state, out)
+    model = load_weights(out).model
+    assert model.config.diffusion.sampling_steps == steps
+    assert hasattr(model, "distilled_denoise_fn") == (stage == "distill")
+
+
 def test_exporting_does_not_change_the_state(folder: RunFolder, out: Path) -> None:
     state = saved(folder, "encoder", 3)
     before = tiny.values(state)
@@ -210,7 +227,7 @@ def test_a_folder_that_is_not_there_is_refused(folder: RunFolder, tmp_path: Path
 # -------------------------------------------------------------------------- where it comes from
 
 
-def metadata_of(folder: RunFolder, out: Path, which: Which) -> dict[str, str]:
+def metadata_of(folder: RunFolder, out: Path, which: StateChoice) -> dict[str, str]:
     state = saved(folder, "diffusion", 3)
     write_best(folder, state, trained_model(state))
     export_run(folder, out, which, torch.float16, print)
@@ -218,7 +235,9 @@ def metadata_of(folder: RunFolder, out: Path, which: Which) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("which", ["last", "best"])
-def test_metadata_tells_the_source_in_words(folder: RunFolder, out: Path, which: Which) -> None:
+def test_metadata_tells_the_source_in_words(
+    folder: RunFolder, out: Path, which: StateChoice
+) -> None:
     source = metadata_of(folder, out, which)[SOURCE_KEY]
     for word in ("lite recipe", "diffusion stage", "step 3 of 7", "holiday, DIV2K"):
         assert word in source
@@ -227,7 +246,7 @@ def test_metadata_tells_the_source_in_words(folder: RunFolder, out: Path, which:
 
 
 @pytest.mark.parametrize("which", ["last", "best"])
-def test_metadata_holds_the_recipe(folder: RunFolder, out: Path, which: Which) -> None:
+def test_metadata_holds_the_recipe(folder: RunFolder, out: Path, which: StateChoice) -> None:
     stored = from_toml(metadata_of(folder, out, which)[RECIPE_KEY])
     assert differences(stored, RECIPE, leave_out=("data",)) == []
     assert stored.data.photos == ("holiday", "DIV2K")
@@ -235,7 +254,7 @@ def test_metadata_holds_the_recipe(folder: RunFolder, out: Path, which: Which) -
 
 @pytest.mark.parametrize("which", ["last", "best"])
 def test_metadata_and_card_do_not_tell_where_files_lie(
-    folder: RunFolder, out: Path, which: Which
+    folder: RunFolder, out: Path, which: StateChoice
 ) -> None:
     written = list(metadata_of(folder, out, which).values())
     written.append(out.with_suffix(".md").read_text(encoding="utf-8"))

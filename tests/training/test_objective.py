@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sam_diffsr_cli.config import DiffusionConfig, ModelConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.data.crops import Batch
 from sam_diffsr_cli.diffusion.schedule import make_schedule
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
-from sam_diffsr_cli.training.objective import Objective, draw
+from sam_diffsr_cli.training.objective import USUAL_SHARE, Objective, draw, draw_start
 from tests.conformance.test_vectors import Case, find_cases
 from tests.conftest import OWN_VECTORS
 from tests.helpers import TINY
@@ -310,3 +311,67 @@ def test_the_batch_is_not_changed(config: TrainConfig) -> None:
     loss_of(tiny_model(), config, batch)
     for name in ("hr", "lr", "spe"):
         assert torch.equal(getattr(batch, name), getattr(again, name))
+
+
+# -------------------------------------------------------------------------------- distillation
+
+DISTILLER = replace(tiny.DISTILLER, precision="fp32")
+
+
+def distilled_loss(model: SuperResolver, start: int = 7, config: TrainConfig = DISTILLER) -> Tensor:
+    batch = make_batch()
+    noise = torch.randn(batch.hr.shape, generator=torch.Generator().manual_seed(6))
+    loss: Tensor = Objective(model, config)(batch, (start,) * len(noise), noise)
+    return loss
+
+
+def test_only_the_distilled_network_learns_by_distilling() -> None:
+    model = tiny_model(tiny.DISTILLED)
+    distilled_loss(model).backward()  # type: ignore[no-untyped-call]  # torch's stub
+    assert is_taught(model.network("distilled_denoise_fn"))
+    assert not any(is_taught(model.network(part)) for part in ("rrdb", "denoise_fn"))
+
+
+@pytest.mark.parametrize("start", [3, 7, 8])
+def test_a_student_that_goes_where_its_teacher_goes_has_no_loss(start: int) -> None:
+    model = tiny_model(tiny.DISTILLED)
+    taught = model.network("distilled_denoise_fn")
+    taught.load_state_dict(model.denoise_fn.state_dict())
+    one_for_one = replace(DISTILLER, teacher_steps=1)
+    # Two steps of the second-order solver have nothing to correct: they are DDIM's.
+    assert float(distilled_loss(model, start, one_for_one).detach()) == pytest.approx(0, abs=1e-5)
+    assert float(distilled_loss(model, start).detach()) > 1e-3
+
+
+def test_distilling_sees_neither_the_truth_nor_masks() -> None:
+    model, batch = tiny_model(tiny.DISTILLED), make_batch()
+    noise = torch.randn(batch.hr.shape, generator=torch.Generator().manual_seed(6))
+    objective = Objective(model, DISTILLER)
+    other = replace(make_batch(spe=0.5), hr=torch.zeros_like(batch.hr))
+    losses = [float(objective(each, (7, 7), noise).detach()) for each in (batch, other)]
+    assert losses[0] == losses[1]
+
+
+def test_most_batches_start_where_the_model_does_and_the_others_anywhere() -> None:
+    chain = tiny.DISTILLED.diffusion
+    starts = [draw_start(seed, chain) for seed in range(400)]
+    least, most = chain.least_distilled_start, chain.last_start
+    assert set(starts) == set(range(least, most + 1))
+    expected = USUAL_SHARE + (1 - USUAL_SHARE) / (most - least + 1)
+    assert starts.count(chain.sampling_start) / len(starts) == pytest.approx(expected, abs=0.08)
+
+
+@pytest.mark.parametrize("stage", ["encoder", "diffusion", "distill"])
+def test_experts_are_trained_alone_and_told_nothing(stage: Literal["encoder"]) -> None:
+    config = replace(tiny.DISTILLED, encoder=replace(TINY.encoder, num_levels=3), clean_expert=True)
+    model = tiny_model(config)
+    batch = replace(make_batch(), told=torch.full((2, 3), 0.5), levels=torch.full((2, 3), 0.5))
+    noise = torch.randn(batch.hr.shape, generator=torch.Generator().manual_seed(6))
+    objective = Objective(model, replace(DISTILLER, stage=stage, expert=True))
+    loss = objective(batch, (7, 7), noise)
+    loss.backward()
+    taught = {name for name, child in model.named_children() if is_taught(child)}
+    parts = {"encoder": "rrdb", "diffusion": "denoise_fn", "distill": "distilled_denoise_fn"}
+    assert taught == {f"clean_{parts[stage]}"}
+    blind = objective(replace(batch, told=torch.zeros(2, 3)), (7, 7), noise)
+    assert float(loss.detach()) == float(blind.detach())

@@ -22,11 +22,12 @@ from PIL import Image, ImageCms
 from torch import Tensor
 from typer.testing import CliRunner
 
+from sam_diffsr_cli.choices import MaskNorm
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.data.cache import CachedPhotos, CacheEntry, read_photo
 from sam_diffsr_cli.data.crops import Batch, CropPlan, TrainingPhoto, cut
 from sam_diffsr_cli.errors import DiskFullError, InputError
-from sam_diffsr_cli.masks.position import MaskNorm, structural_position_encoding
+from sam_diffsr_cli.masks.position import structural_position_encoding
 from sam_diffsr_cli.masks.rle import encode_mask
 from sam_diffsr_cli.masks.store import write_records
 from sam_diffsr_cli.training.photos import (

@@ -123,6 +123,15 @@ def test_threads_that_prepare_batches_resume_exactly(
     assert_same_end(left(tmp_path, engine, RECIPE, 5, options=options), whole, RECIPE)
 
 
+@pytest.mark.parametrize("after", [(3,), (9, 8), (16,)], ids=str)
+def test_a_run_that_distils_ends_as_an_unbroken_one(
+    tmp_path: Path, engine: Engine, after: Sequence[int]
+) -> None:
+    asked = tiny.recipe("encoder", "diffusion", "distill")
+    whole = unbroken(tmp_path / "whole", engine, asked)
+    assert_same_end(stopped(tmp_path / "broken", engine, asked, after), whole, asked)
+
+
 def test_a_batch_in_pieces_resumes_exactly(tmp_path: Path, engine: Engine) -> None:
     asked = tiny.recipe(accumulate=2)
     whole = unbroken(tmp_path / "whole", engine, asked)

@@ -10,13 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sam_diffsr_cli.config import (
-    NUM_LEVELS,
-    DiffusionConfig,
-    EncoderConfig,
-    ModelConfig,
-    UNetConfig,
-)
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import NUM_LEVELS, EncoderConfig, ModelConfig, UNetConfig, distilled
 from sam_diffsr_cli.data.cache import CacheEntry, read_entry, write_photo
 from sam_diffsr_cli.data.crops import Batch, CropPlan, Regions, TrainingPhoto
 from sam_diffsr_cli.networks.model import build_model
@@ -42,6 +37,10 @@ ENCODER = TrainConfig(
     stage="encoder", steps=7, batch=4, patch=16, warmup_steps=3, learning_rate=1e-3
 )
 DENOISER = replace(ENCODER, stage="diffusion")
+DISTILLER = replace(ENCODER, stage="distill", teacher_steps=2)
+DISTILLED = distilled(
+    replace(TINY, diffusion=replace(TINY.diffusion, sampling_start=7, highest_start=8)), steps=2
+)
 STEPS_ONLY = RunOptions(save_every=2, save_minutes=0, validate_every=0, write_every=1)
 """Nothing by the clock."""
 
@@ -82,7 +81,7 @@ def source(
         photos=among,
         plan=CropPlan(sizes, config.patch, model.scale, augment=config.augment),
         config=config,
-        num_timesteps=model.diffusion.num_timesteps,
+        diffusion=model.diffusion,
         device=CPU,
         share=share or Share(accumulate=config.accumulate),
     )
@@ -118,12 +117,13 @@ def assert_near(one: Mapping[str, Tensor], other: Mapping[str, Tensor], atol: fl
 
 
 def recipe(*stages: Stage, **changes: Any) -> Recipe:
-    """Return a recipe of these stages, or both; ``changes`` are those of both stages."""
+    """Return a recipe of these stages, or the first two; ``changes`` are those of all stages."""
     return Recipe(
         preset="lite",
-        model=TINY,
+        model=DISTILLED if "distill" in stages else TINY,
         encoder=replace(ENCODER, precision="fp32", **changes),
         diffusion=replace(DENOISER, precision="fp32", **changes),
+        distill=replace(DISTILLER, precision="fp32", **changes),
         stages=stages or ("encoder", "diffusion"),
         data=DataConfig(photos=("/somewhere/private/holiday",)),
     )

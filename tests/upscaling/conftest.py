@@ -8,20 +8,11 @@ import torch
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.upscaling.model import Upscaler
-from tests.helpers import TINY, TINY_FULL
+from tests.helpers import TINY, TINY_FULL, shaken
 
 TWICE = ModelConfig(scale=2, encoder=TINY.encoder, unet=TINY.unet, diffusion=TINY.diffusion)
 
 Maker = Callable[[str], Upscaler]
-
-
-def shaken(config: ModelConfig) -> Upscaler:
-    model = build_model(config)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.03)
-    return Upscaler(model=model.eval(), device=torch.device("cpu"))
 
 
 @pytest.fixture(scope="session")

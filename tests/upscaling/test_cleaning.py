@@ -7,19 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from sam_diffsr_cli.config import LITE, DiffusionConfig, ModelConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import LITE
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.diffusion.schedule import make_schedule, sampling_timesteps
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.networks.encoders import LevelEstimator
-from sam_diffsr_cli.networks.model import build_model, with_levels
+from sam_diffsr_cli.networks.model import with_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions, parse_clean
 from sam_diffsr_cli.upscaling import cleaning
+from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from sam_diffsr_cli.upscaling.tiles import check_steps
-from tests.helpers import TINY
+from tests.helpers import TINY, shaken
 
 TOLD = replace(TINY, encoder=replace(TINY.encoder, num_levels=3))
 STARTED = replace(
@@ -30,18 +31,9 @@ STARTED = replace(
 )
 
 
-def shaken(config: ModelConfig) -> Upscaler:
-    model = build_model(config)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.05)
-    return Upscaler(model=model.eval(), device=torch.device("cpu"))
-
-
 @pytest.fixture(scope="module")
 def told() -> Upscaler:
-    return shaken(STARTED)
+    return shaken(STARTED, 0.05)
 
 
 def photo(height: int = 24, width: int = 30, channels: int = 3) -> np.ndarray:
@@ -96,7 +88,7 @@ def test_off_is_clean_and_a_number_is_that_percent(
 
 
 def test_a_model_that_is_not_told_takes_everything_for_clean() -> None:
-    assert cleaning.find_levels(shaken(TINY), None, photo()) == CLEAN
+    assert cleaning.find_levels(shaken(TINY, 0.05), None, photo()) == CLEAN
 
 
 def test_off_gives_the_bytes_of_auto_where_the_estimate_says_clean(
@@ -149,7 +141,7 @@ def test_the_second_pass_takes_what_the_first_made_for_clean(
 
 
 def test_a_model_that_learns_of_levels_first_makes_nothing_of_them() -> None:
-    before = shaken(TINY).model
+    before = shaken(TINY, 0.05).model
     after = with_levels(before)
     lr = torch.rand(2, 3, 12, 14, generator=torch.Generator().manual_seed(1)) * 2 - 1
     levels = torch.tensor([[0.2, 0.9, 0.0], [1.0, 0.0, 0.4]])
@@ -237,8 +229,8 @@ def test_dials_that_contradict_are_refused(
 
 def test_cleaning_by_a_model_that_cannot_is_refused() -> None:
     with pytest.raises(InputError, match="not trained to clean"):
-        resolve_sampling(shaken(TINY), SamplingOptions(clean=20, tile=0))
-    assert resolve_sampling(shaken(TINY), SamplingOptions(clean=0, tile=0)).clean == 0
+        resolve_sampling(shaken(TINY, 0.05), SamplingOptions(clean=20, tile=0))
+    assert resolve_sampling(shaken(TINY, 0.05), SamplingOptions(clean=0, tile=0)).clean == 0
 
 
 def test_a_chain_begins_with_noise_of_its_rows_strength(
@@ -247,9 +239,11 @@ def test_a_chain_begins_with_noise_of_its_rows_strength(
     seen = []
     plain = type(told.model).predict_eps
 
-    def predict(self: object, x_t: torch.Tensor, t: torch.Tensor, *rest: object) -> torch.Tensor:
+    def predict(
+        self: object, x_t: torch.Tensor, t: torch.Tensor, *rest: object, **how: bool
+    ) -> torch.Tensor:
         seen.append((float(x_t.std()), int(rest[1].timesteps[t][0])))  # type: ignore[attr-defined]  # a schedule
-        return plain(self, x_t, t, *rest)  # type: ignore[arg-type]  # as it was called
+        return plain(self, x_t, t, *rest, **how)  # type: ignore[arg-type]  # as it was called
 
     monkeypatch.setattr(type(told.model), "predict_eps", predict)
     enlarge(told, photo(32, 32), steps=2, start=5, sampler="dpmpp_2m")

@@ -11,13 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
+from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.config import LITE
-from sam_diffsr_cli.device import Precision
-from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.networks.steady import steady
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
+from tests.helpers import shaken_model
 
 SIZES = [(1, 1), (3, 5), (7, 40), (33, 29), (61, 58)]
 
@@ -39,13 +39,9 @@ def draw(size: tuple[int, int]) -> np.ndarray:
 
 def random_model(precision: Precision) -> Upscaler:
     """Make a model of the bundled one's layers, none of which is zero."""
-    model = build_model(LITE)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.01)
+    model = shaken_model(LITE, 0.01)
     steady(model)
-    model = model.to(memory_format=torch.channels_last).eval()
+    model = model.to(memory_format=torch.channels_last)
     return Upscaler(model=model, device=torch.device("cpu"), precision=precision)
 
 

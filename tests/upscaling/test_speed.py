@@ -1,6 +1,6 @@
 """The time that is told before the work: one disturbed run does not decide it."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pytest
 
@@ -9,34 +9,58 @@ from sam_diffsr_cli.upscaling import speed
 from sam_diffsr_cli.upscaling.frames import UpscaleRun
 from sam_diffsr_cli.upscaling.model import Upscaler
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+STILL_S, STEP_S = 1.0, 2.0
+ROUNDS = 4
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, seconds: dict[int, list[float]]) -> None:
-    """Let the runs with so many steps take these seconds, one after another."""
+def pretend(monkeypatch: pytest.MonkeyPatch, held_up: Sequence[float] = (1.0,) * ROUNDS) -> None:
+    """Let each run take as many times as long as is told."""
     now = [0.0]
-    waiting: dict[int, Iterator[float]] = {steps: iter(each) for steps, each in seconds.items()}
+    factors = iter(held_up)
 
     def enlarge(run: UpscaleRun, _pixels: object) -> None:
-        now[0] += next(waiting[run.sampling.steps])
+        factor = next(factors)
+        now[0] += factor * STILL_S
+        for step in range(run.sampling.steps):
+            now[0] += factor * STEP_S
+            run.progress((step + 1) / run.sampling.steps)
 
     monkeypatch.setattr(speed, "enlarge_frame", enlarge)
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
 
 
-@pytest.mark.parametrize("held_up", [0, 1, 2, 3])
+@pytest.mark.parametrize("held_up", range(ROUNDS))
+@pytest.mark.parametrize("steps", [0, 1, 2, 5])
 def test_a_run_that_was_held_up_does_not_count(
-    upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch, held_up: int
+    upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch, held_up: int, steps: int
 ) -> None:
-    still, stepped = [1.0] * 4, [3.0] * 4
-    still[held_up] = stepped[held_up] = 50.0
-    pretend(monkeypatch, {0: still, 1: stepped})
-    found = speed.seconds_per_megapixel(upscaler, SamplingConfig(steps=5, tile=0), 4.0, 64)
-    assert found == pytest.approx((1 + 5 * 2) / (64 * 64 * 16 / 1e6))
+    pretend(monkeypatch, [50.0 if index == held_up else 1.0 for index in range(ROUNDS)])
+    sampling = SamplingConfig(steps=steps, tile=0)
+    found = speed.seconds_per_megapixel(upscaler, sampling, 4.0, 64)
+    assert found == pytest.approx((STILL_S + steps * STEP_S) / (64 * 64 * 16 / 1e6))
 
 
-def test_without_steps_none_is_timed(upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch) -> None:
-    pretend(monkeypatch, {0: [9.0, 1.0, 1.0, 1.0]})
-    found = speed.seconds_per_megapixel(upscaler, SamplingConfig(steps=0, tile=0), 4.0, 64)
-    assert found == pytest.approx(1 / (64 * 64 * 16 / 1e6))
+def test_a_megapixel_of_a_larger_scale_takes_less(
+    upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, (1.0,) * (2 * ROUNDS))
+    sampling = SamplingConfig(steps=2, tile=0)
+    by_two, by_four = (
+        speed.seconds_per_megapixel(upscaler, sampling, scale, 64) for scale in (2.0, 4.0)
+    )
+    assert by_two == pytest.approx(4 * by_four)
+
+
+@pytest.mark.parametrize(("left", "expected"), [(0, 1), (3, 4), (9, 8)])
+def test_pieces_grow_while_the_next_one_fits(left: int, expected: int) -> None:
+    seen = []
+
+    def time_piece(piece: int, larger: int | None) -> int:
+        seen.append((piece, larger))
+        return 10 * piece
+
+    def fits(_taken: int, larger: int) -> bool:
+        return larger <= left + 1
+
+    assert speed.time_growing((1, 2, 4, 8), time_piece, fits) == (expected, 10 * expected)
+    assert seen == [(1, 2), (2, 4), (4, 8), (8, None)][: (1, 2, 4, 8).index(expected) + 1]

@@ -23,7 +23,7 @@ from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.tiles import context_margin, enlarge_tiles
 
 if TYPE_CHECKING:
-    from sam_diffsr_cli.config import Sampler
+    from sam_diffsr_cli.chain_config import Sampler
 
 
 def enlarge(upscaler: Upscaler, lr: torch.Tensor, sampling: SamplingConfig) -> torch.Tensor:

@@ -113,6 +113,26 @@ def halt_at(place: Place, out: Path, count: int, event: Event = "os.rename") -> 
     return Halt(place.halts, out, count, event=event)
 
 
+def interrupt_at(place: Place, out: Path, count: int, *options: str) -> tuple[int, str, str]:
+    """Run into ``out``, and send Ctrl-C once ``count`` outputs are there.
+
+    Returns:
+        The exit code, and what was written on stdout and stderr.
+    """
+    halt = halt_at(place, out, count)
+    # A shell's background job ignores Ctrl-C, and so would what it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = place.start(out, *options, halt=halt)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    halted = halt.wait(process)
+    process.send_signal(signal.SIGINT)
+    go_on(halted)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, stdout, stderr
+
+
 def kill_at(
     place: Place, out: Path, count: int, delay_s: float = 0.0, event: Event = "os.rename"
 ) -> bool:

@@ -80,7 +80,7 @@ class Setup:
             photos=self.photos,
             plan=CropPlan(sizes, config.patch, scale, augment=config.augment),
             config=config,
-            num_timesteps=self.recipe.model.diffusion.num_timesteps,
+            diffusion=self.recipe.model.diffusion,
             device=self.engine.device,
             share=self.engine.share(config.accumulate),
         )
@@ -267,7 +267,7 @@ def waste(model: SuperResolver, *, predicts_again: bool) -> SuperResolver:
                 residual_to_image(residual, condition.base, scale)
         return eps
 
-    model.predict_eps = predict_eps  # type: ignore[method-assign]
+    model.predict_eps = predict_eps  # type: ignore[method-assign,assignment]
     return model
 
 

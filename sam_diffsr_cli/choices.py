@@ -1,0 +1,46 @@
+"""What there is to choose from, each list once: options, records and the code share them."""
+
+from typing import Literal
+
+__all__ = [
+    "DegradeKind",
+    "Engine",
+    "LpipsNetwork",
+    "MaskNorm",
+    "Modulation",
+    "OnExists",
+    "Precision",
+    "PrecisionChoice",
+    "Preset",
+    "ProtocolName",
+    "SamType",
+    "SegmenterName",
+    "StageChoice",
+    "StateChoice",
+]
+
+Precision = Literal["fp16", "bf16", "fp32"]
+PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
+"""``auto`` is by the device."""
+
+OnExists = Literal["skip", "overwrite", "rename", "error"]
+"""What to do where an output is there already."""
+
+Engine = Literal["local", "ray"]
+"""Where workers run."""
+
+Preset = Literal["lite", "paper"]
+StageChoice = Literal["both", "encoder", "diffusion", "distill"]
+StateChoice = Literal["last", "best"]
+DegradeKind = Literal["none", "photo", "second-order"]
+Modulation = Literal["none", "released", "paper"]
+"""How the structure of a photo shifts the noise (``diffusion.structural_noise``)."""
+
+MaskNorm = Literal["image", "region"]
+"""Over what the mean of a region's encoding is taken (``masks.position``)."""
+
+SegmenterName = Literal["sam", "felzenszwalb"]
+SamType = Literal["vit_h", "vit_l", "vit_b", "custom"]
+
+ProtocolName = Literal["standard", "samdiffsr"]
+LpipsNetwork = Literal["none", "squeeze", "alex", "vgg"]

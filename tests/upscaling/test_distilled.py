@@ -1,0 +1,174 @@
+"""The distilled network: when it runs, when the other does, and where it comes from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.config import ModelConfig, distilled, undistilled
+from sam_diffsr_cli.errors import ConfigError, InputError
+from sam_diffsr_cli.networks.model import SuperResolver, build_model, with_config
+from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions
+from sam_diffsr_cli.upscaling.chain import check_steps
+from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
+from sam_diffsr_cli.upscaling.model import Upscaler
+from sam_diffsr_cli.upscaling.options import resolve_sampling
+from tests.helpers import TINY
+
+PLAIN = replace(
+    TINY,
+    encoder=replace(TINY.encoder, num_levels=3),
+    clean_expert=True,
+    diffusion=replace(
+        TINY.diffusion,
+        sampling_start=7,
+        highest_start=8,
+        sampling_spacing="quadratic",
+        best_steps=4,
+        best_sampler="dpmpp_2m",
+        best_start=8,
+    ),
+)
+FEW = distilled(PLAIN, steps=2)
+"""Two steps from rows 3 to 8, by default from row 7."""
+
+
+def shaken(config: ModelConfig) -> SuperResolver:
+    model = build_model(config)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.05)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def few() -> Upscaler:
+    return Upscaler(model=shaken(FEW), device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (SamplingOptions(), (2, "distilled", 7)),
+        (SamplingOptions(detail=100), (2, "distilled", 8)),
+        (SamplingOptions(detail=50), (2, "distilled", 4)),
+        (SamplingOptions(detail=25), (2, "dpmpp_2m", 2)),
+        (SamplingOptions(detail=0), (0, "dpmpp_2m", 0)),
+        (SamplingOptions(steps=3), (3, "dpmpp_2m", 7)),
+        (SamplingOptions(steps=2, sampler="ddim"), (2, "ddim", 7)),
+        (SamplingOptions(quality="best"), (4, "dpmpp_2m", 8)),
+        (SamplingOptions(quality="best", steps=2), (2, "dpmpp_2m", 8)),
+        (SamplingOptions(quality="best", steps=2, sampler="distilled"), (2, "distilled", 8)),
+        (SamplingOptions(quality="plain"), (10, "ancestral", 0)),
+    ],
+    ids=str,
+)
+def test_it_runs_where_it_was_trained_to_and_the_other_elsewhere(
+    few: Upscaler, options: SamplingOptions, expected: tuple[int, str, int]
+) -> None:
+    found = resolve_sampling(few, replace(options, tile=0))
+    assert (found.steps, found.sampler, found.start) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (SamplingOptions(steps=3, sampler="distilled"), "--steps 3: the distilled network takes 2"),
+        (SamplingOptions(detail=25, sampler="distilled"), "cannot start at row 2"),
+        (SamplingOptions(quality="plain", steps=2, sampler="distilled"), "cannot start at row 9"),
+    ],
+    ids=str,
+)
+def test_what_it_was_not_trained_for_is_refused(
+    few: Upscaler, options: SamplingOptions, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        resolve_sampling(few, replace(options, tile=0))
+
+
+def test_a_model_without_it_says_so() -> None:
+    with pytest.raises(InputError, match="no distilled network"):
+        check_steps(PLAIN, 2, 7, "distilled")
+
+
+def enlarge(model: SuperResolver, sampler: str, clean: int) -> np.ndarray:
+    upscaler = Upscaler(model=model, device=torch.device("cpu"))
+    how = {"steps": 2, "start": 7, "sampler": sampler, "tile": 0, "clean": clean}
+    pixels = np.random.default_rng(4).integers(0, 256, (24, 30, 3), dtype=np.uint8)
+    sampling = SamplingConfig(**how)  # type: ignore[arg-type]  # as given
+    return enlarge_frame(UpscaleRun(upscaler=upscaler, sampling=sampling, scale=4), pixels)
+
+
+@pytest.mark.parametrize("clean", [0, 40])
+def test_its_sampler_asks_it_and_no_other(clean: int) -> None:
+    model = shaken(FEW)
+    before = {sampler: enlarge(model, sampler, clean) for sampler in ("distilled", "ddim")}
+    part = model.network("distilled_denoise_fn", expert=clean == 0)
+    with torch.no_grad():
+        for parameter in part.parameters():
+            parameter.zero_()
+    assert not np.array_equal(enlarge(model, "distilled", clean), before["distilled"])
+    assert np.array_equal(enlarge(model, "ddim", clean), before["ddim"])
+    other = model.network("distilled_denoise_fn", expert=clean != 0)
+    kept = enlarge(model, "distilled", clean)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.zero_()
+    assert np.array_equal(enlarge(model, "distilled", clean), kept)
+
+
+@pytest.mark.parametrize("clean", [0, 40])
+def test_a_copy_of_its_teacher_takes_steps_of_ddim(clean: int) -> None:
+    model = with_config(shaken(PLAIN), FEW)
+    assert np.array_equal(enlarge(model, "distilled", clean), enlarge(model, "ddim", clean))
+
+
+def test_networks_come_and_go_with_the_configuration() -> None:
+    plain = shaken(PLAIN)
+    few = with_config(plain, FEW)
+    assert few.config == FEW
+    for name in ("denoise_fn", "clean_denoise_fn"):
+        expert = name.startswith("clean")
+        taught = few.network("distilled_denoise_fn", expert=expert).state_dict()
+        for key, tensor in plain.get_submodule(name).state_dict().items():
+            assert torch.equal(taught[key], tensor)
+    back = with_config(few, PLAIN)
+    assert back.config == PLAIN
+    assert all(torch.equal(back.state_dict()[k], t) for k, t in plain.state_dict().items())
+
+
+def test_without_it_a_model_is_run_as_the_preset_is() -> None:
+    chain = undistilled(FEW).diffusion
+    assert (chain.distilled_steps, chain.sampling_steps, chain.sampling_sampler) == (
+        0,
+        6,
+        "dpmpp_2m",
+    )
+    assert undistilled(PLAIN) == PLAIN
+    assert undistilled(FEW).networks == PLAIN.networks
+    assert FEW.networks != PLAIN.networks
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sampling_steps": 3}, "sampling_steps is 3, allowed: distilled_steps"),
+        ({"distilled_steps": 0}, "sampling_steps is 2, allowed: distilled_steps"),
+        ({"distilled_steps": 9}, r"distilled_steps is 9, allowed: 0\.\.3"),
+        ({"best_sampler": "distilled"}, "best_steps is 4, allowed: distilled_steps"),
+    ],
+)
+def test_levels_that_it_was_not_distilled_for_are_refused(
+    change: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        replace(FEW.diffusion, **change)  # type: ignore[arg-type]  # as given
+
+
+def test_one_step_starts_anywhere() -> None:
+    chain = DiffusionConfig(distilled_steps=1, sampling_steps=1, sampling_sampler="distilled")
+    assert chain.least_distilled_start == 1
+    assert chain.sampler_of(1, 1) == chain.sampler_of(1, 0) == "distilled"
