@@ -18,7 +18,7 @@ SIDE, GAP, LINE = 48, 8, 24
 ROWS = (
     ("leaves.png", (34, 22), "a clean picture made small"),
     ("phone.jpg", (60, 30), "a phone's JPEG, noisy and compressed"),
-    ("small_letters.png", (22, 88), "the limit: letters of seven pixels become other ones"),
+    ("small_letters.png", (22, 88), "the limit, letters go wrong"),
 )
 """Sample, left and top of the part, in its upright pixels, and what it shows."""
 
