@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["METRICS", "Metric"]
+__all__ = ["METRICS", "Metric", "clock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +34,9 @@ METRICS: Mapping[str, Metric] = {
 }
 """By the key of documents, in the order in which they are shown. Of ``detail`` less is smooth, more
 is grain."""
+
+
+def clock(seconds: float) -> str:
+    """Write a time as hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -116,7 +116,7 @@ def test_a_line_of_another_shape_is_refused(line: str, tmp_path: Path) -> None:
     write(tmp_path / "m", "a.png")
     with (tmp_path / "m").open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(InputError, match="line 4 is not one of a manifest"):
+    with pytest.raises(InputError, match="line 5 is not one of a manifest"):
         read_resume_state(tmp_path / "m")
 
 

@@ -59,6 +59,7 @@ def test_work_of_the_presets_is_what_is_known(
     assert tflop_per_megapixel(config, steps) == pytest.approx(known, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_step_of_the_paper_is_what_is_known() -> None:
     step = tflop_per_megapixel(PAPER, 1) - tflop_per_megapixel(PAPER, 0)
     assert step == pytest.approx(1.50, rel=0.02)
@@ -74,16 +75,19 @@ def test_flops_are_those_of_a_real_run(config: ModelConfig, steps: int) -> None:
     assert count_cost(config, [(24, 16)], steps, "fp32").flops == counter.get_total_flops()
 
 
+@pytest.mark.slow
 def test_windows_add_up_but_for_what_is_held() -> None:
     one, other = (count_cost(TINY, [size], 2, "fp32") for size in ((16, 16), (32, 16)))
     both = count_cost(TINY, [(16, 16), (32, 16), (16, 16)], 2, "fp32")
     assert both == Cost(2 * one.flops + other.flops, 2 * one.moved + other.moved, other.held)
 
 
+@pytest.mark.slow
 def test_flops_are_the_same_in_every_number_format() -> None:
     assert len({count_cost(TINY, [(16, 16)], 1, p).flops for p in ("fp32", "bf16", "fp16")}) == 1
 
 
+@pytest.mark.slow
 def test_short_numbers_move_and_hold_fewer_bytes() -> None:
     long, short = (count_cost(LITE, [(SIDE, SIDE)], 6, p) for p in ("fp32", "bf16"))
     assert 0.5 * long.moved < short.moved < 0.8 * long.moved

@@ -32,3 +32,13 @@ def test_the_library_is_asked_and_standard_output_stays_clean(
     assert ":" in name_kernel(x, weight)
     os.write(1, b"after\n")
     assert capfd.readouterr().out == "before\nafter\n"
+
+
+def test_where_the_processor_lacks_the_instructions_there_is_no_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("mkldnn_convolution: bf16 path needs the cpu support avx512bw")
+
+    monkeypatch.setattr(torch, "mkldnn_convolution", refuse)
+    assert name_kernel(torch.zeros(1, 16, 8, 8), torch.zeros(16, 16, 3, 3)) == ""

@@ -68,6 +68,7 @@ def test_a_converted_checkpoint_reproduces_the_recorded_chain(case: Path, out: P
     assert " 0 of " in found
 
 
+@pytest.mark.slow
 @by_case
 @pytest.mark.parametrize("is_legacy", [True, False], ids=["legacy", "zip"])
 @pytest.mark.parametrize("prefix", ["module.", "inner"])

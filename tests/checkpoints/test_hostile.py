@@ -224,6 +224,7 @@ def test_text_of_a_file_does_not_steer_the_terminal(good: bytes) -> None:
     assert "\\x1b[2J" in result.stdout
 
 
+@pytest.mark.slow
 def test_no_memory_is_taken_for_what_a_file_only_claims(good: bytes, tmp_path: Path) -> None:
     """Of the largest network that a configuration can name, which would take tens of gigabytes."""
     path = tmp_path / "model.safetensors"

@@ -177,6 +177,7 @@ def test_no_tensor_is_read(path: Path, read: list[str]) -> None:
     assert set(read) == build_model(TINY).state_dict().keys()
 
 
+@pytest.mark.slow
 def test_no_memory_is_taken_for_the_tensors(tmp_path: Path, path: Path) -> None:
     """Of a file of 512 MiB, most of it a hole that takes no space on the disk."""
     with safetensors.safe_open(path, framework="pt") as file:

@@ -278,6 +278,7 @@ def test_a_compressed_archive_is_refused(path: Path) -> None:
         read_official(path)
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_refused_without_being_unpacked(path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(200 << 20))

@@ -108,6 +108,7 @@ def test_what_the_table_advises_is_what_the_document_advises() -> None:
         assert each["remedy"] in stdout
 
 
+@pytest.mark.slow
 def test_a_torch_that_cannot_be_loaded_is_reported_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so: cannot open')\n")
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])

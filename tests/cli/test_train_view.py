@@ -17,6 +17,7 @@ from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.cli.train_view import teller, training_console, training_view
 from sam_diffsr_cli.data.cache import CacheEntry
 from sam_diffsr_cli.recipes.records import RECIPES
+from sam_diffsr_cli.training import meter
 from sam_diffsr_cli.training.engine import start_engine
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.journal import ValidationEntry
@@ -53,7 +54,7 @@ def validation(number: int, *, is_best: bool = True) -> ValidationEntry:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     replaced = Clock()
-    monkeypatch.setattr(train_view, "time", replaced)
+    monkeypatch.setattr(meter, "time", replaced)
     return replaced
 
 
