@@ -35,7 +35,7 @@ from sam_diffsr_cli.upscaling.frames import UpscaleRun
 from sam_diffsr_cli.upscaling.images import enlarge_array, enlarge_image
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from sam_diffsr_cli.upscaling.passes import check_scale
+from sam_diffsr_cli.upscaling.sizes import Size
 
 __all__ = [
     "BatchOptions",
@@ -43,6 +43,7 @@ __all__ = [
     "MaskOptions",
     "SamplingOptions",
     "SamsrError",
+    "Size",
     "TrainOptions",
     "build_masks",
     "evaluate",
@@ -81,8 +82,9 @@ def load(
 
 def upscale(  # noqa: PLR0913 - one parameter per option of the command
     image: AnyImage,
-    scale: float = 4.0,
+    scale: float | None = None,
     *,
+    size: Size | None = None,
     model: Upscaler | str | Path | None = None,
     quality: Quality = "balanced",
     steps: int | None = None,
@@ -91,6 +93,7 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
     tile: int | None = None,
     clean: int | None = None,
     detail: int | None = None,
+    wrap: bool = False,
     progress: Callable[[float], None] = _ignore,
 ) -> AnyImage:
     """Enlarge one image.
@@ -98,7 +101,8 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
     Args:
         image: A Pillow image; or an array ``(h, w)`` or ``(h, w, 1 to 4)`` of gray, gray and alpha,
             RGB, or RGB and alpha, uint8 or uint16 in sRGB, alpha not premultiplied. Not changed.
-        scale: Times as high and wide, 1 to 16, whole or decimal.
+        scale: Times as high and wide, 1 to 16, whole or decimal; None is 4, or as ``size`` says.
+        size: Instead of ``scale``: a width, a height, a box to fit or fill, or megapixels.
         model: What ``load`` gave; a name or a file is loaded for this call, by default the bundled
             one, on the device that ``load`` picks.
         quality: ``fast``, ``balanced``, ``best``, or ``plain`` for the whole published chain.
@@ -110,12 +114,13 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         clean: How dirty the image is taken for, 0 (clean) to 100 (as dirty as any that the model
             was trained on); None is by the model's estimate.
         detail: From faithful to vivid, 0 to 100; None is that of ``quality``.
+        wrap: The image is a pattern that repeats, and so is the result.
         progress: Called with the share that is done, in (0, 1].
 
     Returns:
-        The same kind, ``scale`` times as high and wide, rounded. An array has as many axes,
-        channels and bits; a Pillow image is gray or RGB with or without alpha, and has the ICC
-        profile of ``image``.
+        The same kind, ``scale`` times as high and wide, rounded, or of that size. An array has as
+        many axes, channels and bits; a Pillow image is gray or RGB with or without alpha, and has
+        the ICC profile of ``image``.
 
     Raises:
         ShapeError: It is not such an array.
@@ -125,7 +130,11 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
     """
     if not isinstance(image, (Image.Image, np.ndarray)):
         raise InputError(f"expected a Pillow image or an array, got {type(image).__name__}")
-    check_scale(scale)
+    if scale is not None and size is not None:
+        raise InputError("a scale and a size exclude each other", hint="leave one out")
+    if size is not None and size.only_larger:
+        raise InputError("only_larger leaves out files; ask the image for its size instead")
+    wanted_size = size or Size(scale=4.0 if scale is None else scale)
     upscaler = model if isinstance(model, Upscaler) else load(model)
     options = SamplingOptions(
         quality=quality,
@@ -135,11 +144,12 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         tile=tile,
         clean=clean,
         detail=detail,
+        wrap=wrap,
     )
     wanted = UpscaleRun(
         upscaler=upscaler,
         sampling=resolve_sampling(upscaler, options),
-        scale=scale,
+        size=wanted_size,
         folder=Path(tempfile.gettempdir()),
         progress=progress,
     )

@@ -1,27 +1,82 @@
 """Writing a file so that it is either whole or not there."""
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sam_diffsr_cli.errors import InputError, disk_errors, os_errors
+from sam_diffsr_cli.errors import ExistsError, InputError, disk_errors, os_errors
 
-__all__ = ["atomic_path", "make_folder", "remove_leftovers", "try_lock"]
+__all__ = ["atomic_path", "claim_name", "make_folder", "remove_leftovers", "try_lock"]
 
 PREFIX, PART = ".samsr-", ".part"
 MOST_SUFFIX = 40
 """Of a temporary name, which must stay short however long the path's own is."""
 
 
+NO_LINKS = frozenset(
+    {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+)
+"""What systems say whose disk has no hard links."""
+
+
+def replace_name(temporary: Path, path: Path) -> None:
+    """Let a file take the place of what is called ``path``, if anything is."""
+    with os_errors(path, "cannot be written"):
+        temporary.replace(path)
+
+
+def claim_name(temporary: Path, path: Path) -> None:
+    """Call a file ``path``, unless anything is called so: of two who try, one does.
+
+    It may keep its temporary name too.
+
+    Raises:
+        ExistsError: Something is called so.
+        InputError: It cannot be.
+        DiskFullError: The disk is full.
+    """
+    with os_errors(path, "cannot be written"):
+        try:
+            _link(temporary, path)
+        except FileExistsError as error:
+            raise ExistsError(
+                f"{path}: exists already", hint="--on-exists skip, overwrite or rename"
+            ) from error
+
+
+def _link(temporary: Path, path: Path) -> None:
+    if sys.platform == "win32":
+        # There it refuses to replace.
+        temporary.rename(path)
+        return
+    try:
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        # An empty file of this name is ours alone, and is replaced at once.
+        path.touch(exist_ok=False)
+        try:
+            temporary.replace(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, settle: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on success it takes the place of ``path``.
 
     The temporary name starts with a dot and ends in ``path``'s own suffix, so that writers that
     choose the format by name work. It is removed when the body fails.
+
+    Args:
+        path: What it is to be called.
+        settle: Gives the temporary file, which is whole, its name; None is ``replace_name``.
 
     Raises:
         InputError: The folder does not exist or cannot be written, or the name is too long.
@@ -45,7 +100,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 # An open file cannot be renamed there. Elsewhere it stays locked until it is.
                 os.close(handle)
                 handle = -1
-            _replace(temporary, path)
+            (settle or replace_name)(temporary, path)
     finally:
         if handle >= 0:
             os.close(handle)
@@ -61,11 +116,6 @@ def make_folder(folder: Path) -> None:
     """
     with os_errors(folder, "cannot be a folder"):
         folder.mkdir(parents=True, exist_ok=True)
-
-
-def _replace(temporary: Path, path: Path) -> None:
-    with os_errors(path, "cannot be written"):
-        temporary.replace(path)
 
 
 def remove_leftovers(folder: Path) -> int:

@@ -17,6 +17,7 @@ __all__ = [
     "SegmenterName",
     "StageChoice",
     "StateChoice",
+    "Subsampling",
 ]
 
 Precision = Literal["fp16", "bf16", "fp32"]
@@ -28,6 +29,9 @@ OnExists = Literal["skip", "overwrite", "rename", "error"]
 
 Engine = Literal["local", "ray"]
 """Where workers run."""
+
+Subsampling = Literal["444", "422", "420"]
+"""How many pixels share a colour in a JPEG."""
 
 Preset = Literal["lite", "paper"]
 StageChoice = Literal["both", "encoder", "diffusion", "distill"]

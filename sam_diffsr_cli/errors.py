@@ -3,8 +3,10 @@
 Library code raises these; only ``cli/`` turns them into text and an exit status::
 
     SamsrError            1
+    +-- UsageError        2   a command line that cannot be understood
     +-- InputError        3   a picture, folder or option value that cannot be used
     |   +-- ShapeError    3   a tensor of the wrong rank or size
+    |   +-- ExistsError   3   an output that is there already
     +-- ConfigError       4   a configuration that cannot be built
     +-- WeightsError      4   a weights file that is missing, damaged or foreign
     +-- ResourceError     5   memory or disk ran out
@@ -19,6 +21,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+FILE_LIMIT = "raise the limit of the shell (ulimit -f), or write to a disk that holds larger files"
+"""What to do where the system refuses a file for its size (EFBIG)."""
 
 
 class SamsrError(Exception):
@@ -36,6 +41,12 @@ class SamsrError(Exception):
         return {"message": str(self), "hint": self.hint, "exit_code": self.exit_code}
 
 
+class UsageError(SamsrError):
+    """A command line that cannot be understood."""
+
+    exit_code = 2
+
+
 class InputError(SamsrError):
     """A picture, folder or option value that cannot be used."""
 
@@ -44,6 +55,10 @@ class InputError(SamsrError):
 
 class ShapeError(InputError):
     """A tensor whose rank or size does not fit."""
+
+
+class ExistsError(InputError):
+    """An output that is there already and must not be replaced."""
 
 
 class ConfigError(SamsrError):
@@ -89,7 +104,9 @@ def os_error(place: object, error: OSError, what: str) -> SamsrError:
     """Turn the system's error on a file into ours: a full disk, or ``what`` went wrong."""
     if is_disk_full(error):
         return DiskFullError(f"{place}: no space left", hint="free some disk space")
-    return InputError(f"{place}: {what} ({error.strerror})")
+    if error.errno == errno.EFBIG:
+        return InputError(f"{place}: {what} (it is larger than files may be)", hint=FILE_LIMIT)
+    return InputError(f"{place}: {what} ({error.strerror or error or type(error).__name__})")
 
 
 @contextlib.contextmanager

@@ -19,7 +19,8 @@ class SamplingConfig:
     ``tile`` is the longest side of a tile in low-resolution pixels, 0 for one piece. It bounds
     memory and does not show in the result. ``start`` is the row of the chain at which it begins, 0
     for its last. ``clean`` is how dirty the photo is taken for, 0 (clean) to 100 (as dirty as any
-    that the model was trained on); None leaves it to the model's estimate.
+    that the model was trained on); None leaves it to the model's estimate. ``wrap`` says that the
+    photo is a pattern that repeats, and that the result must too.
     """
 
     steps: int
@@ -28,6 +29,7 @@ class SamplingConfig:
     sampler: Sampler = "ancestral"
     start: int = 0
     clean: int | None = None
+    wrap: bool = False
 
     def __post_init__(self) -> None:
         require(self.sampler in SAMPLERS, "sampler", self.sampler, ", ".join(SAMPLERS))
@@ -52,6 +54,7 @@ class SamplingOptions:
         clean: How dirty photos are taken for, 0 (clean) to 100 (as dirty as any that the model was
             trained on); None is by the model's estimate of each.
         detail: From faithful to vivid, 0 to 100: how far up the chain starts, 0 for not at all.
+        wrap: Pictures are patterns that repeat, as textures are, and so are the results.
     """
 
     quality: Quality = "balanced"
@@ -61,6 +64,7 @@ class SamplingOptions:
     tile: int | None = None
     clean: int | None = None
     detail: int | None = None
+    wrap: bool = False
 
 
 def parse_clean(text: str) -> int | None:

@@ -43,7 +43,9 @@ def _round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def plan_spans(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
+def plan_spans(
+    length: int, tile: int, halo: int, multiple: int, *, wrap: bool = False
+) -> list[Span]:
     """Cut one axis into parts of nearly equal length, each with context inside the axis.
 
     Args:
@@ -51,6 +53,7 @@ def plan_spans(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
         tile: Longest part, or 0 for one part; rounded up to a multiple.
         halo: Context on each side, rounded up to a multiple.
         multiple: Every boundary is a multiple of it, so that the networks' grids agree.
+        wrap: The axis repeats, so that there is context beyond its ends too.
 
     Returns:
         Parts in order that cover ``0..length`` once.
@@ -62,17 +65,27 @@ def plan_spans(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
     spans = []
     for start in range(0, length, size):
         stop = min(start + size, length)
-        spans.append(Span(start, stop, max(0, start - halo), min(length, stop + halo)))
+        spans.append(_with_context(start, stop, halo, length, wrap=wrap))
     return spans
 
 
-def plan_tiles(size: tuple[int, int], tile: int, halo: int, multiple: int) -> list[Tile]:
+def _with_context(start: int, stop: int, halo: int, length: int, *, wrap: bool) -> Span:
+    if wrap:
+        return Span(start, stop, start - halo, stop + halo)
+    return Span(start, stop, max(0, start - halo), min(length, stop + halo))
+
+
+def plan_tiles(
+    size: tuple[int, int], tile: int, halo: int, multiple: int, *, wrap: bool = False
+) -> list[Tile]:
     """Cut a photo of ``size`` ``(h, w)`` into tiles, row by row; see ``plan_spans``."""
-    rows, columns = (plan_spans(length, tile, halo, multiple) for length in size)
+    rows, columns = (plan_spans(length, tile, halo, multiple, wrap=wrap) for length in size)
     return [Tile(row, column) for row in rows for column in columns]
 
 
-def halve_tile(tile: Tile, size: tuple[int, int], halo: int, multiple: int) -> list[Tile]:
+def halve_tile(
+    tile: Tile, size: tuple[int, int], halo: int, multiple: int, *, wrap: bool = False
+) -> list[Tile]:
     """Cut a tile in two along its longer axis, and along the other when it is about as long.
 
     A tile that cannot be cut on the grid is returned as it is.
@@ -83,6 +96,6 @@ def halve_tile(tile: Tile, size: tuple[int, int], halo: int, multiple: int) -> l
         inner = plan_spans(own, -(-own // 2) if 2 * own > tile.side else 0, 0, multiple)
         edges = [(span.start + part.start, span.start + part.stop) for part in inner]
         context = _round_up(halo, multiple)
-        axes.append([Span(a, b, max(0, a - context), min(length, b + context)) for a, b in edges])
+        axes.append([_with_context(a, b, context, length, wrap=wrap) for a, b in edges])
     rows, columns = axes
     return [Tile(row, column) for row in rows for column in columns]

@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # and only names what is in its face; its version may be read from anywhere.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"strict", "mapped", "mirroring", "choices"}),
+    frozenset({"strict", "mapped", "mirroring", "choices", "packages"}),
     frozenset({"chain_config"}),
     frozenset({"config", "atomic", "digests", "line_log", "locks"}),
     frozenset({"sampling_config"}),

@@ -1,23 +1,30 @@
 """The exit code of each error is a promise to scripts."""
 
+import errno
+
 import pytest
 
 from sam_diffsr_cli import errors
 from sam_diffsr_cli.errors import (
     ConfigError,
     DiskFullError,
+    ExistsError,
     InputError,
     InterruptedRun,
     PartialFailure,
     ResourceError,
     SamsrError,
     ShapeError,
+    UsageError,
     WeightsError,
+    os_error,
 )
 
 EXIT_CODES: dict[type[SamsrError], int] = {
     SamsrError: 1,
     InputError: 3,
+    ExistsError: 3,
+    UsageError: 2,
     ShapeError: 3,
     ConfigError: 4,
     WeightsError: 4,
@@ -45,7 +52,8 @@ def test_the_table_names_every_error() -> None:
 
 
 def test_no_error_takes_the_code_of_success_or_of_a_wrong_command_line() -> None:
-    assert not {0, 2} & set(EXIT_CODES.values())
+    assert 0 not in EXIT_CODES.values()
+    assert [error for error, code in EXIT_CODES.items() if code == 2] == [UsageError]
 
 
 def test_a_wrong_shape_is_a_wrong_input() -> None:
@@ -61,3 +69,10 @@ def test_message_and_hint_are_kept(error: type[SamsrError]) -> None:
 
 def test_a_hint_is_not_needed() -> None:
     assert SamsrError("message").hint is None
+
+
+def test_a_file_that_is_too_large_for_the_system_gets_its_hint() -> None:
+    error = os_error("a.tif", OSError(errno.EFBIG, "File too large"), "cannot be written")
+    assert isinstance(error, InputError)
+    assert "a.tif: cannot be written (it is larger than files may be)" in str(error)
+    assert "ulimit -f" in (error.hint or "")

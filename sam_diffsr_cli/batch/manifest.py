@@ -157,6 +157,8 @@ class Manifest:
         """
         if outcome.status not in {"done", "failed"}:
             return
+        if outcome.is_renamed:
+            self._append([{"source": outcome.job.source.name, "target": str(outcome.job.target)}])
         error = {} if outcome.error is None else {"error": str(outcome.error)}
         entry = {"source": outcome.job.source.name, "status": outcome.status} | error
         self._append([entry | {"worker": outcome.worker, "seconds": round(outcome.enlarge_s, 3)}])

@@ -3,18 +3,20 @@
 Needs neither torch nor a model, so that a wrong name is told at once.
 """
 
+import glob
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sam_diffsr_cli.batch.manifest import read_resume_state
-from sam_diffsr_cli.batch.options import BatchOptions
-from sam_diffsr_cli.batch.plan import Job, Naming, ResumeState, plan_jobs
+from sam_diffsr_cli.batch.options import BatchOptions, check_options
+from sam_diffsr_cli.batch.plan import UNNAMED_SUFFIX, Job, Naming, ResumeState, plan_jobs
 from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, parse_place
 from sam_diffsr_cli.batch.sources import STANDARD, gather_sources, is_folder, is_there
 from sam_diffsr_cli.checkpoints.references import parse_reference
-from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.errors import ExistsError, InputError, UsageError
 from sam_diffsr_cli.pictures.formats import (
     FOREIGN_SUFFIXES,
     Format,
@@ -25,9 +27,13 @@ from sam_diffsr_cli.pictures.formats import (
 from sam_diffsr_cli.pictures.left_out import LeftOut
 from sam_diffsr_cli.pictures.reading import read_head
 from sam_diffsr_cli.pictures.records import Limits
-from sam_diffsr_cli.upscaling.passes import check_scale
+from sam_diffsr_cli.upscaling.sizes import Size
 
-__all__ = ["NamedBatch", "check_job", "name_batch", "name_jobs"]
+__all__ = ["NamedBatch", "check_job", "name_batch", "name_jobs", "split_places"]
+
+
+LETTERS = re.compile(r"\.(?=.*[A-Za-z])[A-Za-z0-9]{1,5}")
+"""How a suffix looks; ``.5`` and ``.2024`` are parts of a folder's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,41 @@ class NamedBatch:
     jobs: Sequence[Job]
     kept: tuple[Path, ResumeState] | None
     left_out: LeftOut
+
+
+def split_places(
+    places: Sequence[str], options: BatchOptions
+) -> tuple[list[str], str, BatchOptions]:
+    """Tell IN from OUT: the last is OUT, and one picture alone is written beside itself.
+
+    Returns:
+        IN, OUT, and the options; what is there already is never replaced by a name that was made
+        up here, unless the options say so.
+
+    Raises:
+        UsageError: There is no OUT, and more or other than one picture.
+    """
+    if len(places) > 1:
+        return list(places[:-1]), places[-1], options
+    (name,) = places
+    place = parse_place(name)
+    is_name = is_picture_name(place) and not glob.has_magic(name)
+    is_picture = isinstance(place, Path) and (is_there(place) or is_name)
+    if name == STANDARD or is_folder(place) or not is_picture:
+        raise UsageError(
+            f"OUT is missing: where {name} is to be written",
+            hint=f"name it after IN, as in: samsr upscale {name} larger/",
+        )
+    size = options.size or Size(scale=options.scale or 4.0)
+    label = size.label if options.model is None or options.size is not None else "larger"
+    ending = place.suffix if is_picture_name(place) else UNNAMED_SUFFIX
+    if options.image_format is not None:
+        written = format_named(options.image_format)
+        ending = ending if ending.lower() in written.suffixes else written.suffixes[0]
+    out = place.with_name(f"{place.stem}-{label}{options.suffix}{ending}")
+    if options.on_exists == "error":
+        options = replace(options, on_exists="rename")
+    return [name], str(out), options
 
 
 def name_batch(
@@ -58,8 +99,7 @@ def name_batch(
         InputError: An option or a name cannot be used, or the only picture cannot be read or
             written.
     """
-    if options.scale is not None:
-        check_scale(options.scale)
+    check_options(options)
     if not math.isfinite(options.max_megapixels):
         raise InputError(f"--max-megapixels {options.max_megapixels}: must be a number")
     written = None if options.image_format is None else format_named(options.image_format)
@@ -139,9 +179,20 @@ def _place(target: str, out: Place, wanted: Naming, *, single: bool) -> Naming:
             f"{out}: one file for several pictures, or for a folder",
             hint="name a folder; a slash at its end makes any name one",
         )
-    if is_file and out.suffix.lower() in FOREIGN_SUFFIXES:
-        format_of(out)
+    if is_file and (out.suffix.lower() in FOREIGN_SUFFIXES or _looks_like_a_file(out)):
+        try:
+            format_of(out)
+        except InputError as error:
+            hint = f"{error.hint}; or a slash at its end, for a folder"
+            raise InputError(str(error), hint=hint) from error
     return replace(wanted, folder=out)
+
+
+def _looks_like_a_file(out: Place) -> bool:
+    """Whether a name that is not there yet ends as those of files do, as in ``large.xyz``."""
+    return LETTERS.fullmatch(out.suffix) is not None and not (
+        isinstance(out, Path) and is_there(out)
+    )
 
 
 def check_job(job: Job, naming: Naming) -> None:
@@ -155,9 +206,9 @@ def check_job(job: Job, naming: Naming) -> None:
             f"{job.target}: is the input itself, or another of this run",
             hint="choose another OUT, or add --suffix",
         )
-    must_be_new = naming.on_exists == "error" and not job.is_own
+    must_be_new = naming.on_exists in {"error", "skip"} and not job.is_own
     if job.target is not None and _is_occupied(job.target, must_be_new) and must_be_new:
-        raise InputError(
+        raise ExistsError(
             f"{job.target}: exists already", hint="--on-exists skip, overwrite or rename"
         )
 

@@ -3,11 +3,16 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sam_diffsr_cli.choices import Engine, OnExists
+from sam_diffsr_cli.choices import Engine, OnExists, Subsampling
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.encoders import SUBSAMPLINGS, WriteOptions
+from sam_diffsr_cli.pictures.formats import format_named
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingOptions
+from sam_diffsr_cli.upscaling.size_text import parse_dpi
+from sam_diffsr_cli.upscaling.sizes import Size, check_scale
 
-__all__ = ["BatchOptions"]
+__all__ = ["BatchOptions", "check_options"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,11 +21,16 @@ class BatchOptions:
 
     Attributes:
         scale: Times as high and wide, 1 to 16; None is the model's own.
+        size: Instead of ``scale``: a size that every picture is to have.
         sampling: Quality, steps, sampler, seed and tile.
         image_format: ``png``, ``jpg``, ...; None keeps each picture's own.
         file_quality: Of JPEG, WebP and AVIF, 1 to 100.
         lossless: Exact pixels in WebP.
         strip_metadata: Drop EXIF, ICC, XMP, texts and the record.
+        subsampling: Of a JPEG's colours: ``444``, ``422`` or ``420``.
+        progressive: JPEGs that show coarsely at first.
+        dpi: Print density to tell, in pixels an inch; None keeps each picture's own.
+        preserve_times: Outputs have the times of their inputs.
         recursive: Enter subfolders; the output folder mirrors them.
         strict: A picture that a folder holds and that is not taken is a failure.
         suffix: Added to the names of outputs.
@@ -38,11 +48,16 @@ class BatchOptions:
     """
 
     scale: float | None = None
+    size: Size | None = None
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     image_format: str | None = None
     file_quality: int = 95
     lossless: bool = False
     strip_metadata: bool = False
+    subsampling: Subsampling = "444"
+    progressive: bool = False
+    dpi: float | None = None
+    preserve_times: bool = False
     recursive: bool = False
     strict: bool = False
     suffix: str = ""
@@ -62,3 +77,41 @@ class BatchOptions:
     def limits(self) -> Limits:
         """How large inputs may be."""
         return Limits(max_pixels=int(self.max_megapixels * 1e6))
+
+    @property
+    def writing(self) -> WriteOptions:
+        """How files are written."""
+        return WriteOptions(
+            quality=self.file_quality,
+            lossless=self.lossless,
+            strip_metadata=self.strip_metadata,
+            subsampling=self.subsampling,
+            progressive=self.progressive,
+            dpi=self.dpi,
+        )
+
+
+def check_options(options: BatchOptions) -> None:
+    """Refuse what no picture could be made by.
+
+    Raises:
+        InputError: A value is out of range, two exclude each other, or one has nothing to act on.
+    """
+    if options.scale is not None:
+        if options.size is not None:
+            raise InputError("--scale and a size exclude each other", hint="leave one out")
+        check_scale(options.scale)
+    if options.dpi is not None:
+        parse_dpi(options.dpi)
+    if options.sampling.wrap and options.size is not None and options.size.fill is not None:
+        raise InputError("--wrap and --fill exclude each other: what is cut does not tile")
+    if options.subsampling not in SUBSAMPLINGS:
+        allowed = ", ".join(SUBSAMPLINGS)
+        raise InputError(f"--subsampling {options.subsampling}: allowed are {allowed}")
+    if options.image_format is not None and format_named(options.image_format).name != "JPEG":
+        for name, given in (
+            ("--subsampling", options.subsampling != "444"),
+            ("--progressive", options.progressive),
+        ):
+            if given:
+                raise InputError(f"{name} is for JPEG, and --format is {options.image_format}")

@@ -8,16 +8,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple, TypeVar
 
 from sam_diffsr_cli.batch.plan import Job
+from sam_diffsr_cli.batch.remote import Place
 from sam_diffsr_cli.device import memory_errors
-from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError
+from sam_diffsr_cli.errors import DiskFullError, SamsrError, os_error
 from sam_diffsr_cli.pictures.ledger import Part, is_left_out
 from sam_diffsr_cli.pictures.records import Picture
 
-__all__ = ["MOST_WAITING_BYTES", "WRITERS", "Outcome", "Stages", "run_batch"]
+__all__ = ["MOST_WAITING_BYTES", "WRITERS", "Outcome", "Stages", "Written", "run_batch"]
 
 Result = TypeVar("Result")
 MOST_WAITING_BYTES = 512 << 20
@@ -29,25 +30,39 @@ WRITERS = 6
 Notify = Callable[[str], None]
 
 
+class Written(NamedTuple):
+    """What was written for a job: its notes, and its place; ``is_skipped`` when nothing was."""
+
+    notes: tuple[str, ...]
+    target: Place | None
+    is_skipped: bool = False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stages:
-    """The three parts of a job. Each may raise ``SamsrError``; ``write`` returns notes."""
+    """The three parts of a job. Each may raise ``SamsrError``.
 
-    read: Callable[[Job], Picture]
-    enlarge: Callable[[Job, Picture, Notify], Picture]
-    write: Callable[[Job, Picture], tuple[str, ...]]
+    ``read`` gives None of a picture whose output has come to be there, where such are skipped, and
+    ``enlarge`` of one that is left out.
+    """
+
+    read: Callable[[Job], Picture | None]
+    enlarge: Callable[[Job, Picture, Notify], Picture | None]
+    write: Callable[[Job, Picture], Written]
 
 
 @dataclass(slots=True)
 class Outcome:
     """What became of a job; seconds are those of its own reading, enlarging and writing.
 
+    The status ``left_out`` is of a picture that does not grow, where only those that do are wanted.
     ``worker`` is the number of the one that did it, None without workers. ``levels`` is how dirty
-    the picture was taken for, None where the model is not told.
+    the picture was taken for, None where the model is not told. ``is_renamed`` says that the output
+    has another name than was planned, since that one came to be there.
     """
 
     job: Job
-    status: Literal["planned", "done", "skipped", "failed"] = "done"
+    status: Literal["planned", "done", "skipped", "left_out", "failed"] = "done"
     error: SamsrError | None = None
     notes: list[str] = field(default_factory=list)
     left_out: tuple[Part, ...] = ()
@@ -59,6 +74,7 @@ class Outcome:
     enlarge_s: float = 0.0
     write_s: float = 0.0
     worker: int | None = None
+    is_renamed: bool = False
 
     def fail(self, error: SamsrError) -> None:
         """Note the failure."""
@@ -154,8 +170,8 @@ def _attempt(outcome: Outcome, work: Callable[[], Result]) -> tuple[Result | Non
     except SamsrError as error:
         outcome.fail(error)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        outcome.fail(InputError(f"{outcome.job.target or outcome.job.source.name}: {reason}"))
+        place = outcome.job.target or outcome.job.source.name
+        outcome.fail(os_error(place, error, "cannot be made"))
     except Exception as error:  # noqa: BLE001 - one picture must not end the batch
         bug = SamsrError(f"{outcome.job.source.name}: {type(error).__name__}: {error}")
         bug.__cause__ = error
@@ -176,12 +192,15 @@ def _enlarge(
         return None
     picture = reading.result()
     if picture is None:
+        outcome.status = "skipped" if outcome.error is None else "failed"
         return None
     outcome.size_in, outcome.frames = picture.size, len(picture.frames)
     outcome.notes += picture.notes
     result, outcome.enlarge_s = _attempt(
         outcome, lambda: stages.enlarge(outcome.job, picture, outcome.notes.append)
     )
+    if result is None and outcome.error is None:
+        outcome.status = "left_out"
     if result is not None:
         outcome.size_out = result.size
         outcome.levels = result.levels
@@ -190,5 +209,11 @@ def _enlarge(
 
 
 def _write(outcome: Outcome, picture: Picture, stages: Stages) -> None:
-    notes, outcome.write_s = _attempt(outcome, lambda: stages.write(outcome.job, picture))
-    outcome.notes += notes or ()
+    written, outcome.write_s = _attempt(outcome, lambda: stages.write(outcome.job, picture))
+    if written is None:
+        return
+    outcome.notes += written.notes
+    if written.is_skipped:
+        outcome.status = "skipped"
+    elif written.target != outcome.job.target:
+        outcome.job, outcome.is_renamed = replace(outcome.job, target=written.target), True

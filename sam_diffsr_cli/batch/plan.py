@@ -1,25 +1,22 @@
 """The plan of a batch: each picture's output, decided before any work, and about how much it is."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
-from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, is_remote_there, list_names
+from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, list_names
 from sam_diffsr_cli.batch.sources import Source, is_there
 from sam_diffsr_cli.choices import OnExists
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.formats import Format, is_picture_name
-from sam_diffsr_cli.pictures.reading import PictureHead, read_head
-from sam_diffsr_cli.pictures.records import Limits
-from sam_diffsr_cli.upscaling.passes import final_size
 
 __all__ = [
-    "Estimate",
     "Job",
     "Naming",
     "ResumeState",
-    "estimate_work",
     "local_folders",
     "plan_jobs",
 ]
@@ -28,11 +25,7 @@ __all__ = [
 UNNAMED_SUFFIX = ".png"
 """For pictures whose name does not say what they are."""
 
-MOST_HEADERS = 2000
-"""More pictures than this are not all opened for the estimate; these many are, evenly spread."""
-
-MOST_REMOTE_HEADERS = 8
-"""As ``MOST_HEADERS``, of pictures in a store, which are fetched for it."""
+NUMBERED = re.compile(r"(?P<stem>.*) \((?P<number>[0-9]{1,6})\)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +61,17 @@ class Job:
     is_own: bool = False
     index: int = field(default=0, compare=False)
 
+    def names(self, *, numbered: bool) -> Iterator[Place]:
+        """Yield names for its output: its own, and if asked for numbered ones without end."""
+        target = self.target
+        if target is None:
+            return
+        yield target
+        match = NUMBERED.fullmatch(target.stem)
+        stem, first = (match["stem"], int(match["number"])) if match else (target.stem, 1)
+        for number in count(first + 1) if numbered else ():
+            yield target.with_name(f"{stem} ({number}){target.suffix}")
+
     def absolute(self) -> "Job":
         """Name its files so that they are found from any folder."""
         path, target = self.source.path, self.target
@@ -82,24 +86,6 @@ class ResumeState:
 
     targets: dict[str, str] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """How much work a plan is, in megapixels; ``is_sampled`` when only some were opened.
-
-    ``work`` is the output's megapixels of each job, 0 for those that are done; ``problems`` are the
-    jobs whose pictures cannot be read, by their place.
-    """
-
-    pictures: int
-    already_there: int
-    unreadable: int
-    megapixels_in: float
-    megapixels_out: float
-    is_sampled: bool
-    work: tuple[float, ...]
-    problems: tuple[tuple[int, InputError], ...]
 
 
 def plan_jobs(
@@ -238,46 +224,3 @@ def _identity(path: Place | None) -> object:
 def local_folders(jobs: Iterable[Job]) -> set[Path]:
     """Return the folders of this machine that jobs write to."""
     return {job.target.parent for job in jobs if isinstance(job.target, Path)}
-
-
-def estimate_work(jobs: Sequence[Job], scale: float, limits: Limits) -> Estimate:
-    """Open the headers of the pictures to be done, or of a sample, and add up their pixels."""
-    open_jobs = [index for index, job in enumerate(jobs) if not job.is_done]
-    is_far = any(isinstance(job.source.path, RemotePath) for job in jobs)
-    step = max(1, -(-len(open_jobs) // (MOST_REMOTE_HEADERS if is_far else MOST_HEADERS)))
-    looked, pixels_in = 0, 0
-    known: dict[int, float] = {}
-    problems: list[tuple[int, InputError]] = []
-    for index in open_jobs[::step]:
-        path = jobs[index].source.path
-        if path is None:
-            continue
-        looked += 1
-        try:
-            head = _read_head(path, limits)
-        except InputError as error:
-            problems.append((index, error))
-            known[index] = 0.0
-            continue
-        height, width = final_size(head.size, scale)
-        pixels_in += head.frames * head.size[0] * head.size[1]
-        known[index] = head.frames * height * width / 1e6
-    factor = len(open_jobs) / looked if looked else 0.0
-    usual = sum(known.values()) / looked if looked else 1.0
-    return Estimate(
-        pictures=len(open_jobs),
-        already_there=len(jobs) - len(open_jobs),
-        unreadable=round(len(problems) * factor),
-        megapixels_in=pixels_in * factor / 1e6,
-        megapixels_out=sum(known.values()) * factor,
-        is_sampled=step > 1,
-        work=tuple(0.0 if j.is_done else known.get(i, usual) for i, j in enumerate(jobs)),
-        problems=tuple(problems),
-    )
-
-
-def _read_head(path: Place, limits: Limits) -> PictureHead:
-    if isinstance(path, RemotePath):
-        with fetch(path) as fetched:
-            return read_head(fetched, limits)
-    return read_head(path, limits)

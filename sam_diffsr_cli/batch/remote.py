@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from sam_diffsr_cli.errors import DiskFullError, InputError, SamsrError, is_disk_full
+from sam_diffsr_cli.packages import install_command
 
 __all__ = [
     "Place",
@@ -36,8 +37,8 @@ OBJECT_STORES = frozenset(
 )
 """Stores in which nothing is seen of a file before all of it is there."""
 
-PACKAGES = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
-"""Extras of samsr that bring what a scheme needs."""
+PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
+"""Packages that bring what a scheme needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +245,8 @@ def _told(place: RemotePath, what: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"{place}: not found") from error
     except ImportError as error:
-        extra = PACKAGES.get(place.scheme)
-        hint = f"install it: pip install 'samsr[{extra}]'" if extra else str(error)
+        package = PACKAGES.get(place.scheme)
+        hint = install_command(package) if package else str(error)
         raise InputError(f"{place.scheme}:// needs another package", hint=hint) from error
     except Exception as error:
         if is_disk_full(error):

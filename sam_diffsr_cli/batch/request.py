@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sam_diffsr_cli.batch.estimate import Estimate, estimate_work
 from sam_diffsr_cli.batch.naming import NamedBatch, name_batch
 from sam_diffsr_cli.batch.options import BatchOptions
-from sam_diffsr_cli.batch.plan import Estimate, Job, ResumeState, estimate_work
+from sam_diffsr_cli.batch.plan import Job, ResumeState
 from sam_diffsr_cli.batch.stages import BatchSettings
 from sam_diffsr_cli.device import resolve_device, resolve_precision
-from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.left_out import LeftOut
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
+from sam_diffsr_cli.upscaling.sizes import Size
 from sam_diffsr_cli.upscaling.speed import seconds_per_megapixel
 from sam_diffsr_cli.workers.plan import WorkerPlan, plan_workers
 
@@ -68,16 +69,15 @@ def plan_batch(
     settings = BatchSettings(
         upscaler=upscaler,
         sampling=resolve_sampling(upscaler, options.sampling, sharing),
-        scale=float(upscaler.config.scale) if options.scale is None else options.scale,
+        size=options.size or Size(scale=options.scale or float(upscaler.config.scale)),
         naming=named.naming,
         limits=options.limits,
-        options=WriteOptions(
-            quality=options.file_quality,
-            lossless=options.lossless,
-            strip_metadata=options.strip_metadata,
-        ),
+        options=options.writing,
+        preserve_times=options.preserve_times,
     )
-    estimate = estimate_work(named.jobs, settings.scale, settings.limits)
+    estimate = estimate_work(
+        named.jobs, settings.size, settings.limits, settings.upscaler.config.scale
+    )
     shared = workers if len(named.jobs) > 1 else None
     return BatchPlan(
         settings,
@@ -101,5 +101,6 @@ def expected_seconds(batch: BatchPlan) -> float:
     """Time the model on a small piece; return about how long all of the batch takes in seconds."""
     settings, estimate = batch.settings, batch.estimate
     side = (1e6 * estimate.megapixels_in / max(1, estimate.pictures)) ** 0.5
-    each = seconds_per_megapixel(settings.upscaler, settings.sampling, settings.scale, side)
-    return each * estimate.megapixels_out
+    scale = float(settings.upscaler.config.scale)
+    each = seconds_per_megapixel(settings.upscaler, settings.sampling, scale, side)
+    return each * sum(estimate.work)

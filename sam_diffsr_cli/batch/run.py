@@ -44,6 +44,14 @@ def preview(batch: BatchPlan) -> list[Outcome]:
             outcome.fail(error)
     for index, problem in batch.estimate.problems:
         outcomes[index].fail(problem)
+    for index, target in batch.estimate.targets.items():
+        outcome = outcomes[index]
+        outcome.size_in = target.before
+        if batch.settings.size.is_left_out(target) and outcome.status == "planned":
+            outcome.status = "left_out"
+        elif outcome.error is None:
+            outcome.size_out = target.size
+            outcome.notes += batch.settings.size.notes(target)
     return outcomes
 
 

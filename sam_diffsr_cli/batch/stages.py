@@ -1,29 +1,28 @@
 """What is done to each picture: read it whole, enlarge its frames, write it with its record."""
 
-import contextlib
 import io
 import json
-import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sam_diffsr_cli import __version__
-from sam_diffsr_cli.atomic import atomic_path, make_folder
+from sam_diffsr_cli.atomic import make_folder
 from sam_diffsr_cli.batch.naming import check_job
-from sam_diffsr_cli.batch.pipeline import Stages
+from sam_diffsr_cli.batch.outputs import copy_times, open_output
+from sam_diffsr_cli.batch.pipeline import Stages, Written
 from sam_diffsr_cli.batch.plan import Job, Naming
-from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch, put
-from sam_diffsr_cli.degradation.levels import Levels
-from sam_diffsr_cli.errors import InputError, os_errors
+from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch
+from sam_diffsr_cli.degradation.levels import CLEAN, Levels
+from sam_diffsr_cli.errors import ExistsError, InputError
+from sam_diffsr_cli.pictures.change import Cut
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_kept, format_of
 from sam_diffsr_cli.pictures.ledger import resolve_parts
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
-from sam_diffsr_cli.pictures.records import Limits, Picture
+from sam_diffsr_cli.pictures.records import Limits, Made, Metadata, Picture
 from sam_diffsr_cli.pictures.views import without_views
 from sam_diffsr_cli.pictures.writing import (
     check_fits,
@@ -34,7 +33,7 @@ from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.cleaning import find_levels
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
-from sam_diffsr_cli.upscaling.passes import final_size
+from sam_diffsr_cli.upscaling.sizes import Size
 
 __all__ = ["BatchSettings", "Making", "describe_making", "make_record", "make_stages"]
 
@@ -46,10 +45,11 @@ class Making:
     """Everything but the model that decides the results of a batch."""
 
     sampling: SamplingConfig
-    scale: float
+    size: Size
     naming: Naming
     limits: Limits
     options: WriteOptions
+    preserve_times: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,12 +59,17 @@ class BatchSettings(Making):
     upscaler: Upscaler
 
 
-def make_record(settings: BatchSettings, levels: Mapping[str, float] | None = None) -> str:
+def make_record(
+    settings: BatchSettings, levels: Mapping[str, float] | None = None, factor: float | None = None
+) -> str:
     """Say in JSON how a picture was made, so that it can be made again.
 
-    ``levels`` is how dirty it was taken for, where the model is told.
+    ``levels`` is how dirty it was taken for, where the model is told; ``factor`` how many times as
+    high and wide it has become.
     """
     record = _record(settings)
+    if factor is not None:
+        record["scale"] = round(factor, 6)
     if levels is not None:
         record["levels"] = dict(levels)
     return json.dumps(record, separators=(",", ":"))
@@ -74,6 +79,12 @@ def describe_making(settings: BatchSettings) -> dict[str, Any]:
     """Name everything that decides what is in the outputs."""
     written = settings.naming.format
     options = {"format": None if written is None else written.name, **asdict(settings.options)}
+    if options["dpi"] is None:
+        # So that what an earlier version began can be gone on with.
+        del options["dpi"]
+    for name, usual in (("subsampling", "444"), ("progressive", False)):
+        if options[name] == usual:
+            del options[name]
     return _record(settings) | options
 
 
@@ -84,7 +95,8 @@ def _record(settings: BatchSettings) -> dict[str, Any]:
         "tool": f"samsr {__version__}",
         "model": upscaler.name,
         "sha256": upscaler.digest,
-        "scale": settings.scale,
+        "scale": settings.size.scale,
+        **({} if settings.size.scale is not None else {"size": settings.size.text}),
         "steps": settings.sampling.steps,
         "sampler": settings.sampling.sampler,
         "seed": settings.sampling.seed,
@@ -92,6 +104,7 @@ def _record(settings: BatchSettings) -> dict[str, Any]:
         "detail": diffusion.detail_of(sampling.start) if sampling.steps else 0,
         "precision": upscaler.precision,
         "device": upscaler.device.type,
+        **({"wrap": True} if sampling.wrap else {}),
     }
 
 
@@ -104,21 +117,32 @@ def make_stages(settings: BatchSettings, report: Report, standard_input: bytes =
         standard_input: Read beforehand, since a thread that waits for it could not be stopped.
     """
 
-    def read(job: Job) -> Picture:
+    def read(job: Job) -> Picture | None:
         return _read(job, settings, standard_input)
 
-    def enlarge(job: Job, picture: Picture, notify: Callable[[str], None]) -> Picture:
+    def enlarge(job: Job, picture: Picture, notify: Callable[[str], None]) -> Picture | None:
         return _enlarge(job, picture, settings, (notify, report))
 
-    def write(job: Job, picture: Picture) -> tuple[str, ...]:
-        return _write(job, picture, settings, make_record(settings, picture.levels))
+    def write(job: Job, picture: Picture) -> Written:
+        record = make_record(settings, picture.levels, picture.made[0].factor)
+        return _write(job, picture, settings, record)
 
     return Stages(read=read, enlarge=enlarge, write=write)
 
 
-def _read(job: Job, settings: BatchSettings, standard_input: bytes) -> Picture:
-    check_job(job, settings.naming)
+def _read(job: Job, settings: BatchSettings, standard_input: bytes) -> Picture | None:
+    try:
+        check_job(job, settings.naming)
+    except ExistsError:
+        if settings.naming.on_exists != "skip":
+            raise
+        # Another run has written it since this one was planned.
+        return None
     if job.source.path is None:
+        if not standard_input:
+            raise InputError(
+                "standard input: is empty", hint="as in: cat cat.jpg | samsr upscale - -"
+            )
         return decode_picture(io.BytesIO(standard_input), "standard input", settings.limits)
     if isinstance(job.source.path, RemotePath):
         with fetch(job.source.path) as path, path.open("rb") as file:
@@ -137,18 +161,23 @@ def _enlarge(
     picture: Picture,
     settings: BatchSettings,
     told: tuple[Callable[[str], None], Report],
-) -> Picture:
+) -> Picture | None:
     notify, report = told
     target = _target_format(job, picture, settings.naming)
     picture = without_views(picture, target)
-    sizes = [
-        final_size((f.pixels.shape[0], f.pixels.shape[1]), settings.scale) for f in picture.frames
+    targets = [
+        settings.size.resolve((f.pixels.shape[0], f.pixels.shape[1])) for f in picture.frames
     ]
+    if settings.size.is_left_out(targets[0]):
+        return None
+    for text in settings.size.notes(targets[0]):
+        notify(text)
+    sizes = [each.size for each in targets]
     name = job.source.name if job.target is None else str(job.target)
     check_fits(name, picture, sizes, target, lossless=settings.options.lossless)
     folder = _make_folder(job.target)
     count, frames = len(picture.frames), []
-    levels = _levels_of(picture, settings)
+    levels = _levels_of(picture, settings) if targets[0].factor >= 1 else CLEAN
     for index, frame in enumerate(picture.frames):
 
         def progress(share: float, before: int = index) -> None:
@@ -157,7 +186,7 @@ def _enlarge(
         run = UpscaleRun(
             upscaler=settings.upscaler,
             sampling=settings.sampling,
-            scale=settings.scale,
+            size=settings.size,
             folder=folder,
             levels=levels,
             progress=progress,
@@ -167,7 +196,10 @@ def _enlarge(
         frames.append(replace(frame, pixels=pixels))
     parts = () if settings.options.strip_metadata else resolve_parts(picture.parts, target.name)
     found = levels._asdict() if settings.upscaler.config.encoder.num_levels else None
-    return replace(picture.with_frames(tuple(frames)), parts=parts, levels=found)
+    made = tuple(
+        Made(each.before, Cut(*each.kept) if each.is_cut else None, each.factor) for each in targets
+    )
+    return replace(picture.with_frames(tuple(frames)), parts=parts, levels=found, made=made)
 
 
 def _levels_of(picture: Picture, settings: BatchSettings) -> Levels:
@@ -190,38 +222,29 @@ def _make_folder(target: Place | None) -> Path:
     return target.parent
 
 
-def _write(job: Job, picture: Picture, settings: BatchSettings, record: str) -> tuple[str, ...]:
+def _write(job: Job, picture: Picture, settings: BatchSettings, record: str) -> Written:
     target = _target_format(job, picture, settings.naming)
     options = settings.options
-    metadata, notes = prepare_metadata(picture, target, record, strip=options.strip_metadata)
-    with _open_target(job) as temporary, temporary.open("r+b") as file:
-        try:
-            encode_picture(file, picture, target, metadata, options)
-        except InputError as error:
-            raise InputError(f"{job.target or job.source.name}: {error}") from error
-        if job.target is None:
-            file.seek(0)
-            _copy_to_stdout(file)
-    return notes
+    metadata, notes = prepare_metadata(
+        picture, target, record, strip=options.strip_metadata, dpi=options.dpi
+    )
+    try:
+        with open_output(job, settings.naming.on_exists) as output:
+            with output.path.open("r+b") as file:
+                _encode(file, picture, (target, metadata, options), job)
+            if settings.preserve_times and not copy_times(job.source.path, output.path):
+                notes = (*notes, "its times are not known, and were not kept")
+    except ExistsError:
+        if settings.naming.on_exists != "skip":
+            raise
+        return Written((), job.target, is_skipped=True)
+    return Written(notes, output.target)
 
 
-def _copy_to_stdout(file: BinaryIO) -> None:
-    with os_errors("standard output", "cannot be written"):
-        shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-
-
-@contextlib.contextmanager
-def _open_target(job: Job) -> Iterator[Path]:
-    """Give the file to encode into: beside the output, or on its way to a store or stdout."""
-    if isinstance(job.target, Path):
-        with atomic_path(job.target) as temporary:
-            yield temporary
-        return
-    with tempfile.TemporaryDirectory(prefix="samsr-") as folder:
-        suffix = "" if job.target is None else job.target.suffix
-        path = Path(folder) / f"result{suffix}"
-        path.touch()
-        yield path
-        if job.target is not None:
-            put(path, job.target)
+def _encode(
+    file: BinaryIO, picture: Picture, how: tuple[Format, Metadata, WriteOptions], job: Job
+) -> None:
+    try:
+        encode_picture(file, picture, *how)
+    except InputError as error:
+        raise InputError(f"{job.target or job.source.name}: {error}") from error

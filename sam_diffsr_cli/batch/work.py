@@ -73,12 +73,12 @@ class EnlargeWorker:
         Yields:
             The index and the outcome of each.
         """
-        naming = self.settings.naming
-        if any(task.is_again for task in tasks):
-            # What is there of a task that was begun before is this batch's own.
-            naming = replace(naming, on_exists="overwrite")
-        stages = make_stages(replace(self.settings, naming=naming), _ignore)
-        jobs = [replace(task.item, index=task.index) for task in tasks]
+        stages = make_stages(self.settings, _ignore)
+        # What is there of a task that was begun before is this batch's own.
+        jobs = [
+            replace(task.item, index=task.index, is_own=task.item.is_own or task.is_again)
+            for task in tasks
+        ]
         late: list[Outcome] = []
         try:
             with closing(run_batch(jobs, stages, late)) as outcomes:
@@ -167,8 +167,10 @@ def share_jobs(
 
 def _outcome(done: Done[Outcome], jobs: Sequence[Job]) -> Outcome:
     """Put the plan's own record in the place of the copy that came back."""
-    outcome = done.result
-    outcome.job, outcome.worker = jobs[done.index], done.worker
+    outcome, job = done.result, jobs[done.index]
+    if outcome.is_renamed and job.target is not None and outcome.job.target is not None:
+        job = replace(job, target=job.target.with_name(outcome.job.target.name))
+    outcome.job, outcome.worker = job, done.worker
     return outcome
 
 

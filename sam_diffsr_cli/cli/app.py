@@ -1,5 +1,6 @@
 """The ``samsr`` command: its subcommands, and the one place where errors become exit codes."""
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,6 @@ from typer.core import TyperGroup
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.cli.bench import bench
 from sam_diffsr_cli.cli.compare import compare
-from sam_diffsr_cli.cli.console import print_result
 from sam_diffsr_cli.cli.doctor import doctor
 from sam_diffsr_cli.cli.evaluate import evaluate
 from sam_diffsr_cli.cli.help import show_help
@@ -16,22 +16,22 @@ from sam_diffsr_cli.cli.masks import masks_app
 from sam_diffsr_cli.cli.models import models_app
 from sam_diffsr_cli.cli.options import wants_json
 from sam_diffsr_cli.cli.preview import preview
-from sam_diffsr_cli.cli.render import CommandResult, error_document, render, to_text
+from sam_diffsr_cli.cli.render import CommandResult, render
 from sam_diffsr_cli.cli.train import train_app
 from sam_diffsr_cli.cli.upscale import upscale
-from sam_diffsr_cli.errors import InterruptedRun, SamsrError
+from sam_diffsr_cli.errors import InterruptedRun, SamsrError, UsageError
 from sam_diffsr_cli.process import prepare_process
 
 __all__ = ["app", "main"]
 
-USAGE = 2
-"""What typer exits with when the command line cannot be understood."""
+USAGE = UsageError.exit_code
+"""What typer exits with too when the command line cannot be understood."""
 
-
-class _UsageError(SamsrError):
-    """A command line that cannot be understood, for the document; typer prints it for people."""
-
-    exit_code = USAGE
+INVALID = re.compile(
+    r"Invalid value for '(?P<option>[^']*)'(?: / '[^']*')*: (?P<why>.*)", re.DOTALL
+)
+MISSING = re.compile(r"Missing \w+ '(?P<name>[^']*)'.*", re.DOTALL)
+CHOICE = re.compile(r"(?:Value error, )?'(?P<value>.*)' is not one of (?P<allowed>.*)", re.DOTALL)
 
 
 class _ErrorBoundary(TyperGroup):
@@ -49,14 +49,35 @@ class _ErrorBoundary(TyperGroup):
                 failure=InterruptedRun("interrupted; what was finished is whole")
             )
         except Exception as error:
-            # Of its usage errors typer makes only one public, and that is not their root. What the
-            # options are is not known after one: the arguments are looked at as they are.
-            if "--json" in given and getattr(error, "exit_code", None) == USAGE:
-                message = getattr(error, "format_message", error.__str__)()
-                print_result(to_text(error_document(_UsageError(message))))
-            raise
+            # Of its usage errors typer makes only one public, and that is not their root.
+            if getattr(error, "exit_code", None) != USAGE or not hasattr(error, "format_message"):
+                raise
+            result = CommandResult(failure=_in_our_words(error))
         if isinstance(result, CommandResult):
-            render(result, as_json=wants_json(ctx))
+            # After a usage error it is not known what the options are: they are looked at as given.
+            as_json = wants_json(ctx) or (_is_usage(result) and "--json" in given)
+            render(result, as_json=as_json)
+
+
+def _is_usage(result: CommandResult) -> bool:
+    return isinstance(result.failure, UsageError)
+
+
+def _in_our_words(error: Any) -> UsageError:  # noqa: ANN401 - typer's, and not public
+    """Say what cannot be understood as other errors are said: the option, and what to do."""
+    message = error.format_message().removesuffix(".")
+    path = getattr(getattr(error, "ctx", None), "command_path", "samsr")
+    missing = MISSING.fullmatch(message)
+    if missing is not None:
+        message = f"{missing['name'].partition('...')[0]} is missing"
+    bad = INVALID.fullmatch(message)
+    if bad is not None:
+        choice = CHOICE.fullmatch(bad["why"])
+        allowed = "" if choice is None else choice["allowed"].replace("'", "")
+        message = f"{bad['option']}: {bad['why']}"
+        if choice is not None:
+            message = f"{bad['option']} {choice['value']}: allowed are {allowed}"
+    return UsageError(message, hint=f"{path} --help")
 
 
 app = typer.Typer(

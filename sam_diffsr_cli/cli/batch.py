@@ -1,59 +1,86 @@
 """How a batch shows itself: the plan, two bars, a line per output, failures, and the summary."""
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.report import failure_of, make_document
-from sam_diffsr_cli.batch.request import BatchPlan, expected_seconds
+from sam_diffsr_cli.batch.report import (
+    FailureLog,
+    closing_line,
+    describe_plan,
+    failure_of,
+    make_document,
+    preview_line,
+    refused_outputs,
+)
+from sam_diffsr_cli.batch.request import BatchPlan
 from sam_diffsr_cli.batch.run import Watcher, preview, run
 from sam_diffsr_cli.cli.console import (
     BatchReporter,
     batch_progress,
-    clock,
     note,
     print_error,
     print_result,
+    quietly,
     read_standard_input,
+    stderr_console,
 )
 from sam_diffsr_cli.cli.preview import show_report
 from sam_diffsr_cli.cli.render import CommandResult, heading
-from sam_diffsr_cli.errors import DiskFullError, SamsrError
+from sam_diffsr_cli.errors import DiskFullError
 from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
 
 __all__ = ["print_outcome", "show_batch"]
 
-LEAST_TIMED_MEGAPIXELS = 4.0
-"""A batch of less than this is done before its time could be measured."""
-
 
 def show_batch(
-    batch: BatchPlan, *, dry_run: bool, as_json: bool, report: Path | None = None
+    batch: BatchPlan,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    is_quiet: bool = False,
+    report: Path | None = None,
 ) -> CommandResult:
     """Tell the plan, do it or only list it, and report."""
+    with quietly(is_quiet):
+        lists = not (as_json or is_quiet)
+        return _show(batch, dry_run=dry_run, as_json=as_json, lists=lists, page=report)
+
+
+def _show(
+    batch: BatchPlan, *, dry_run: bool, as_json: bool, lists: bool, page: Path | None
+) -> CommandResult:
+    """Do what ``show_batch`` does; ``lists`` says whether results are listed on stdout."""
+    began = time.monotonic()
     if dry_run or len(batch.jobs) > 1:
-        note(_describe_plan(batch, is_timed=dry_run))
+        note(describe_plan(batch, is_timed=dry_run))
     passed_by = batch.left_out.line()
     if passed_by is not None:
         note(f"note: {passed_by}")
     outcomes: list[Outcome] = []
     is_stopped = False
+    log = _begin_log(batch)
     try:
         if dry_run:
-            outcomes += _show_preview(batch, as_json=as_json)
+            outcomes += _show_preview(batch, log, lists=lists)
         else:
-            _run(batch, outcomes, as_json=as_json)
-            if report is not None:
-                show_report(batch, outcomes, report)
+            _run(batch, outcomes, log, lists=lists)
+            if page is not None:
+                show_report(batch, outcomes, page)
     except KeyboardInterrupt:
         is_stopped = True
+    for line in log.rest():
+        print_error(line)
     failure = failure_of(
         outcomes,
         len(batch.jobs),
         is_stopped=is_stopped,
         passed_by=batch.left_out.pictures if batch.strict else 0,
     )
+    if failure is None and not dry_run and stderr_console().is_terminal:
+        note(closing_line(batch, outcomes, time.monotonic() - began))
     status = "planned" if dry_run and failure is None else None
     cause = failure.__cause__ if failure is not None and failure.exit_code == 1 else None
     if not as_json:
@@ -62,34 +89,25 @@ def show_batch(
     return CommandResult(document=document, failure=failure, cause=cause)
 
 
-def _describe_plan(batch: BatchPlan, *, is_timed: bool) -> str:
-    plan = batch.estimate
-    about = "about " if plan.is_sampled else ""
-    noun = "picture" if plan.pictures == 1 else "pictures"
-    text = (
-        f"{plan.pictures} {noun}, {about}{plan.megapixels_in:.1f} megapixels, "
-        f"to {about}{plan.megapixels_out:.1f}"
-    )
-    if plan.already_there:
-        text += f"; {plan.already_there} are there already"
-    if plan.unreadable:
-        text += f"; {about}{plan.unreadable} cannot be read"
-    if is_timed or plan.megapixels_out > LEAST_TIMED_MEGAPIXELS:
-        device = batch.settings.upscaler.device
-        text += f"; roughly {clock(expected_seconds(batch))} on {device}"
-    return text
+def _begin_log(batch: BatchPlan) -> FailureLog:
+    """Tell of outputs that are there already, once, and take note of what is told."""
+    error, told = refused_outputs(batch)
+    if error is not None:
+        print_error(str(error), error.hint)
+    return FailureLog(told)
 
 
-def _show_preview(batch: BatchPlan, *, as_json: bool) -> list[Outcome]:
+def _show_preview(batch: BatchPlan, log: FailureLog, *, lists: bool) -> list[Outcome]:
     """List what would be done and what cannot be."""
     outcomes = preview(batch)
     for outcome in outcomes:
         if outcome.error is not None:
-            print_outcome(outcome, len(outcomes), as_json=as_json)
-        elif not as_json:
-            target = outcome.job.target or "-"
-            mark = " (there already)" if outcome.job.is_done else ""
-            print_result(f"{outcome.job.source.name} -> {target}{mark}")
+            print_outcome(outcome, len(outcomes), log, lists=lists)
+            continue
+        for text in outcome.notes:
+            note(f"note: {outcome.job.source.name}: {text}")
+        if lists:
+            print_result(preview_line(outcome))
     return outcomes
 
 
@@ -110,7 +128,7 @@ class _Bars(Watcher):
             note(line)
 
 
-def _run(batch: BatchPlan, outcomes: list[Outcome], *, as_json: bool) -> None:
+def _run(batch: BatchPlan, outcomes: list[Outcome], log: FailureLog, *, lists: bool) -> None:
     """Do the jobs, telling each outcome as it comes; ``outcomes`` is filled as it goes."""
     count = len(batch.jobs)
     piped = read_standard_input() if batch.reads_standard_input else b""
@@ -120,27 +138,24 @@ def _run(batch: BatchPlan, outcomes: list[Outcome], *, as_json: bool) -> None:
             with closing(run(batch, _Bars(bars), late, piped)) as results:
                 for outcome in results:
                     outcomes.append(outcome)
-                    print_outcome(outcome, count, as_json=as_json)
+                    print_outcome(outcome, count, log, lists=lists)
         finally:
             # Written while the run was being stopped.
             told = set(map(id, outcomes))
             for outcome in (each for each in late if id(each) not in told):
                 outcomes.append(outcome)
                 if not isinstance(outcome.error, DiskFullError):
-                    print_outcome(outcome, count, as_json=as_json)
+                    print_outcome(outcome, count, log, lists=lists)
 
 
-def print_outcome(outcome: Outcome, count: int, *, as_json: bool) -> None:
+def print_outcome(outcome: Outcome, count: int, log: FailureLog, *, lists: bool) -> None:
     """Print an output's path on stdout; notes and, in a batch, failures on stderr."""
     for text in outcome.notes:
         note(f"note: {outcome.job.source.name}: {text}")
-    if outcome.error is not None:
-        if count > 1:
-            _print_failure(outcome.error)
-    elif outcome.status == "done" and outcome.job.target is not None and not as_json:
+    error = outcome.error
+    if error is not None:
+        told = log.to_tell(outcome) if count > 1 else None
+        if told is not None:
+            print_error(*told, cause=error.__cause__ if error.exit_code == 1 else None)
+    elif outcome.status == "done" and outcome.job.target is not None and lists:
         print_result(str(outcome.job.target))
-
-
-def _print_failure(error: SamsrError) -> None:
-    """Print an error on stderr; of a bug all there is."""
-    print_error(str(error), error.hint, cause=error.__cause__ if error.exit_code == 1 else None)

@@ -2,15 +2,16 @@
 
 import os
 import sys
+import textwrap
 import time
 import traceback
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -24,22 +25,32 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.measures import clock
+
 __all__ = [
     "BatchReporter",
     "Reporter",
     "batch_progress",
-    "clock",
     "note",
     "print_error",
     "print_result",
     "printable",
     "progress",
+    "quietly",
     "read_standard_input",
     "stderr_console",
 ]
 
 TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """What turns the direction of writing, and can make a name look like another."""
+
+AT_SPACES: dict[str, Any] = {
+    "break_long_words": False,
+    "break_on_hyphens": False,
+    "replace_whitespace": False,
+    "expand_tabs": False,
+}
 
 PLAIN_INTERVAL_S = 30.0
 """Without a terminal, a line of progress is printed this often."""
@@ -65,8 +76,11 @@ class BatchReporter(Protocol):
 
 
 def stderr_console() -> Console:
-    """Open the console for everything that is not a result; honours NO_COLOR."""
-    return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+    """Open the console for everything that is not a result; honours NO_COLOR.
+
+    Where bars are shown it is theirs: what is printed by another would go through them.
+    """
+    return _shown.get() or Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def printable(text: str) -> str:
@@ -78,21 +92,61 @@ def _is_control(letter: str) -> bool:
     return unicodedata.category(letter) == "Cc" or letter in TURNING
 
 
+_quiet = ContextVar("_quiet", default=False)
+_shown: ContextVar[Console | None] = ContextVar("_shown", default=None)
+
+
+@contextmanager
+def quietly(is_quiet: bool) -> Iterator[None]:  # noqa: FBT001 - one caller
+    """Print neither notes nor progress meanwhile, if so asked."""
+    token = _quiet.set(is_quiet)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
 def note(text: str) -> None:
     """Print one line for the user's information."""
-    stderr_console().print(escape(printable(text)))
+    if not _quiet.get():
+        _tell(stderr_console(), text)
+
+
+def _tell(console: Console, text: str, label: str = "", style: str = "bold") -> None:
+    """Print a sentence: on a terminal broken at spaces, so that no word or path is."""
+    lines = printable(f"{label} {text}" if label else text).split("\n")
+    if console.is_terminal:
+        lines = [textwrap.fill(line, console.width, **AT_SPACES) for line in lines]
+    whole = "\n".join(lines).removeprefix(label)
+    console.print(f"[{style}]{label}[/]{escape(whole)}" if label else escape(whole))
 
 
 def print_result(text: str) -> None:
-    """Print a line on stdout; a name that its encoding cannot write goes out as its bytes."""
+    """Print a line on stdout; a name that its encoding cannot write goes out as its bytes.
+
+    Where bars are shown on the same terminal, above them: what goes past them leaves pieces behind.
+    """
+    if sys.stdout.isatty():
+        text = printable(text)
+        if _shown.get() is not None:
+            stderr_console().print(escape(text))
+            return
     try:
-        typer.echo(text)
+        sys.stdout.write(f"{text}\n")
     except UnicodeEncodeError:
-        typer.echo(os.fsencode(text))
+        sys.stdout.flush()
+        sys.stdout.buffer.write(os.fsencode(f"{text}\n"))
+    sys.stdout.flush()
 
 
 def read_standard_input() -> bytes:
-    """Read all of what is piped in; beforehand, since a thread waiting for it cannot be stopped."""
+    """Read all of what is piped in; beforehand, since a thread waiting for it cannot be stopped.
+
+    Raises:
+        InputError: Nothing is piped in.
+    """
+    if sys.stdin.isatty():
+        raise InputError("-: nothing is piped in", hint="as in: cat cat.jpg | samsr upscale - -")
     return sys.stdin.buffer.read()
 
 
@@ -103,9 +157,9 @@ def print_error(
     console = stderr_console()
     if cause is not None:
         console.print(escape("".join(traceback.format_exception(cause))))
-    console.print(f"[bold red]error:[/] {escape(printable(message))}")
+    _tell(console, message, "error:", "bold red")
     if hint:
-        console.print(f"[bold]hint:[/] {escape(printable(hint))}")
+        _tell(console, hint, "hint:")
 
 
 @contextmanager
@@ -126,7 +180,7 @@ def progress(title: str, total: float, start: float = 0.0) -> Iterator[Reporter]
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
-    with _bars(console, columns) as bars:
+    with _showing(console, columns) as bars:
         task = bars.add_task(escape(title), total=total, completed=int(start), text="")
 
         def report(done: float, text: str = "") -> None:
@@ -142,7 +196,7 @@ def batch_progress(total: float) -> Iterator[BatchReporter]:
     Without a terminal, a plain line now and then. ``total`` is the whole work, in megapixels.
     """
     console = stderr_console()
-    if not console.is_terminal:
+    if not console.is_terminal or _quiet.get():
         plain = _plain_reporter("upscale", total, 0.0)
 
         def report_plainly(done: float, share: float, name: str) -> None:
@@ -157,7 +211,7 @@ def batch_progress(total: float) -> Iterator[BatchReporter]:
         TimeElapsedColumn(),
         _TimeLeftColumn(),
     )
-    with _bars(console, columns) as bars:
+    with _showing(console, columns) as bars:
         whole = bars.add_task("all", total=total)
         one = bars.add_task("", total=1.0)
 
@@ -179,9 +233,15 @@ class _TimeLeftColumn(ProgressColumn):
         return Text(clock(left_s), style="progress.remaining")
 
 
-def _bars(console: Console, columns: Sequence[ProgressColumn]) -> Progress:
-    """Make a set of bars. Results go above them only where stdout is the terminal too."""
-    return Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+@contextmanager
+def _showing(console: Console, columns: Sequence[ProgressColumn]) -> Iterator[Progress]:
+    """Show a set of bars, above which everything else is printed meanwhile."""
+    token = _shown.set(console)
+    try:
+        with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bars:
+            yield bars
+    finally:
+        _shown.reset(token)
 
 
 def _plain_reporter(title: str, total: float, start: float) -> Reporter:
@@ -199,9 +259,3 @@ def _plain_reporter(title: str, total: float, start: float) -> Reporter:
         note(f"{title}: {100 * done / total:.0f} %, {clock(left_s)} to go {text}".rstrip())
 
     return report
-
-
-def clock(seconds: float) -> str:
-    """Write a time as hours, minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -41,7 +41,9 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter per option
         Path | None, option(SAM, "SAM's .pth file.", show_default="fetched once")
     ] = None,
     points_per_side: Annotated[int, option(SAM, "Points asked about, squared.", min=1)] = 32,
-    points_per_batch: Annotated[int, option(SAM, "Points at a time: memory.", min=1)] = 64,
+    points_per_batch: Annotated[
+        int, option(SAM, "Points at a time: fewer need less memory.", min=1)
+    ] = 64,
     pred_iou_thresh: Annotated[float, option(SAM, "Least predicted quality.", min=0, max=1)] = 0.88,
     stability_score_thresh: Annotated[float, option(SAM, "Least stability.", min=0, max=1)] = 0.95,
     box_nms_thresh: Annotated[float, option(SAM, "Overlap of duplicates.", min=0, max=1)] = 0.7,

@@ -2,10 +2,11 @@
 
 import typer
 
-from sam_diffsr_cli.cli.console import clock, note
+from sam_diffsr_cli.cli.console import note
 from sam_diffsr_cli.data.known_sets import find_data
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.measures import clock
 from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import Recipe
 from sam_diffsr_cli.recipes.text import to_toml

@@ -9,11 +9,12 @@ from typing import Self
 
 import typer
 
-from sam_diffsr_cli.cli.console import Reporter, clock, note, print_result, progress
+from sam_diffsr_cli.cli.console import Reporter, note, print_result, progress
 from sam_diffsr_cli.cli.data_sets import make_fetcher
 from sam_diffsr_cli.cli.train_cost import print_cost
 from sam_diffsr_cli.cli.train_view import teller, training_console, training_view
 from sam_diffsr_cli.errors import InterruptedRun
+from sam_diffsr_cli.measures import clock
 from sam_diffsr_cli.recipes.records import Recipe
 from sam_diffsr_cli.training.gathering import PhotoRead, PhotosLeftOut, PhotosReady
 from sam_diffsr_cli.training.resolve import TrainOptions, is_main_process

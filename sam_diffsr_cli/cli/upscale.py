@@ -1,205 +1,189 @@
 """``samsr upscale``: from photos to larger, sharper photos. Options and their meaning."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sam_diffsr_cli.chain_config import Quality, Sampler
-from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights
+from sam_diffsr_cli.choices import Engine, OnExists, Subsampling
+from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
 from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.sampling_config import SamplingOptions, parse_clean
 
+if TYPE_CHECKING:
+    from sam_diffsr_cli.batch.options import BatchOptions
+    from sam_diffsr_cli.upscaling.size_text import SizeText
+
 __all__ = ["upscale"]
 
 STANDARD = "-"
-RESULT, FILES, MACHINE = "Result", "Files", "Machine"
+SIZE, RESULT, FILES, MACHINE = "Size", "Result", "Files", "Machine"
+OWN = "that of --quality"
 
 
 def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
-    sources: Annotated[
+    places: Annotated[
         list[str],
         typer.Argument(
-            metavar="IN...",
-            help="Pictures, folders, quoted patterns, URLs, @LIST (a file of these), - for stdin.",
+            metavar="IN... [OUT]",
+            help="IN: pictures, folders, quoted patterns, URLs, @LIST (a file of these), - for "
+            "stdin. OUT: a folder or its URL; for one picture a file, or -; without it one picture "
+            "is written beside its input, as cat-x4.jpg.",
         ),
-    ],
-    target: Annotated[
-        str,
-        typer.Argument(metavar="OUT", help="A folder or its URL; for one picture a file, or -."),
     ],
     scale: Annotated[
-        float | None,
-        typer.Option(
-            help="Times as high and wide, 1 to 16, whole or decimal.",
-            show_default="the model's",
-            rich_help_panel=RESULT,
-        ),
+        str | None,
+        option(SIZE, "As 2, 2.5, 2x or 200%: 1 to 16 times.", show_default="the model's"),
     ] = None,
+    width: Annotated[int | None, option(SIZE, "So many pixels wide.")] = None,
+    height: Annotated[int | None, option(SIZE, "So many pixels high.")] = None,
+    fit: Annotated[
+        str | None, option(SIZE, "The largest inside, as 3840x2160.", metavar="WxH")
+    ] = None,
+    fill: Annotated[
+        str | None, option(SIZE, "Exactly; what sticks out is cut off.", metavar="WxH")
+    ] = None,
+    min_size: Annotated[int | None, option(SIZE, "The shorter side, at least.")] = None,
+    megapixels: Annotated[float | None, option(SIZE, "So many million pixels.")] = None,
+    paper: Annotated[
+        str | None, option(SIZE, "Inside paper, as 30x20cm, 8x10in.", "--print", metavar="PAPER")
+    ] = None,
+    dpi: Annotated[
+        float | None,
+        option(SIZE, "Print density to tell; with --print 300.", show_default="the input's"),
+    ] = None,
+    only_larger: Annotated[  # noqa: FBT002
+        bool, option(SIZE, "Leave out what would not grow.", "--only-larger")
+    ] = False,
     steps: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            help="Diffusion steps; 0 is the fast, smooth answer.",
-            show_default="that of --quality",
-            rich_help_panel=RESULT,
-        ),
+        option(RESULT, "Diffusion steps; 0 is the fast, smooth answer.", min=0, show_default=OWN),
     ] = None,
     quality: Annotated[
         Quality,
-        typer.Option(
-            help="Steps and sampler by the model's own measure; plain: the whole published chain.",
-            rich_help_panel=RESULT,
-        ),
+        option(RESULT, "Steps and sampler by the model's own measure; plain: the published chain."),
     ] = "balanced",
     sampler: Annotated[
-        Sampler | None,
-        typer.Option(
-            help="Way down the chain.", show_default="that of --quality", rich_help_panel=RESULT
-        ),
+        Sampler | None, option(RESULT, "Way down the chain.", show_default=OWN)
     ] = None,
     clean: Annotated[
         str,
-        typer.Option(
-            help="Clean compression and noise: auto by the estimate, off, or 0 to 100.",
+        option(
+            RESULT,
+            "Clean compression and noise: auto by the estimate, off, or 0 to 100.",
             metavar="auto|off|0..100",
-            rich_help_panel=RESULT,
         ),
     ] = "auto",
     detail: Annotated[
         int | None,
-        typer.Option(
+        option(
+            RESULT,
+            "From faithful (0: no diffusion) to vivid (100).",
             min=0,
             max=100,
-            help="From faithful (0: no diffusion) to vivid (100).",
-            show_default="that of --quality",
-            rich_help_panel=RESULT,
+            show_default=OWN,
         ),
     ] = None,
     seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0, help="Same seed, same picture.", show_default="0", rich_help_panel=RESULT
-        ),
+        int | None, option(RESULT, "Same seed, same picture.", min=0, show_default="0")
     ] = None,
+    wrap: Annotated[  # noqa: FBT002
+        bool, option(RESULT, "Textures: borders meet, and the result tiles.", "--wrap")
+    ] = False,
     image_format: Annotated[
         str | None,
-        typer.Option(
+        option(
+            RESULT,
+            "png, jpg, webp, tif, bmp, gif, avif or jxl.",
             "--format",
-            help="png, jpg, webp, tif, bmp, gif, avif or jxl.",
             show_default="each picture's own",
-            rich_help_panel=RESULT,
         ),
     ] = None,
     file_quality: Annotated[
-        int,
-        typer.Option(min=1, max=100, help="Of JPEG, WebP, AVIF, JPEG XL.", rich_help_panel=RESULT),
+        int, option(RESULT, "Of JPEG, WebP, AVIF, JPEG XL.", min=1, max=100)
     ] = 95,
+    subsampling: Annotated[Subsampling, option(RESULT, "Of a JPEG's colours.")] = "444",
+    progressive: Annotated[  # noqa: FBT002
+        bool, option(RESULT, "JPEG that shows coarsely at first.", "--progressive")
+    ] = False,
     lossless: Annotated[  # noqa: FBT002
-        bool,
-        typer.Option("--lossless", help="Exact pixels in WebP, JPEG XL.", rich_help_panel=RESULT),
+        bool, option(RESULT, "Exact pixels in WebP, JPEG XL.", "--lossless")
     ] = False,
     strip_metadata: Annotated[  # noqa: FBT002
-        bool,
-        typer.Option(
-            "--strip-metadata",
-            help="Drop EXIF, ICC, XMP, texts and the record.",
-            rich_help_panel=RESULT,
-        ),
+        bool, option(RESULT, "Drop EXIF, ICC, XMP, texts and the record.", "--strip-metadata")
     ] = False,
     recursive: Annotated[  # noqa: FBT002
-        bool,
-        typer.Option(
-            "--recursive", "-r", help="Enter subfolders; OUT mirrors them.", rich_help_panel=FILES
-        ),
+        bool, option(FILES, "Enter subfolders; OUT mirrors them.", "--recursive", "-r")
     ] = False,
     strict: Annotated[  # noqa: FBT002
         bool,
-        typer.Option(
-            "--strict",
-            help="Pictures that a folder holds and that are left out are a failure.",
-            rich_help_panel=FILES,
-        ),
+        option(FILES, "Pictures that a folder holds and that are left out fail.", "--strict"),
     ] = False,
-    suffix: Annotated[
-        str, typer.Option(help="Added to names, as in cat_x4.png.", rich_help_panel=FILES)
-    ] = "",
+    suffix: Annotated[str, option(FILES, "Added to names, as in cat_x4.png.")] = "",
     on_exists: Annotated[
-        Literal["skip", "overwrite", "rename", "error"],
-        typer.Option(
-            help="When an output is there already; skip resumes a run.", rich_help_panel=FILES
-        ),
+        OnExists,
+        option(FILES, "When an output is there already; skip resumes a run."),
     ] = "error",
+    preserve_times: Annotated[  # noqa: FBT002
+        bool, option(FILES, "Outputs have their inputs' times.", "--preserve-times")
+    ] = False,
     manifest: Annotated[
         Path | None,
-        typer.Option(
-            help="Keep in this file what is done, and go on where a run of it ended.",
-            rich_help_panel=FILES,
-        ),
+        option(FILES, "Keep in this file what is done, and go on where a run of it ended."),
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PAGE",
-            help="Write an .html page of what changed and what was made up.",
-            rich_help_panel=FILES,
-        ),
+        option(FILES, "Write an .html page of what changed and what was made up.", metavar="PAGE"),
     ] = None,
     dry_run: Annotated[  # noqa: FBT002
-        bool, typer.Option("--dry-run", help="Tell the plan and stop.", rich_help_panel=FILES)
+        bool, option(FILES, "Tell the plan and stop.", "--dry-run")
     ] = False,
     fail_fast: Annotated[  # noqa: FBT002
-        bool, typer.Option("--fail-fast", help="Stop at the first failure.", rich_help_panel=FILES)
+        bool, option(FILES, "Stop at the first failure.", "--fail-fast")
+    ] = False,
+    quiet: Annotated[  # noqa: FBT002
+        bool, option(FILES, "Print errors only.", "--quiet", "-q")
     ] = False,
     as_json: Json = False,  # noqa: FBT002
     tile: Annotated[
         int | None,
-        typer.Option(
+        option(
+            MACHINE,
+            "Side of a tile in input pixels; 0: no tiles.",
             min=0,
-            help="Side of a tile in input pixels; 0: no tiles.",
             show_default="by free memory",
-            rich_help_panel=MACHINE,
         ),
     ] = None,
     max_megapixels: Annotated[
         float,
-        typer.Option(
-            min=0.0,
-            help="Larger inputs are refused before decoding; all frames count.",
-            rich_help_panel=MACHINE,
-        ),
+        option(MACHINE, "Larger inputs are refused before decoding; all frames count.", min=0.0),
     ] = 200.0,
     workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Processes that share the pictures.",
-            show_default="1",
-            rich_help_panel=MACHINE,
-        ),
+        int | None, option(MACHINE, "Processes that share the pictures.", min=1, show_default="1")
     ] = None,
     gpus: Annotated[
         str | None,
-        typer.Option(
-            help="A process on each GPU: all, or numbers such as 0,1.",
+        option(
+            MACHINE,
+            "A process on each GPU: all, or numbers such as 0,1.",
             show_default="one process",
-            rich_help_panel=MACHINE,
         ),
     ] = None,
     engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option(
-            help="Workers on this machine, or on a Ray cluster that shares the files' disk.",
-            rich_help_panel=MACHINE,
+        Engine,
+        option(
+            MACHINE, "Workers on this machine, or on a Ray cluster that shares the files' disk."
         ),
     ] = "local",
     ray_address: Annotated[
         str | None,
-        typer.Option(
-            help="Of the cluster, as host:port.",
+        option(
+            MACHINE,
+            "Of the cluster, as host:port.",
             show_default="$RAY_ADDRESS, else one of its own",
-            rich_help_panel=MACHINE,
         ),
     ] = None,
     device: Device = "auto",
@@ -208,18 +192,16 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> CommandResult:
     """Enlarge pictures, whatever they are, and keep all that is in them.
 
+    Example: samsr upscale cat.jpg
     Example: samsr upscale photos/ larger/ --scale 4
+    Example: samsr upscale photos/ screen/ --fit 3840x2160 --only-larger
     Example: samsr upscale -r --format webp --on-exists skip library/ larger/
-    Example: samsr upscale "scans/*.tif" cat.jpg larger/ --scale 2.5 --dry-run
     Example: curl ... | samsr upscale - - --format png > large.png
     """
-    from sam_diffsr_cli.batch.naming import name_batch
     from sam_diffsr_cli.batch.options import BatchOptions
+    from sam_diffsr_cli.upscaling.size_text import SizeText
 
-    if as_json and target == STANDARD:
-        raise InputError("--json and OUT - both want standard output", hint="name a file")
     options = BatchOptions(
-        scale=scale,
         sampling=SamplingOptions(
             quality=quality,
             steps=steps,
@@ -228,11 +210,15 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
             tile=tile,
             clean=parse_clean(clean),
             detail=detail,
+            wrap=wrap,
         ),
         image_format=image_format,
         file_quality=file_quality,
         lossless=lossless,
         strip_metadata=strip_metadata,
+        subsampling=subsampling,
+        progressive=progressive,
+        preserve_times=preserve_times,
         recursive=recursive,
         strict=strict,
         suffix=suffix,
@@ -248,13 +234,33 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         precision=precision,
         model=weights,
     )
+    box = (fit, fill, min_size, megapixels)
+    size = SizeText(scale, width, height, *box, paper, dpi, only_larger)
+    return _start(places, size, options, (dry_run, as_json, quiet, report))
+
+
+def _start(
+    places: list[str],
+    size: "SizeText",
+    options: "BatchOptions",
+    shown: tuple[bool, bool, bool, Path | None],
+) -> CommandResult:
+    """Plan the batch, and show it as asked for: without doing it, as JSON, quietly, with a page."""
+    from sam_diffsr_cli.batch.naming import name_batch, split_places
+
+    dry_run, as_json, is_quiet, report = shown
     if report is not None:
         from sam_diffsr_cli.comparison.page import check_place
 
-        check_place(report, overwrite=on_exists == "overwrite", hint="--on-exists overwrite")
+        replaces = options.on_exists == "overwrite"
+        check_place(report, overwrite=replaces, hint="--on-exists overwrite")
+    options = replace(options, size=size.resolve(), dpi=size.density)
+    sources, target, options = split_places(places, options)
+    if as_json and target == STANDARD:
+        raise InputError("--json and OUT - both want standard output", hint="name a file")
     named = name_batch(sources, target, options, looks=not (dry_run or as_json))
     from sam_diffsr_cli.batch.request import plan_batch
     from sam_diffsr_cli.cli.batch import show_batch
 
     batch = plan_batch(sources, target, options, named)
-    return show_batch(batch, dry_run=dry_run, as_json=as_json, report=report)
+    return show_batch(batch, dry_run=dry_run, as_json=as_json, is_quiet=is_quiet, report=report)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from sam_diffsr_cli.errors import ConfigError, ShapeError
+from sam_diffsr_cli.packages import install_command
 
 __all__ = ["Backbone", "Distance", "make_lpips"]
 
@@ -35,7 +36,7 @@ def make_lpips(backbone: Backbone, device: torch.device) -> Distance:
             network = lpips.LPIPS(net=backbone, verbose=False).eval().to(device)
     except ImportError as error:
         raise ConfigError(
-            "--lpips needs the package lpips", hint="pip install 'samsr[evaluate]'"
+            "--lpips needs the package lpips", hint=install_command("lpips")
         ) from error
     except (urllib.error.URLError, OSError, RuntimeError) as error:
         raise ConfigError(

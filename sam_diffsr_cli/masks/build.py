@@ -36,6 +36,9 @@ __all__ = [
 
 MANIFEST_VERSION = 1
 
+UNTOLD = frozenset({"points_per_batch"})
+"""What the manifests of earlier versions do not tell: the masks there may be gone on with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -128,6 +131,7 @@ def open_manifest(out: Path, description: dict[str, Any]) -> None:
     has_masks = any(p.name != MANIFEST and p.name[0] != "." for p in out.rglob("*.json"))
     if path.exists():
         found = read_manifest(out)["made_by"]
+        found = {name: description[name] for name in UNTOLD & description.keys()} | found
         if found != description:
             keys = found.keys() | description.keys()
             changed = sorted(k for k in keys if found.get(k) != description.get(k))

@@ -14,6 +14,7 @@ from sam_diffsr_cli.masks.packing import IMPORTED, pack_encoding
 from sam_diffsr_cli.masks.rle import decode_mask, encode_mask
 from sam_diffsr_cli.masks.segmenters import label_records
 from sam_diffsr_cli.masks.store import MANIFEST, read_records, write_records
+from sam_diffsr_cli.packages import install_command
 
 __all__ = ["IMPORTED_SUFFIXES", "find_foreign", "import_masks"]
 
@@ -118,9 +119,7 @@ def _import_mat(path: Path, target: Path) -> int:
     try:
         from scipy.io import loadmat  # noqa: PLC0415 - an optional extra
     except ImportError as error:
-        raise ConfigError(
-            "reading .mat needs SciPy", hint="pip install 'samsr[felzenszwalb]'"
-        ) from error
+        raise ConfigError("reading .mat needs SciPy", hint=install_command("scipy")) from error
     try:
         cells = loadmat(path)["groundTruth"].ravel()
         maps = [np.asarray(cell["Segmentation"].item(), dtype=np.int64) for cell in cells]

@@ -150,9 +150,9 @@ class SamSegmenter:
     @property
     def description(self) -> dict[str, Any]:
         """Type, digest of the checkpoint, and options."""
+        # The points that are computed at a time among them: sums in another order move a few
+        # regions by a pixel.
         options = {name: getattr(self.options, name) for name in SamOptions.__slots__}
-        # How many points are computed at a time does not change the regions.
-        del options["points_per_batch"]
         kind = {"segmenter": "sam", "is_sam": True, "sam": self.sam_type}
         return {**kind, "checkpoint_sha256": self.digest, **options}
 

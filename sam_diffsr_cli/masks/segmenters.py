@@ -3,6 +3,7 @@
 Another segmenter (SAM 2, MobileSAM) is one more file with a class of this protocol.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.masks.rle import encode_mask
+from sam_diffsr_cli.packages import install_command
 
 __all__ = ["Felzenszwalb", "Segmenter", "label_records"]
 
@@ -75,20 +77,32 @@ class Felzenszwalb:
             "least_area": self.least_area,
         }
 
+    def check(self) -> None:
+        """Refuse to begin without what it needs.
+
+        Raises:
+            ConfigError: scikit-image is not installed.
+        """
+        _felzenszwalb()
+
     def segment(self, pixels: np.ndarray) -> list[dict[str, Any]]:
         """Cut ``(H, W, 3)`` uint8 into regions that cover it.
 
         Raises:
             ConfigError: scikit-image is not installed.
         """
-        try:
-            from skimage.segmentation import felzenszwalb  # noqa: PLC0415 - an optional extra
-        except ImportError as error:
-            raise ConfigError(
-                "the felzenszwalb segmenter needs scikit-image",
-                hint="pip install 'samsr[felzenszwalb]'",
-            ) from error
-        labels = felzenszwalb(
+        labels = _felzenszwalb()(
             pixels, scale=self.region_scale, sigma=self.sigma, min_size=self.least_area
         )
         return label_records(np.asarray(labels))
+
+
+def _felzenszwalb() -> Callable[..., np.ndarray]:
+    try:
+        from skimage.segmentation import felzenszwalb  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise ConfigError(
+            "the felzenszwalb segmenter needs scikit-image", hint=install_command("scikit-image")
+        ) from error
+    found: Callable[..., np.ndarray] = felzenszwalb
+    return found

@@ -167,6 +167,8 @@ def start_build(
 def _choose(options: MaskOptions, watcher: MaskWatcher) -> Choice:
     """Return the segmenter that is to be loaded; SAM's checkpoint is there after it."""
     if options.segmenter == "felzenszwalb":
+        # Before the first photo, not at each.
+        options.felzenszwalb.check()
         return options.felzenszwalb
     return SamChoice(
         checkpoint=_checkpoint(options, watcher),

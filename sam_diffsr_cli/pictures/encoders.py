@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
+from sam_diffsr_cli.choices import Subsampling
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.animation import loop_number, written_times
 from sam_diffsr_cli.pictures.avif import tag_frames
@@ -19,7 +20,7 @@ from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 from sam_diffsr_cli.pictures.views import encode_views
 from sam_diffsr_cli.pictures.webp import write_lossless_animation
 
-__all__ = ["MOST_JPEG_SEGMENT", "WriteOptions", "save_with_pillow"]
+__all__ = ["MOST_JPEG_SEGMENT", "SUBSAMPLINGS", "WriteOptions", "save_with_pillow"]
 
 DEFAULT_QUALITY = 95
 MOST_JPEG_SEGMENT = 65_533
@@ -30,13 +31,24 @@ TIMED_BOXES = (b"mvhd", b"tkhd", b"mdhd")
 """Boxes of an animated AVIF that hold when they were written."""
 
 
+SUBSAMPLINGS: dict[Subsampling, int] = {"444": 0, "422": 1, "420": 2}
+"""Pillow's numbers for how many pixels share a colour in a JPEG."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WriteOptions:
-    """How to write. ``quality`` 1 to 100 is for JPEG, WebP, AVIF and JPEG XL."""
+    """How to write. ``quality`` 1 to 100 is for JPEG, WebP, AVIF and JPEG XL.
+
+    ``subsampling`` of the colours and ``progressive`` are for JPEG; ``dpi`` is the print density
+    that is told, None for that of the picture that was read.
+    """
 
     quality: int = DEFAULT_QUALITY
     lossless: bool = False
     strip_metadata: bool = False
+    subsampling: Subsampling = "444"
+    progressive: bool = False
+    dpi: float | None = None
 
 
 def save_with_pillow(
@@ -64,7 +76,7 @@ def save_with_pillow(
         else:
             base = io.BytesIO()
             first.save(base, format=target.name, **saved)
-            behind = encode_views(picture, behind, options.quality)
+            behind = encode_views(picture, behind, _jpeg_coding(options))
             file.write(behind.write(base.getvalue()))
     except (ArithmeticError, RuntimeError, TypeError, ValueError, struct.error) as error:
         raise InputError(f"cannot be written as {target.name} ({error})") from error
@@ -140,7 +152,15 @@ def _jpeg(metadata: Metadata, options: WriteOptions) -> dict[str, Any]:
     saved = _beside(metadata, "icc_profile", "exif", "xmp", "dpi", "comment")
     if metadata.photoshop is not None:
         saved["extra"] = b"".join(_photoshop_segments(metadata.photoshop))
-    return saved | {"quality": options.quality, "subsampling": 0}
+    return saved | _jpeg_coding(options)
+
+
+def _jpeg_coding(options: WriteOptions) -> dict[str, Any]:
+    return {
+        "quality": options.quality,
+        "subsampling": SUBSAMPLINGS[options.subsampling],
+        "progressive": options.progressive,
+    }
 
 
 def _photoshop_segments(photoshop: bytes) -> Iterator[bytes]:

@@ -90,6 +90,7 @@ def upright_exif(exif: bytes, change: Change) -> bytes | None:
     """
     patched, rules = bytearray(exif), exif_rules()
     pairs: dict[Rule, list[_Entry]] = {}
+    outside: set[int] = set()
     try:
         order = _byte_order(exif)
         (first,) = struct.unpack_from(f"{order}I", exif, 4)
@@ -100,14 +101,14 @@ def upright_exif(exif: bytes, change: Change) -> bytes | None:
             elif rule in {"width", "height"}:
                 _put(patched, order, entry, change.after[rule == "width"], LONG)
             elif rule in {"area", "place"}:
-                _move(patched, order, entry, change)
+                outside |= _move(patched, order, entry, change)
             elif rule in {"across", "down", "density"}:
                 pairs.setdefault(rule, []).append(entry)
         # The next directory is the thumbnail: small, and turned as the photo was.
         (count,) = struct.unpack_from(f"{order}H", exif, first)
         end = first + 2 + 12 * count
         patched[end : end + 4] = bytes(len(patched[end : end + 4]))
-        removed = frozenset(tag for tag, rule in rules.items() if rule == "remove")
+        removed = outside.union(tag for tag, rule in rules.items() if rule == "remove")
     except (struct.error, ValueError):
         return None
     _set_pairs(patched, order, pairs, change)
@@ -157,11 +158,15 @@ def _main_entries(exif: bytes, order: str, first: int) -> Iterator[_Entry]:
             yield entry
 
 
-def _move(exif: bytearray, order: str, entry: _Entry, change: Change) -> None:
-    """Turn and enlarge a point, a circle or a rectangle about its centre; nothing else is one."""
+def _move(exif: bytearray, order: str, entry: _Entry, change: Change) -> set[int]:
+    """Turn and enlarge a point, a circle or a rectangle about its centre; nothing else is one.
+
+    Returns:
+        The entry's tag where its place was cut off, so that it is to be removed; else nothing.
+    """
     letter = {SHORT: "H", LONG: "I"}.get(entry.kind)
     if letter is None or entry.number not in (2, 3, 4):
-        return
+        return set()
     size = entry.number * (2 if entry.kind == SHORT else 4)
     (place,) = (
         (entry.offset + 8,)
@@ -171,14 +176,17 @@ def _move(exif: bytearray, order: str, entry: _Entry, change: Change) -> None:
     try:
         numbers = struct.unpack_from(f"{order}{entry.number}{letter}", exif, place)
     except struct.error:
-        return
+        return set()
     values = moved_area(numbers, change)
+    if change.is_cut and not change.shows(*numbers[:2]):
+        return {entry.tag}
     if max(values) > MOST_SHORT and entry.kind == SHORT:
         exif += bytes(len(exif) % 2)
         place, letter = len(exif), "I"
         exif += bytes(4 * len(values))
         struct.pack_into(f"{order}HHII", exif, entry.offset, entry.tag, LONG, len(values), place)
     struct.pack_into(f"{order}{len(values)}{letter}", exif, place, *values)
+    return set()
 
 
 def moved_area(numbers: Sequence[float], change: Change) -> list[int]:

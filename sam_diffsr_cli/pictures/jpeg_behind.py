@@ -2,9 +2,9 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from PIL import Image
 
@@ -26,6 +26,7 @@ __all__ = [
     "CARRIED_ROLES",
     "EXIF_PREFIX",
     "ISO_PREFIX",
+    "MAPS",
     "Attached",
     "Behind",
     "Found",
@@ -38,7 +39,7 @@ ISO_PREFIX = b"urn:iso:std:iso:ts:21496:-1\0"
 """Begins the segment of a gain map's numbers, and in the photo the one that announces them."""
 
 EXIF_PREFIX = b"Exif\0\0"
-TURNED_QUALITY = 97
+TURNED: Mapping[str, Any] = {"quality": 97, "subsampling": 0}
 HDR_MARKS = (b"http://ns.adobe.com/hdr-gain-map/1.0/", b"HDRGainMap", b"aux:hdrgainmap")
 DEPTH_MARKS = (b"aux:depth", b"aux:disparity", b"/depthmap/", b"matte")
 TYPE = 0xFF_FFFF
@@ -61,6 +62,7 @@ _TRANSPOSED = {
     8: Image.Transpose.ROTATE_90,
 }
 
+MAPS = ("gain map", "depth map")
 CARRIED_ROLES = ("gain map", "depth map", "view", "picture")
 Role = Literal["gain map", "depth map", "view", "preview", "picture"]
 
@@ -195,9 +197,8 @@ def turned_behind(behind: Behind, turn: int) -> Behind:
     Anything else that was carried stays as it is. A map is compressed anew, with its own profile
     and numbers; left on its side it would brighten the wrong places.
     """
-    maps = ("gain map", "depth map")
     pictures = tuple(
-        replace(each, data=_turned(each.data, turn)) if each.role in maps else each
+        replace(each, data=_turned(each.data, turn)) if each.role in MAPS else each
         for each in behind.pictures
     )
     return replace(behind, pictures=pictures)
@@ -209,18 +210,20 @@ def _turned(data: bytes, turn: int) -> bytes:
             raise ValueError("more pixels than is safe to decode")
         turned = image.transpose(_TRANSPOSED[turn])
     size = turned.height, turned.width
-    return recoded(data, turned, Change(turn, size, size), TURNED_QUALITY)
+    return recoded(data, turned, Change(turn, size, size), TURNED)
 
 
-def recoded(data: bytes, image: Image.Image, change: Change, quality: int) -> bytes:
+def recoded(data: bytes, image: Image.Image, change: Change, coding: Mapping[str, Any]) -> bytes:
     """Compress a picture anew in the place of a JPEG, with that one's segments brought up to date.
+
+    ``coding`` is Pillow's options of how.
 
     Raises:
         ValueError: ``data`` is damaged.
     """
     segments, _ = read_segments(data)
     file = io.BytesIO()
-    image.save(file, format="JPEG", quality=quality, subsampling=0)
+    image.save(file, format="JPEG", **coding)
     kept = (_upright(each, change) for each in segments if each.marker in _KEPT_IN_TURNED)
     return insert_segments(file.getvalue(), b"".join(kept))
 

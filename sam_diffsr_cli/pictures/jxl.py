@@ -13,6 +13,7 @@ import imagecodecs
 import numpy as np
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.packages import install_command
 from sam_diffsr_cli.pictures.boxes import children_of, pack_box
 from sam_diffsr_cli.pictures.colour_numbers import Codes, Colour, colour_of_codes
 from sam_diffsr_cli.pictures.embedded import with_colour
@@ -29,7 +30,7 @@ from sam_diffsr_cli.pictures.records import Frame, Metadata, Picture
 __all__ = ["JXL_NAME", "can_tell", "jpeg_inside", "read_jxl", "size_of_jxl", "write_jxl"]
 
 JXL_NAME = "JXL"
-PROFILE_EXTRA = "pip install 'samsr[jxl]' reads it"
+PROFILE_EXTRA = f"{install_command('pillow-jxl-plugin')}, and it is read"
 CONTAINER = pack_box(b"JXL ", b"\r\n\x87\n") + pack_box(b"ftyp", b"jxl \0\0\0\0jxl ")
 P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
 KNOWN_PRIMARIES: dict[tuple[float, ...], int] = {

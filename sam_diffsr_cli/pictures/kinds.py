@@ -11,12 +11,14 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import BinaryIO, NamedTuple
 
+from sam_diffsr_cli.packages import install_command
+
 __all__ = ["HEAD_BYTES", "HEIF_EXTRA", "RAW_HINT", "Kind", "can_read_heif", "kind_of"]
 
 HEAD_BYTES = 1 << 16
 """As much of a file as is looked at."""
 
-HEIF_EXTRA = "pip install 'samsr[heif]' reads it"
+HEIF_EXTRA = f"{install_command('pi-heif')}, and it is read"
 RAW_HINT = "develop it first, and give the TIFF or PNG; a raw photo is no picture yet"
 CONVERT = "convert it to PNG or TIFF first"
 VIDEO = "take single pictures out of it first"

@@ -7,11 +7,12 @@ from sam_diffsr_cli.pictures.change import Change
 from sam_diffsr_cli.pictures.pixel_metadata import photoshop_rules
 from sam_diffsr_cli.pictures.tiff_pages import PHOTOSHOP_PREFIX
 
-__all__ = ["upright_resources"]
-
+__all__ = ["upright_resources", "with_resolution"]
 
 SIGNATURES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
-RESOLUTION_BYTES = 16
+RESOLUTION, RESOLUTION_BYTES = 1005, 16
+MOST_WHOLE = 65_535
+"""Resolutions are numbers of 16 bits before the point, and 16 behind it."""
 
 
 class _Resource(NamedTuple):
@@ -58,13 +59,29 @@ def upright_resources(photoshop: bytes, change: Change) -> tuple[bytes, list[str
     told: list[str] = []
     for each in resources:
         row = rules.get(each.number)
-        if row is None or (row.rule == "remove if turned" and change.turn == 1):
+        if row is None or (row.rule == "remove if turned" and not change.moves):
             kept.append(each.whole)
         elif row.rule == "density":
             kept.append(_swapped(each) if change.is_quarter else each.whole)
         elif row.noted:
             told.append(f"Photoshop's {row.title}")
     return PHOTOSHOP_PREFIX + b"".join(kept) + rest, list(dict.fromkeys(told))
+
+
+def with_resolution(photoshop: bytes, dpi: float) -> bytes:
+    """Set the print density, in pixels an inch, where the resources tell one."""
+    resources, rest = _split(photoshop.removeprefix(PHOTOSHOP_PREFIX))
+    fixed = struct.pack(">I", round(min(dpi, MOST_WHOLE) * 65536))
+    kept = []
+    for number, whole, place in resources:
+        if number == RESOLUTION and len(whole) - place >= RESOLUTION_BYTES:
+            data = whole[place:]
+            # A number, its unit (1 is an inch) and that of the side; twice.
+            new = fixed + b"\0\1" + data[6:8] + fixed + b"\0\1" + data[14:]
+            kept.append(whole[:place] + new)
+        else:
+            kept.append(whole)
+    return PHOTOSHOP_PREFIX + b"".join(kept) + rest
 
 
 def _swapped(resource: _Resource) -> bytes:

@@ -6,10 +6,11 @@ channels; alpha is not premultiplied. A still picture has one frame.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from sam_diffsr_cli.pictures.change import Change, Cut
 from sam_diffsr_cli.pictures.colour_numbers import Colour
 from sam_diffsr_cli.pictures.directories import Directory
 from sam_diffsr_cli.pictures.jpeg_behind import Behind
@@ -20,6 +21,7 @@ __all__ = [
     "Frame",
     "Kind",
     "Limits",
+    "Made",
     "Metadata",
     "Picture",
     "has_alpha",
@@ -91,6 +93,17 @@ STRIPPED = Metadata()
 """Nothing beside the pixels."""
 
 
+class Made(NamedTuple):
+    """The upright height and width of the frame that was read, and what of it was kept (None: all).
+
+    ``factor`` is how many times as high and wide it has become.
+    """
+
+    before: tuple[int, int]
+    cut: Cut | None = None
+    factor: float = 1.0
+
+
 Kind = Literal["still", "animation", "pages", "views"]
 """What several frames are; views are of one thing, and the first is the photo."""
 
@@ -104,7 +117,8 @@ class Picture:
     is the ledger of the file. ``turned`` is the EXIF orientation that the pixels had in the file,
     and ``read_size`` the upright height and width they had there (None: they have it still).
     ``bits`` says how many of the 16 of deep pixels mean something (None: all). ``quality`` is what
-    the tables of a JPEG say it was saved with. ``levels`` is how dirty it was taken for.
+    the tables of a JPEG say it was saved with. ``levels`` is how dirty it was taken for. ``made``
+    tells of each frame how it came from the one that was read, where that is known.
     """
 
     format: str
@@ -119,6 +133,7 @@ class Picture:
     bits: int | None = None
     quality: int | None = None
     levels: Mapping[str, float] | None = None
+    made: tuple[Made, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -135,6 +150,17 @@ class Picture:
     def has_alpha(self) -> bool:
         """Whether a frame has transparency."""
         return any(has_alpha(frame.pixels) for frame in self.frames)
+
+    def change_of(self, index: int) -> Change:
+        """Return what happened to the pixels of a frame since it was read."""
+        height, width = self.frames[index].pixels.shape[:2]
+        if index < len(self.made):
+            made = self.made[index]
+            return Change(self.turned, made.before, (height, width), made.cut)
+        (above, across), first = self.read_size or self.size, self.size
+        # All frames grow by the same factor; only the first one's size before is kept.
+        before = max(1, round(height * above / first[0])), max(1, round(width * across / first[1]))
+        return Change(self.turned, before, (height, width))
 
     def with_frames(self, frames: tuple[Frame, ...]) -> "Picture":
         """Return the same picture with other pixels."""

@@ -13,7 +13,7 @@ from fractions import Fraction
 from sam_diffsr_cli.pictures.directories import Directory, Field, pack_exif, parse_exif
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.modes import SWAPPED
-from sam_diffsr_cli.pictures.records import Metadata, Picture, has_alpha
+from sam_diffsr_cli.pictures.records import Made, Metadata, Picture, has_alpha
 from sam_diffsr_cli.pictures.tiff_pages import GEO_TAGS, RESOLUTION_TAGS
 from sam_diffsr_cli.pictures.updating import update_metadata
 
@@ -32,20 +32,20 @@ RASTER_TYPE, IS_POINT = 1025, 2
 
 @dataclass(frozen=True, slots=True)
 class _UnitChange:
-    """What became of one page: ``(H, W)`` before and after, how it was turned, what it is now."""
+    """What became of one page: ``(H, W)`` before and after, how it was turned, what it is now.
+
+    ``moves`` says that it was turned or cut; ``times`` how many times as wide and high things are.
+    """
 
     old: tuple[int, int]
     new: tuple[int, int]
     turned: int
+    moves: bool
     pages: int
     colours: int
     has_alpha: bool
     type: str
-
-    @property
-    def times(self) -> tuple[Fraction, Fraction]:
-        """How many times as wide and as high it is."""
-        return Fraction(self.new[1], self.old[1]), Fraction(self.new[0], self.old[0])
+    times: tuple[Fraction, Fraction]
 
 
 def follow_pages(
@@ -65,8 +65,9 @@ def follow_pages(
     pages = []
     for index, page in enumerate(metadata.pages, start=1):
         frames = (picture.frames[index],)
-        old = _change_of(picture, index).old
-        alone = replace(picture, frames=frames, metadata=page, read_size=old)
+        old = picture.change_of(index)
+        made = (Made(old.before, old.cut),)
+        alone = replace(picture, frames=frames, metadata=page, read_size=old.before, made=made)
         updated, told = update_metadata(alone, target)
         updated, more = follow_pixels(picture, updated, index, to_tiff=to_tiff)
         pages.append(updated)
@@ -105,18 +106,17 @@ def follow_pixels(
 
 def _change_of(picture: Picture, index: int) -> _UnitChange:
     pixels = picture.frames[index].pixels
-    new, first = (pixels.shape[0], pixels.shape[1]), picture.size
-    read = picture.read_size or first
-    # All pages grow by the same factor; only the first one's size before is kept.
-    old = (max(1, round(new[0] * read[0] / first[0])), max(1, round(new[1] * read[1] / first[1])))
+    change = picture.change_of(index)
     return _UnitChange(
-        old=old,
-        new=new,
+        old=change.before,
+        new=change.after,
         turned=picture.turned,
+        moves=change.moves,
         pages=len(picture.frames),
         colours=pixels.shape[2] - has_alpha(pixels),
         has_alpha=has_alpha(pixels),
         type=pixels.dtype.name,
+        times=change.factors,
     )
 
 
@@ -144,7 +144,7 @@ def _with_description(exif: bytes | None, text: str | None) -> bytes | None:
 
 def _ome(text: str, change: _UnitChange) -> str | None:
     """Update OME-XML with one plain set of pixels; None where it says more than can be followed."""
-    if change.turned != 1 or re.search(r"<(\w+:)?(ROI|Plate|BinData|Mask)\b|FileName=", text):
+    if change.moves or re.search(r"<(\w+:)?(ROI|Plate|BinData|Mask)\b|FileName=", text):
         return None
     found = re.findall(r"<(?:\w+:)?Pixels\b[^>]*>", text)
     planes = 1
@@ -179,7 +179,7 @@ def _imagej(text: str, change: _UnitChange) -> str | None:
     """Keep ImageJ's lines where the pages are those it counts; the range of display is dropped."""
     lines = text.splitlines()
     count = next((line[7:] for line in lines if line.startswith("images=")), "1")
-    if count != str(change.pages) or change.turned != 1:
+    if count != str(change.pages) or change.moves:
         return None
     return "\n".join(line for line in lines if not line.startswith(("min=", "max="))) + "\n"
 
@@ -198,7 +198,7 @@ def _shaped(text: str, change: _UnitChange) -> str | None:
     count = 1
     for side in pages:
         count *= side
-    if shape[len(pages) :] != old or count != change.pages or change.turned != 1:
+    if shape[len(pages) :] != old or count != change.pages or change.moves:
         return None
     return json.dumps(told | {"shape": [*pages, *change.new, *last]})
 
@@ -235,9 +235,9 @@ def _follow_tags(
         if grows and tag in fields and fields[tag].kind == FRACTION:
             fields[tag] = _times_as_much(fields[tag], tags.order, times)
     is_placed = any(tag in fields for tag in (PIXEL_SCALE, TIE_POINTS, TRANSFORMATION))
-    if is_placed and change.turned != 1:
+    if is_placed and change.moves:
         fields = {tag: field for tag, field in fields.items() if tag not in GEO_TAGS}
-        notes.append("its place on the map (GeoTIFF) was left out, since it was turned")
+        notes.append("its place on the map (GeoTIFF) was left out, since it was turned or cut")
     elif is_placed:
         fields |= _placed(fields, tags, change.times)
     return Directory(tags.order, [fields[tag] for tag in sorted(fields)]), notes

@@ -6,7 +6,7 @@ from sam_diffsr_cli.pictures.change import Change
 from sam_diffsr_cli.pictures.exif import upright_exif
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.generation import move_generation
-from sam_diffsr_cli.pictures.jpeg_behind import Behind, turned_behind
+from sam_diffsr_cli.pictures.jpeg_behind import MAPS, Behind, turned_behind
 from sam_diffsr_cli.pictures.photoshop import upright_resources
 from sam_diffsr_cli.pictures.records import Metadata, Picture
 from sam_diffsr_cli.pictures.xmp import upright_xmp
@@ -26,7 +26,7 @@ def update_metadata(picture: Picture, target: Format) -> tuple[Metadata, list[st
         The metadata, and notes on what could not be kept.
     """
     old = picture.metadata
-    change = Change(picture.turned, picture.read_size or picture.size, picture.size)
+    change = picture.change_of(0)
     exif = None if old.exif is None else upright_exif(old.exif, change)
     behind, notes = _turn(old.behind if target.name == "JPEG" else None, change)
     xmp: bytes | None = None
@@ -57,6 +57,9 @@ def _turn_density(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
 
 def _turn(behind: Behind | None, change: Change) -> tuple[Behind | None, list[str]]:
     """Turn the maps with the photo; one that cannot be decoded is left out, and that is said."""
+    if behind is not None and change.is_cut and any(e.role in MAPS for e in behind.pictures):
+        rest = Behind(trailer=behind.trailer)
+        return rest, ["the maps behind the picture are of all of it and were left out with the cut"]
     if behind is None or change.turn == 1:
         return behind, []
     try:

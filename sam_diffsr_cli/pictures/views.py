@@ -1,12 +1,13 @@
 """Further views of a JPEG, such as the right eye's: read as frames, and written again behind it."""
 
 import io
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from sam_diffsr_cli.pictures.change import Change
 from sam_diffsr_cli.pictures.exif import orientation_of
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.jpeg_behind import EXIF_PREFIX, Behind, recoded
@@ -67,14 +68,18 @@ def without_views(picture: Picture, target: Format) -> Picture:
     return replace(picture, frames=picture.frames[:1], kind="still")
 
 
-def encode_views(picture: Picture, behind: Behind, quality: int) -> Behind:
-    """Compress the enlarged views, each in the place of the one that was read."""
+def encode_views(picture: Picture, behind: Behind, coding: Mapping[str, Any]) -> Behind:
+    """Compress the enlarged views, each in the place of the one that was read.
+
+    ``coding`` is Pillow's options of how.
+    """
     if picture.kind != "views":
         return behind.with_views(())
     encoded = []
-    for each, frame in zip(behind.views, picture.frames[1:], strict=True):
-        height, width, channels = frame.pixels.shape
-        change = Change(picture.turned, picture.read_size or (height, width), (height, width))
+    for index, (each, frame) in enumerate(zip(behind.views, picture.frames[1:], strict=True), 1):
+        channels = frame.pixels.shape[2]
         levels = np.ascontiguousarray(frame.pixels[..., 0] if channels == 1 else frame.pixels)
-        encoded.append(recoded(each.data, Image.fromarray(levels), change, quality))
+        encoded.append(
+            recoded(each.data, Image.fromarray(levels), picture.change_of(index), coding)
+        )
     return behind.with_views(encoded)

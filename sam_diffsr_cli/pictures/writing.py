@@ -17,6 +17,7 @@ from sam_diffsr_cli.pictures.colour_writing import (
     fit_colour,
     in_told_colours,
 )
+from sam_diffsr_cli.pictures.density import with_density
 from sam_diffsr_cli.pictures.encoders import WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
@@ -84,7 +85,7 @@ def check_fits(
 
 
 def prepare_metadata(
-    picture: Picture, target: Format, record: str, *, strip: bool
+    picture: Picture, target: Format, record: str, *, strip: bool, dpi: float | None = None
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Bring the metadata up to date for the enlarged ``picture`` and the format to write.
 
@@ -93,17 +94,23 @@ def prepare_metadata(
         target: The format to write.
         record: How the picture was made, kept in XMP (in a GIF's comment).
         strip: Drop everything.
+        dpi: Print density to tell, in pixels an inch, also when the rest is dropped; None for the
+            source's.
 
     Returns:
         What is to be written, and a note for each thing the format has no room for.
     """
     if strip:
-        return _stripped(picture, target), tuple(animation_notes(picture, target))
+        bare = _stripped(picture, target)
+        bare = bare if dpi is None else with_density(bare, dpi, target)
+        return bare, tuple(animation_notes(picture, target))
     old = picture.metadata
     new, notes = update_metadata(picture, target)
     new, more = follow_pages(picture, new, target)
     notes += more
     exif = new.exif
+    if dpi is not None:
+        new = with_density(new, dpi, target)
     new = replace(new, xmp=with_record(new.xmp, record))
     if target.name == "GIF":
         new = replace(new, comment=_comment_with_record(old.comment, record))
@@ -114,7 +121,7 @@ def prepare_metadata(
         "icc": old.icc if old.colour is None and not converted else None,
         "exif": exif,
         "xmp": old.xmp if target.name == "GIF" else new.xmp,
-        "dpi": old.dpi,
+        "dpi": new.dpi if dpi is None or "exif" not in target.keeps else None,
         "comment": old.comment,
         "text": texts or None,
         "iptc": old.photoshop,
@@ -126,16 +133,23 @@ def prepare_metadata(
     if target.name == "JPEG":
         new, further = fit_segments(new)
         notes += further
-    if target.name == "GIF" and picture.has_alpha:
-        notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
-    bits, most = picture.bits or 16, _most_bits(picture, target)
-    if picture.is_deep and bits > most:
-        notes.append(f"{bits} bits a channel became {most}, all that {target.name} holds")
+    notes += _coarser(picture, target)
     notes += animation_notes(picture, target)
     notes += tiff_notes(picture.frames, new) if target.name == "TIFF" else []
     left_out = ledger_note(resolve_parts(picture.parts, target.name))
     notes += [left_out] if left_out else []
     return new, tuple(notes)
+
+
+def _coarser(picture: Picture, target: Format) -> list[str]:
+    """Say what the pixels lose of their depth."""
+    notes = []
+    if target.name == "GIF" and picture.has_alpha:
+        notes.append("in a GIF a pixel is seen or not: half seen became one of the two")
+    bits, most = picture.bits or 16, _most_bits(picture, target)
+    if picture.is_deep and bits > most:
+        notes.append(f"{bits} bits a channel became {most}, all that {target.name} holds")
+    return notes
 
 
 def _stripped(picture: Picture, target: Format) -> Metadata:

@@ -20,12 +20,16 @@ def update_pixels(root: Element, change: Change) -> list[str]:
     # Values are scaled each by its own factor and swapped then; where the factors differ a little,
     # by rounding of the size, the density of pixels differs by as little.
     pairs = _pairs(rules) if change.is_quarter else []
-    move_regions(root, change)
-    move_crops(root, change)
+    if not change.is_cut:
+        move_regions(root, change)
+        move_crops(root, change)
     for element in root.walk():
         for row, name in _rows_of(element, rules):
-            if row.rule in {"remove", "remove if turned"}:
-                if row.rule == "remove" or change.turn != 1:
+            if change.is_cut and row.rule in {"region", "crop"}:
+                _remove(element, name)
+                told.append(f"XMP's {row.title}")
+            elif row.rule in {"remove", "remove if turned"}:
+                if row.rule == "remove" or change.moves:
                     _remove(element, name)
                     told += [f"XMP's {row.title}"] if row.noted else []
             else:

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli.preview.places import Place
-from sam_diffsr_cli.upscaling.passes import final_size
+from sam_diffsr_cli.upscaling.sizes import final_size
 
 __all__ = ["bicubic_of", "shown_part", "shown_span"]
 

@@ -25,7 +25,8 @@ from sam_diffsr_cli.preview.cutting import bicubic_of, shown_part, shown_span
 from sam_diffsr_cli.preview.places import Place, most_changed
 from sam_diffsr_cli.preview.words import describe_levels
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
-from sam_diffsr_cli.upscaling.passes import final_size, resize_pixels
+from sam_diffsr_cli.upscaling.passes import resize_pixels
+from sam_diffsr_cli.upscaling.sizes import HIGHEST_SCALE
 
 __all__ = ["made_up_map", "write_report"]
 
@@ -40,7 +41,7 @@ MOST_SPREAD = 12.0
 MOST_EMBEDDED = 40
 """A report of more pictures keeps them in files beside it."""
 
-TOLD = ("tool", "model", "scale", "steps", "sampler", "seed", "clean", "detail", "precision")
+TOLD = ("tool", "model", "steps", "sampler", "seed", "clean", "detail", "precision")
 """What is said of how the batch was made; the results' own records say all."""
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -59,6 +60,12 @@ class _Enlarged:
     lr: np.ndarray
     sr: np.ndarray
     levels: Levels | None
+
+    @property
+    def scale(self) -> float:
+        """Times as large, by the longer side, where rounding shows least."""
+        axis = int(self.lr.shape[1] > self.lr.shape[0])
+        return float(self.sr.shape[axis] / self.lr.shape[axis])
 
 
 def write_report(
@@ -126,8 +133,10 @@ def _read(outcome: Outcome, settings: BatchSettings) -> _Enlarged:
     assert isinstance(source, Path)  # noqa: S101 - as _is_shown asked
     assert isinstance(target, Path)  # noqa: S101
     lr, sr = read_levels(source, settings.limits), read_levels(target, Limits(max_pixels=2**40))
-    if sr.shape[:2] != final_size((lr.shape[0], lr.shape[1]), settings.scale):
+    if sr.shape[:2] != outcome.size_out:
         raise InputError(f"{target}: is no longer what was written")
+    if sr.shape[0] < lr.shape[0]:
+        raise InputError(f"{target}: was made smaller")
     name = str(outcome.job.source.inside)
     levels = None if outcome.levels is None else Levels(**outcome.levels)
     return _Enlarged(name, lr, sr, levels)
@@ -145,14 +154,14 @@ def _show(one: _Enlarged, settings: BatchSettings) -> Iterator[ComparedPicture]:
     for place in most_changed(lambda first, last: _change(one, first, last), size, PLACES, SIDE):
         rows, columns = place.shown(size)
         after = one.sr[
-            shown_span(slice(place.top + rows.start, place.top + rows.stop), settings.scale),
-            shown_span(
-                slice(place.left + columns.start, place.left + columns.stop), settings.scale
-            ),
+            shown_span(slice(place.top + rows.start, place.top + rows.stop), one.scale),
+            shown_span(slice(place.left + columns.start, place.left + columns.stop), one.scale),
         ]
-        spread = _spread(one, place, settings)[: after.shape[0], : after.shape[1]]
+        shape = after.shape[1], after.shape[0]
+        before = Image.fromarray(bicubic_of(one.lr, place, one.scale)).resize(shape)
+        spread = np.asarray(Image.fromarray(_spread(one, place, settings)).resize(shape))
         panels = {
-            BEFORE: bicubic_of(one.lr, place, settings.scale),
+            BEFORE: np.asarray(before),
             AFTER: after,
             MADE_UP: made_up_map(after, spread),
         }
@@ -190,10 +199,10 @@ def _spread(one: _Enlarged, place: Place, settings: BatchSettings) -> np.ndarray
         run = UpscaleRun(
             upscaler=settings.upscaler,
             sampling=replace(settings.sampling, seed=seed, tile=0),
-            scale=settings.scale,
+            scale=min(max(one.scale, 1.0), HIGHEST_SCALE),
             levels=one.levels or CLEAN,
         )
-        larger = shown_part(enlarge_frame(run, cut), place, one.lr.shape, settings.scale)
+        larger = shown_part(enlarge_frame(run, cut), place, one.lr.shape, one.scale)
         draws.append(larger.astype(np.float32) @ LUMA)
     spread: np.ndarray = np.std(draws, axis=0)
     return spread

@@ -29,7 +29,7 @@ from sam_diffsr_cli.preview.words import describe_levels, describe_time
 from sam_diffsr_cli.upscaling.cleaning import CLEAN_BELOW, estimate_levels, find_levels
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
-from sam_diffsr_cli.upscaling.passes import check_scale
+from sam_diffsr_cli.upscaling.sizes import check_scale
 from sam_diffsr_cli.upscaling.speed import Enlarging, Work
 
 __all__ = ["PreviewOptions", "PreviewPlan", "PreviewStep", "plan_preview", "preview"]

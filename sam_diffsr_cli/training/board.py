@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from sam_diffsr_cli.errors import ConfigError
+from sam_diffsr_cli.packages import install_command
 
 __all__ = ["Boards"]
 
@@ -101,7 +102,7 @@ def _import_writer() -> Any:  # noqa: ANN401 - torch leaves it untyped
     except ImportError as error:
         raise ConfigError(
             f"tensorboard cannot be imported ({error})",
-            hint="pip install 'samsr[tensorboard]', or train without it",
+            hint=f"{install_command('tensorboard')}, or train without it",
         ) from error
     return SummaryWriter
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_diffsr_cli.errors import DiskFullError, InputError, is_disk_full
+from sam_diffsr_cli.errors import DiskFullError, is_disk_full, os_error
 
 __all__ = ["MAPPED_BYTES", "new_canvas"]
 
@@ -47,7 +47,7 @@ def new_canvas(
             return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
     except OSError as error:
         if not is_disk_full(error):
-            raise InputError(f"{folder}: cannot hold a result ({error.strerror})") from error
+            raise os_error(folder, error, "cannot hold a result") from error
         raise DiskFullError(
             f"{folder}: no space for a result of {size / 1e6:.0f} MB ({error.strerror})",
             hint="free some disk space",

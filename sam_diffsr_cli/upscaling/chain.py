@@ -26,7 +26,8 @@ class Chain:
     """The reverse chain of one run; ``schedule`` is None for the encoder's own answer.
 
     ``deviation`` is that of the noise it starts from. ``levels`` ``(1, 3)`` is what the encoder is
-    told of the photo.
+    told of the photo. ``period`` is the height and width after which the photo repeats, None where
+    it does not.
     """
 
     schedule: Schedule | None
@@ -34,6 +35,7 @@ class Chain:
     sampler: Sampler
     deviation: float
     levels: Tensor
+    period: tuple[int, int] | None = None
 
 
 def check_steps(
@@ -85,8 +87,15 @@ def _check_distilled(config: ModelConfig, steps: int, start: int) -> None:
         )
 
 
-def make_chain(config: ModelConfig, sampling: SamplingConfig, levels: Levels) -> Chain:
+def make_chain(
+    config: ModelConfig,
+    sampling: SamplingConfig,
+    levels: Levels,
+    period: tuple[int, int] | None = None,
+) -> Chain:
     """Make the chain of a run, for a photo that is as dirty as ``levels`` say.
+
+    ``period`` is the height and width after which the photo repeats; None where it does not.
 
     Raises:
         InputError: The model has no such chain.
@@ -94,7 +103,7 @@ def make_chain(config: ModelConfig, sampling: SamplingConfig, levels: Levels) ->
     check_steps(config, sampling.steps, sampling.start, sampling.sampler)
     told = torch.tensor([levels], dtype=torch.float32)
     if sampling.steps == 0:
-        return Chain(None, sampling.seed, sampling.sampler, 1.0, told)
+        return Chain(None, sampling.seed, sampling.sampler, 1.0, told, period)
     diffusion = config.diffusion
     timesteps = sampling_timesteps(
         diffusion.num_timesteps, sampling.steps, diffusion.sampling_spacing, sampling.start
@@ -102,4 +111,4 @@ def make_chain(config: ModelConfig, sampling: SamplingConfig, levels: Levels) ->
     schedule = respace(make_schedule(diffusion), timesteps)
     deviation = float(schedule.sqrt_one_minus_alphas_cumprod[-1]) if sampling.start else 1.0
     schedule = widen_posterior(schedule, diffusion.sampling_sigma)
-    return Chain(schedule, sampling.seed, sampling.sampler, deviation, told)
+    return Chain(schedule, sampling.seed, sampling.sampler, deviation, told, period)

@@ -10,11 +10,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import derive_seed, memory_errors
 from sam_diffsr_cli.errors import ShapeError
-from sam_diffsr_cli.mapped import let_go
 from sam_diffsr_cli.pictures.colour import ColourPath, colour_path
 from sam_diffsr_cli.pictures.records import has_alpha
 from sam_diffsr_cli.sampling_config import SamplingConfig
@@ -22,9 +20,11 @@ from sam_diffsr_cli.tiling import Tile
 from sam_diffsr_cli.upscaling.canvas import new_canvas
 from sam_diffsr_cli.upscaling.cleaning import find_levels
 from sam_diffsr_cli.upscaling.model import Upscaler
-from sam_diffsr_cli.upscaling.passes import check_scale, plan_passes, resize_pixels
+from sam_diffsr_cli.upscaling.passes import PassPlan, plan_passes, resize_pixels
+from sam_diffsr_cli.upscaling.sizes import Size, Target
 from sam_diffsr_cli.upscaling.tiles import Progress, enlarge_tiles
 from sam_diffsr_cli.upscaling.transparency import alpha_bounds, fill_levels, unit_tensor
+from sam_diffsr_cli.upscaling.windows import Windows, paste
 
 __all__ = ["UpscaleRun", "enlarge_frame"]
 
@@ -44,62 +44,104 @@ def _ignore(_told: object) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UpscaleRun:
-    """What one enlarging needs: model, sampling, scale, and whom to tell.
+    """What one enlarging needs: model, sampling, scale or size, and whom to tell.
 
-    ``folder`` is where a result too large for memory is mapped from. ``levels`` is how dirty the
-    photo is taken for, None to find it (``upscaling.cleaning``).
+    ``size`` is what is asked for instead of ``scale``. ``folder`` is where a result too large for
+    memory is mapped from. ``levels`` is how dirty the photo is taken for, None to find it
+    (``upscaling.cleaning``).
     """
 
     upscaler: Upscaler
     sampling: SamplingConfig
-    scale: float
+    scale: float = 4.0
+    size: Size | None = None
     folder: Path = Path()
     levels: Levels | None = None
     progress: Progress = _ignore
     notify: Callable[[str], None] = _ignore
+
+    def target_of(self, size: tuple[int, int]) -> Target:
+        """Decide what becomes of a frame of a height and a width.
+
+        Raises:
+            InputError: The scale is out of range.
+        """
+        return (self.size or Size(scale=self.scale)).resolve(size)
 
 
 def enlarge_frame(run: UpscaleRun, pixels: np.ndarray, icc: bytes | None = None) -> np.ndarray:
     """Enlarge one frame.
 
     Args:
-        run: Model, sampling and scale.
+        run: Model, sampling, and scale or size.
         pixels: ``(h, w, C)``, uint8 or uint16, C 1 to 4; not changed.
         icc: The profile that the pixels are in, or None for sRGB.
 
     Returns:
-        ``(H, W, C)`` of the same dtype, H and W the rounded ``scale`` times h and w.
+        ``(H, W, C)`` of the same dtype, H and W the rounded ``scale`` times h and w, or what the
+        size comes to for them.
 
     Raises:
         InputError: The scale or the number of steps is out of range.
         ShapeError: ``pixels`` is not such an array.
         ResourceError: Memory or disk space ran out.
     """
-    check_scale(run.scale)
     if pixels.ndim != 3 or min(pixels.shape) == 0 or pixels.shape[2] > 4:
         raise ShapeError(f"expected pixels (h, w, 1 to 4), got {pixels.shape}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ShapeError(f"expected uint8 or uint16 pixels, got {pixels.dtype}")
-    native = run.upscaler.config.scale
+    target = run.target_of((pixels.shape[0], pixels.shape[1]))
     path = colour_path(icc, 1 if pixels.shape[2] < 3 else 3)
-    if run.levels is None:
+    if run.levels is None and target.factor >= 1:
         levels = find_levels(run.upscaler, run.sampling.clean, pixels, icc)
         run = replace(run, levels=levels)
+    top, left, bottom, right = target.window
+    pixels = pixels[top:bottom, left:right]
+    plan = plan_passes(
+        (pixels.shape[0], pixels.shape[1]),
+        target.factor,
+        run.upscaler.config.scale,
+        target.whole,
+        wrap=run.sampling.wrap,
+    )
+    with memory_errors("use a smaller --tile"):
+        whole = _run_passes(run, pixels, path, plan)
+    down, across = target.corner
+    return whole[down : down + target.size[0], across : across + target.size[1]]
+
+
+def _run_passes(
+    run: UpscaleRun, pixels: np.ndarray, path: ColourPath | None, plan: PassPlan
+) -> np.ndarray:
+    """Run the model as often as planned, with the resizing in between and after."""
+    native, wrap = run.upscaler.config.scale, run.sampling.wrap
 
     def allocate(shape: tuple[int, int, int]) -> np.ndarray:
         return new_canvas(shape, pixels.dtype, run.folder)
 
-    plan = plan_passes((pixels.shape[0], pixels.shape[1]), run.scale, native)
     shares = plan.shares((pixels.shape[0], pixels.shape[1]), native)
-    with memory_errors("use a smaller --tile"):
-        for index in range(plan.passes):
-            if index and index == plan.passes - 1 and plan.middle is not None:
-                extent = plan.size[0] / native, plan.size[1] / native
-                pixels = resize_pixels(pixels, plan.middle, extent, allocate)
-            pixels = _run_pass(_of_pass(run, index, shares), pixels, path)
-        if plan.shrink:
-            pixels = resize_pixels(pixels, plan.size, plan.size, allocate)
-    return pixels[: plan.size[0], : plan.size[1]]
+    for index in range(plan.passes):
+        if index and index == plan.passes - 1 and plan.middle is not None:
+            extent = plan.cut[0] / native, plan.cut[1] / native
+            pixels = resize_pixels(pixels, plan.middle, extent, allocate, wrap=wrap)
+        pixels = _run_pass(_of_pass(run, index, shares), pixels, path)
+    if not plan.passes:
+        pixels = _with_filled(pixels)
+    pixels = pixels[: plan.cut[0], : plan.cut[1]]
+    if plan.size != plan.cut:
+        pixels = resize_pixels(pixels, plan.size, plan.size, allocate, wrap=wrap)
+    if not plan.passes:
+        run.progress(1.0)
+    return pixels
+
+
+def _with_filled(pixels: np.ndarray) -> np.ndarray:
+    """Copy pixels, with colours where nothing is seen that may be mixed with those around."""
+    filled = pixels.copy()
+    colours = pixels.shape[2] - has_alpha(pixels)
+    if has_alpha(pixels):
+        filled[..., :colours] = fill_levels(pixels[..., :colours], pixels[..., colours:])
+    return filled
 
 
 def _of_pass(run: UpscaleRun, index: int, shares: Sequence[float]) -> UpscaleRun:
@@ -137,54 +179,11 @@ def _run_pass(run: UpscaleRun, pixels: np.ndarray, path: ColourPath | None) -> n
     return canvas
 
 
-class _Windows:
-    """Cuts the context of tiles out of pixels that are mirrored up to the size the model takes."""
-
-    def __init__(self, pixels: np.ndarray, config: ModelConfig) -> None:
-        self._pixels = pixels
-        lengths = pixels.shape[:2]
-        self._indices = [
-            resize.mirror_indices(length, 0, _missing(length, config)).numpy() for length in lengths
-        ]
-        self.size = len(self._indices[0]), len(self._indices[1])
-
-    def cut(self, tile: Tile) -> np.ndarray:
-        """Return the tile with its context, ``(h, w, C)``."""
-        rows, columns = (
-            index[span.first : span.last] for index, span in zip(self._indices, tile, strict=True)
-        )
-        window: np.ndarray = self._pixels[rows[:, None], columns]
-        return window
-
-    def place(self, tile: Tile, scale: int) -> tuple[slice, slice]:
-        """Where the tile's result lies in the canvas, without what only the mirror added."""
-        height, width = self._pixels.shape[:2]
-        return (
-            slice(scale * tile.rows.start, scale * min(tile.rows.stop, height)),
-            slice(scale * tile.columns.start, scale * min(tile.columns.stop, width)),
-        )
-
-
-def _missing(length: int, config: ModelConfig) -> int:
-    """Pixels to add to an axis so that the networks can take it."""
-    if length <= config.least_size:
-        return config.least_size - length
-    return -length % config.size_multiple
-
-
-def _paste(canvas: np.ndarray, place: tuple[slice, slice], unit: np.ndarray) -> None:
-    """Write values in [0, 1], ``(H, W, C)`` or ``(H, W)``, as levels, cut to where they go."""
-    target = canvas[place]
-    levels = unit[: target.shape[0], : target.shape[1]] * np.iinfo(canvas.dtype).max
-    target[...] = levels.round().clip(0, np.iinfo(canvas.dtype).max)
-    let_go(canvas)
-
-
 def _enlarge_colour(
     run: UpscaleRun, colour: np.ndarray, path: ColourPath | None, canvas: np.ndarray
 ) -> None:
     """Enlarge gray or RGB levels into ``canvas``."""
-    windows = _Windows(colour, run.upscaler.config)
+    windows = Windows(colour, run.upscaler.config, wrap=run.sampling.wrap)
 
     def window_of(tile: Tile) -> Tensor:
         levels = windows.cut(tile)
@@ -195,14 +194,14 @@ def _enlarge_colour(
     scale, report = run.upscaler.config.scale, (run.progress, run.notify)
     upscaler, sampling = run.upscaler, run.sampling
     for tile, core in enlarge_tiles(
-        upscaler, windows.size, window_of, sampling, report, run.levels or CLEAN
+        upscaler, windows.size, window_of, sampling, report, run.levels or CLEAN, windows.period
     ):
         sr = (core.permute(1, 2, 0).numpy() + 1) / 2
         if path is not None:
             sr = _back_to_native(sr, windows.cut(tile), tile, path, scale)
         elif colour.shape[2] == 1:
             sr = (sr @ np.array(LUMA, dtype=np.float32))[..., None]
-        _paste(canvas, windows.place(tile, scale), sr)
+        paste(canvas, windows.place(tile, scale), sr)
 
 
 def _to_16_bits(levels: np.ndarray) -> np.ndarray:
@@ -252,7 +251,7 @@ def _enlarge_alpha(run: UpscaleRun, alpha: np.ndarray, canvas: np.ndarray) -> No
 
     What was wholly opaque or clear stays so, and edges are as sharp as those of the colours.
     """
-    windows = _Windows(alpha, run.upscaler.config)
+    windows = Windows(alpha, run.upscaler.config, wrap=run.sampling.wrap)
     sampling = replace(run.sampling, steps=0)
 
     def window_of(tile: Tile) -> Tensor:
@@ -262,11 +261,13 @@ def _enlarge_alpha(run: UpscaleRun, alpha: np.ndarray, canvas: np.ndarray) -> No
         run.progress(NATIVE_SHARE + (1 - NATIVE_SHARE) * share)
 
     scale, report = run.upscaler.config.scale, (progress, run.notify)
-    for tile, core in enlarge_tiles(run.upscaler, windows.size, window_of, sampling, report):
+    for tile, core in enlarge_tiles(
+        run.upscaler, windows.size, window_of, sampling, report, CLEAN, windows.period
+    ):
         rows, columns = (slice(s.start - s.first, s.stop - s.first) for s in tile)
         lowest, highest = (
             interpolate(bound[..., rows, columns], scale_factor=scale, mode="nearest")[0, 0]
             for bound in alpha_bounds(unit_tensor(windows.cut(tile)))
         )
         sr = torch.tensordot(torch.tensor(LUMA), core, dims=1).add(1).div(2)
-        _paste(canvas, windows.place(tile, scale), sr.clamp(lowest, highest).numpy())
+        paste(canvas, windows.place(tile, scale), sr.clamp(lowest, highest).numpy())

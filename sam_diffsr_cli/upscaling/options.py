@@ -49,6 +49,7 @@ def resolve_sampling(
             seed=options.seed,
             start=level.start if steps else 0,
             clean=options.clean,
+            wrap=options.wrap,
         )
     except ConfigError as error:
         raise InputError(f"--{error}") from error

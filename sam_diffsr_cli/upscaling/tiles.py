@@ -14,9 +14,7 @@ from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import free_memory, memory_errors, number_format
 from sam_diffsr_cli.diffusion.residual import detail_weights, residual_to_image
-from sam_diffsr_cli.diffusion.schedule import (
-    Schedule,
-)
+from sam_diffsr_cli.diffusion.schedule import Schedule
 from sam_diffsr_cli.errors import ResourceError, WeightsError
 from sam_diffsr_cli.networks.model import Condition
 from sam_diffsr_cli.noise import noise_window
@@ -107,6 +105,7 @@ def enlarge_tiles(  # noqa: PLR0913, PLR0917 - what decides them
     sampling: SamplingConfig,
     report: tuple[Progress, Notify],
     levels: Levels = CLEAN,
+    period: tuple[int, int] | None = None,
 ) -> Iterator[tuple[Tile, Tensor]]:
     """Run the model over a photo.
 
@@ -117,6 +116,8 @@ def enlarge_tiles(  # noqa: PLR0913, PLR0917 - what decides them
         sampling: Steps, seed and tile.
         report: Called with the share done, in (0, 1]; and with sentences for the user.
         levels: How dirty the photo is, for an encoder that is told.
+        period: Height and width after which the photo repeats, and the noise with it: tiles have
+            context beyond its borders. None where it ends there.
 
     Yields:
         Each tile and its core, ``(3, H, W)`` float32 in [-1, 1] on the CPU.
@@ -127,13 +128,14 @@ def enlarge_tiles(  # noqa: PLR0913, PLR0917 - what decides them
         WeightsError: The model gives values that are not finite, also in fp32.
     """
     progress, notify = report
-    chain = make_chain(upscaler.config, sampling, levels)
+    chain = make_chain(upscaler.config, sampling, levels, period)
     multiple, margin = upscaler.config.size_multiple, context_margin(sampling.steps)
-    waiting = plan_tiles(size, sampling.tile, margin, multiple)[::-1]
+    wrap = period is not None
+    waiting = plan_tiles(size, sampling.tile, margin, multiple, wrap=wrap)[::-1]
     most, total, done = max(size), size[0] * size[1], 0
     while waiting:
         tile = waiting.pop()
-        parts = halve_tile(tile, size, margin, multiple)
+        parts = halve_tile(tile, size, margin, multiple, wrap=wrap)
         if tile.side > most and len(parts) > 1:
             waiting += parts[::-1]
             continue
@@ -221,8 +223,10 @@ def _run_chain(
     scale, is_distilled = model.config.scale, chain.sampler == "distilled"
     rows, columns = ((scale * span.first, scale * span.last) for span in tile)
 
+    period = chain.period and (scale * chain.period[0], scale * chain.period[1])
+
     def draw_noise(field: int) -> Tensor:
-        return noise_window(chain.seed, field, rows, columns).to(upscaler.device)
+        return noise_window(chain.seed, field, rows, columns, period).to(upscaler.device)
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
         eps = model.predict_eps(x_t, t, condition, schedule, distilled=is_distilled)

@@ -8,6 +8,7 @@ import torch
 from sam_diffsr_cli.choices import Engine
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.packages import install_command
 
 __all__ = ["WorkerPlan", "plan_workers", "worker_devices"]
 
@@ -59,7 +60,7 @@ def plan_workers(
             hint="its workers take the GPUs that the cluster has",
         )
     if find_spec("ray") is None:
-        raise InputError("--engine ray needs Ray", hint="install it: pip install 'samsr[ray]'")
+        raise InputError("--engine ray needs Ray", hint=install_command("ray"))
     return WorkerPlan("ray", (device,), size=workers, address=address)
 
 

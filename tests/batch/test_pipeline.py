@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sam_diffsr_cli.batch import pipeline
-from sam_diffsr_cli.batch.pipeline import WRITERS, Outcome, Stages, run_batch
+from sam_diffsr_cli.batch.pipeline import WRITERS, Outcome, Stages, Written, run_batch
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.errors import DiskFullError, InputError, ResourceError, SamsrError
@@ -59,9 +59,9 @@ class Fake:
         notify("enlarged")
         return picture(self.side, frames=self.frames)
 
-    def write(self, job: Job, _picture: Picture) -> tuple[str, ...]:
+    def write(self, job: Job, _picture: Picture) -> Written:
         self.do("write", job)
-        return ("written",)
+        return Written(("written",), job.target)
 
     def names(self, stage: str) -> list[str]:
         return [name for each, name in self.done if each == stage]

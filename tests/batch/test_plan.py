@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sam_diffsr_cli.batch.plan import Job, Naming, estimate_work, plan_jobs
+from sam_diffsr_cli.batch.estimate import Estimate, estimate_work
+from sam_diffsr_cli.batch.plan import Job, Naming, plan_jobs
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.choices import OnExists
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.formats import format_named
 from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.upscaling.sizes import Size
 from tests.helpers import touch
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -208,21 +210,26 @@ def picture(name: str, size: tuple[int, int], **options: Any) -> None:
     Image.new("RGB", size).save(path, **options)
 
 
+def estimate(jobs: Sequence[Job], scale: float, limits: Limits) -> Estimate:
+    """Estimate for a model of scale 4."""
+    return estimate_work(jobs, Size(scale=scale), limits, 4)
+
+
 def test_the_estimate_adds_up_what_is_to_be_done() -> None:
     picture("a.png", (200, 100))
     picture("b.png", (300, 100))
     touch("out/b.png")
-    estimate = estimate_work(plan("a.png", "b.png", on_exists="skip"), 2.0, Limits())
-    assert (estimate.pictures, estimate.already_there, estimate.unreadable) == (1, 1, 0)
-    assert estimate.megapixels_in == pytest.approx(0.02)
-    assert estimate.megapixels_out == pytest.approx(0.08)
-    assert list(estimate.work) == pytest.approx([0.08, 0.0])
+    found = estimate(plan("a.png", "b.png", on_exists="skip"), 2.0, Limits())
+    assert (found.pictures, found.already_there, found.unreadable) == (1, 1, 0)
+    assert found.megapixels_in == pytest.approx(0.02)
+    assert found.megapixels_out == pytest.approx(0.08)
+    assert list(found.work) == pytest.approx([0.32, 0.0])
 
 
 def test_the_estimate_counts_every_frame() -> None:
     rest = [Image.new("RGB", (100, 100), colour) for colour in ("red", "blue")]
     picture("a.gif", (100, 100), save_all=True, append_images=rest)
-    assert estimate_work(plan("a.gif"), 1.0, Limits()).megapixels_in == pytest.approx(0.03)
+    assert estimate(plan("a.gif"), 1.0, Limits()).megapixels_in == pytest.approx(0.03)
 
 
 def test_the_estimate_counts_what_cannot_be_read() -> None:
@@ -230,37 +237,56 @@ def test_the_estimate_counts_what_cannot_be_read() -> None:
     touch("in/bad.png")
     picture("large.png", (200, 200))
     jobs = plan("a.png", "bad.png", "gone.png", "large.png")
-    estimate = estimate_work(jobs, 1.0, Limits(max_pixels=10_000))
-    assert estimate.unreadable == 3
-    assert [index for index, _ in estimate.problems] == [1, 2, 3]
-    assert estimate.megapixels_in == pytest.approx(0.01)
+    found = estimate(jobs, 1.0, Limits(max_pixels=10_000))
+    assert found.unreadable == 3
+    assert [index for index, _ in found.problems] == [1, 2, 3]
+    assert found.megapixels_in == pytest.approx(0.01)
 
 
 def test_a_large_batch_is_estimated_from_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sam_diffsr_cli.batch.plan.MOST_HEADERS", 3)
+    monkeypatch.setattr("sam_diffsr_cli.batch.estimate.MOST_HEADERS", 3)
     for index in range(7):
         picture(f"{index}.png", (100, 100))
-    estimate = estimate_work(plan(*(f"{index}.png" for index in range(7))), 1.0, Limits())
-    assert estimate.is_sampled
-    assert estimate.megapixels_in == pytest.approx(0.07)
-    assert sum(estimate.work) == pytest.approx(0.07)
+    found = estimate(plan(*(f"{index}.png" for index in range(7))), 1.0, Limits())
+    assert found.is_sampled
+    assert found.megapixels_in == pytest.approx(0.07)
+    assert sum(found.work) == pytest.approx(16 * 0.07)
 
 
 def test_an_estimate_of_nothing_is_nothing() -> None:
     touch("out/a.png")
-    estimate = estimate_work(plan("a.png", on_exists="skip"), 4.0, Limits())
-    assert (estimate.pictures, estimate.megapixels_out, estimate.work) == (0, 0.0, (0.0,))
+    found = estimate(plan("a.png", on_exists="skip"), 4.0, Limits())
+    assert (found.pictures, found.megapixels_out, found.work) == (0, 0.0, (0.0,))
+
+
+def test_the_work_of_a_size_is_what_the_model_makes_of_each() -> None:
+    picture("small.png", (100, 50))
+    picture("large.png", (400, 200))
+    picture("tall.png", (10, 200))
+    jobs = plan("small.png", "large.png", "tall.png")
+    found = estimate_work(jobs, Size(width=200, only_larger=True), Limits(), 4)
+    # Twice, in one pass; not at all; 16 times in two passes, and the rest by bicubic.
+    assert list(found.work) == pytest.approx([0.08, 0.0, 0.032 + 0.512])
+    assert found.too_large == 1
+    assert found.megapixels_out == pytest.approx(0.02 + 0.8)
+    assert {index: target.size for index, target in found.targets.items()} == {
+        0: (100, 200),
+        1: (100, 200),
+        2: (4000, 200),
+    }
+    shrunk = estimate_work(jobs, Size(width=200), Limits(), 4)
+    assert 0 < shrunk.work[1] < 0.01
 
 
 def test_standard_input_is_not_opened_for_the_estimate() -> None:
     jobs = plan_jobs([Source(None, Path("stdin"))], Naming())
-    assert estimate_work(jobs, 4.0, Limits()).unreadable == 0
+    assert estimate(jobs, 4.0, Limits()).unreadable == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs other rights there")
 def test_the_estimate_leaves_the_files_as_they_are() -> None:
     picture("a.png", (10, 10))
     before = Path("in/a.png").stat()
-    estimate_work(plan("a.png"), 4.0, Limits())
+    estimate(plan("a.png"), 4.0, Limits())
     assert Path("in/a.png").stat().st_mtime_ns == before.st_mtime_ns
     assert not Path("out").exists()

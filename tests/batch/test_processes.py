@@ -23,6 +23,7 @@ from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.model import load_upscaler
+from sam_diffsr_cli.upscaling.sizes import Size
 from sam_diffsr_cli.workers.messages import Done, Idle, Lost, Refused, Task
 from sam_diffsr_cli.workers.processes import LocalPool
 from tests.halting import go_on
@@ -44,7 +45,7 @@ def settings_into(place: Any, out: Path) -> BatchSettings:
     return BatchSettings(
         upscaler=load_upscaler(place.weights, torch.device("cpu")),
         sampling=SamplingConfig(steps=2, tile=64),
-        scale=4.0,
+        size=Size(scale=4.0),
         naming=Naming(folder=out),
         limits=Limits(),
         options=WriteOptions(),

@@ -13,9 +13,13 @@ import torch
 from PIL import Image
 
 import sam_diffsr_cli
+from sam_diffsr_cli.batch.pipeline import Outcome
+from sam_diffsr_cli.batch.plan import Job
+from sam_diffsr_cli.batch.report import FailureLog
+from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.cli.render import error_document, to_text
 from sam_diffsr_cli.device import resolve_precision
-from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.errors import InputError, SamsrError
 from tests.helpers import draw_photos, samsr
 
 RUN_KEYS = {
@@ -26,6 +30,7 @@ PLAN_KEYS = {
     "pictures",
     "already_there",
     "unreadable",
+    "too_large",
     "megapixels_in",
     "megapixels_out",
     "is_sampled",
@@ -135,6 +140,7 @@ def test_the_plan_counts_pictures_and_pixels(photos: Path, weights: Path, tmp_pa
         "megapixels_in": pytest.approx(0.2, abs=0.001),
         "megapixels_out": pytest.approx(0.8, abs=0.002),
         "is_sampled": False,
+        "too_large": 0,
     }
 
 
@@ -299,3 +305,68 @@ def test_a_name_that_is_no_text_still_makes_a_document() -> None:
 
 def test_names_are_written_as_they_are_read() -> None:
     assert "\u00e4" in to_text(error_document(InputError("\u00e4")))
+
+
+# ------------------------------------------------------------------------------------ said once
+
+
+def failed(index: int, message: str, hint: str | None = None) -> Outcome:
+    name = f"in/{index}.png"
+    job = Job(Source(Path(name), Path(name)), Path(f"out/{index}.png"), index=index)
+    outcome = Outcome(job)
+    outcome.fail(InputError(message.format(source=name, target=job.target), hint=hint))
+    return outcome
+
+
+def test_failures_for_one_reason_are_told_three_times_and_counted() -> None:
+    log = FailureLog()
+    told = [log.to_tell(failed(index, "{source}: is damaged", "mend it")) for index in range(10)]
+    assert told[:3] == [
+        ("in/0.png: is damaged", "mend it"),
+        ("in/1.png: is damaged", None),
+        ("in/2.png: is damaged", None),
+    ]
+    assert told[3:] == [None] * 7
+    assert log.to_tell(failed(11, "{target}: is a folder")) == ("out/11.png: is a folder", None)
+    assert log.rest() == ["7 more: is damaged"]
+
+
+def test_what_has_been_told_is_not_told_again() -> None:
+    log = FailureLog(frozenset({4}))
+    assert log.to_tell(failed(4, "{target}: exists already")) is None
+    assert log.rest() == []
+
+
+def test_a_bug_is_told_each_time() -> None:
+    log = FailureLog()
+    for index in range(5):
+        outcome = failed(index, "")
+        outcome.fail(SamsrError("boom"))
+        assert log.to_tell(outcome) == ("boom", None)
+
+
+def test_many_outputs_that_exist_are_one_error(weights: Path, tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(6)]
+    photos = draw_photos(tmp_path / "in", names)
+    (tmp_path / "out").mkdir()
+    for name in names[:5]:
+        (tmp_path / "out" / name).write_text("precious")
+    shown = ("--weights", weights, "--device", "cpu", "--steps", 0)
+    ran = samsr("upscale", photos, tmp_path / "out", *shown)
+    assert ran.exit_code == 6
+    assert ran.stderr.count("exist already") == 1
+    assert "exists already" not in ran.stderr
+    first = ", ".join(str(tmp_path / "out" / name) for name in names[:3])
+    assert f"5 outputs exist already: {first}, ..." in ran.stderr
+    assert "5 of 6 pictures failed; 1 of 6 pictures done" in ran.stderr
+    assert ran.stdout == f"{tmp_path / 'out' / '5.png'}\n"
+
+
+def test_quiet_prints_errors_alone(weights: Path, tmp_path: Path) -> None:
+    photos = draw_photos(tmp_path / "in", ["a.png", "b.png"])
+    shown = ("--weights", weights, "--device", "cpu", "--steps", 0, "--quiet")
+    assert samsr("upscale", photos, tmp_path / "out", *shown) == (0, "", "")
+    (photos / "c.png").write_bytes(b"bad")
+    ran = samsr("upscale", photos, tmp_path / "new", *shown)
+    assert (ran.exit_code, ran.stdout) == (6, "")
+    assert ran.stderr.startswith(f"error: {photos / 'c.png'}")

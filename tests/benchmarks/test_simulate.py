@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam_diffsr_cli.batch.pipeline import WRITERS, Outcome, Stages, run_batch
+from sam_diffsr_cli.batch.pipeline import WRITERS, Outcome, Stages, Written, run_batch
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.pictures.records import Frame, Picture
@@ -304,9 +304,9 @@ def pipeline_s(stages_s: Sequence[float], side: int) -> float:
         wait(1, job)
         return picture
 
-    def write(job: Job, _picture: Picture) -> tuple[str, ...]:
+    def write(job: Job, _picture: Picture) -> Written:
         wait(2, job)
-        return ()
+        return Written((), job.target)
 
     jobs = [Job(Source(Path(str(n)), Path(str(n))), None) for n in range(len(FACTORS))]
     outcomes: list[Outcome] = []

@@ -356,7 +356,7 @@ def test_after_a_full_disk_the_run_goes_on_to_the_same(
         pytest.param(Deadly("training.run", "place_photos", 1), id="before-the-first-step"),
         pytest.param(Deadly("training.recorder", "validate", 1), id="validating"),
         pytest.param(Deadly("training.recorder", "write_best", 2), id="writing-the-best"),
-        pytest.param(Deadly("atomic", "_replace", 18), id="a-file-written-but-not-in-place"),
+        pytest.param(Deadly("atomic", "replace_name", 18), id="a-file-written-but-not-in-place"),
         pytest.param(Deadly("training.folder", "save_state", 6), id="saving"),
         pytest.param(Deadly("training.recorder", "write_summary", 3), id="summarizing"),
         pytest.param(Deadly("training.run", "export", 1), id="exporting"),

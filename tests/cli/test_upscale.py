@@ -296,7 +296,8 @@ def test_a_dry_run_lists_and_writes_nothing(photos: Path, weights: Path, tmp_pat
     )
     assert code == 0
     assert stdout.splitlines() == [
-        f"{photos / name} -> {tmp_path / 'out' / name}" for name in ("a.png", "b.jpg", "c.webp")
+        f"{photos / name} -> {tmp_path / 'out' / name} (9x6 to 18x12)"
+        for name in ("a.png", "b.jpg", "c.webp")
     ]
     assert "3 pictures, 0.0 megapixels" in stderr
     assert "roughly" in stderr
@@ -508,3 +509,71 @@ def test_the_document_counts_what_is_left_out(mixed: Path, weights: Path, tmp_pa
     assert code == 0
     told = {each["kind"]: each["count"] for each in json.loads(stdout)["left_out"]}
     assert told == {"JPEG": 1, "a raw photo (CR2 of Canon)": 1, "txt files": 1}
+
+
+# -------------------------------------------------------------------------------- the first run
+
+
+def test_one_picture_alone_is_written_beside_itself_and_over_nothing(
+    photos: Path, weights: Path
+) -> None:
+    shown = ("--model", weights, "--device", "cpu", "--steps", 0)
+    assert samsr("upscale", photos / "a.png", "--scale", 4, *shown).exit_code == 0
+    first = (photos / "a-x4.png").read_bytes()
+    ran = samsr("upscale", photos / "a.png", "--scale", 4, *shown, "--seed", 1)
+    assert ran.stdout == f"{photos / 'a-x4 (2).png'}\n"
+    assert (photos / "a-x4.png").read_bytes() == first
+    ran = samsr("upscale", photos / "b.jpg", "--width", 18, "--format", "png", *shown)
+    assert ran.stdout == f"{photos / 'b-18w.png'}\n"
+    # What the model's own scale is, is not known before it is loaded.
+    assert samsr("upscale", photos / "a.png", *shown).stdout == f"{photos / 'a-larger.png'}\n"
+    skipped = samsr("upscale", photos / "a.png", "--scale", 4, *shown, "--on-exists", "skip")
+    assert (skipped.exit_code, skipped.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["photos", "-", "s3://bucket/a.png", "gone", "*.png"])
+def test_where_out_is_missing_that_is_said(photos: Path, weights: Path, name: str) -> None:
+    named = photos if name == "photos" else name
+    ran = samsr("upscale", named, "--weights", weights)
+    assert ran.exit_code == 2
+    assert f"OUT is missing: where {named} is to be written" in ran.stderr
+
+
+def test_a_new_output_that_ends_like_a_file_must_be_of_a_format(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    shown = ("--weights", weights, "--device", "cpu", "--steps", 0)
+    ran = samsr("upscale", photos / "a.png", tmp_path / "t9.xyz", *shown)
+    assert ran.exit_code == 3
+    assert "t9.xyz: unknown format" in ran.stderr
+    assert "a slash at its end" in ran.stderr
+    assert not (tmp_path / "t9.xyz").exists()
+    for folder in ("t9.xyz/", "version.2", "2024.07"):
+        ran = samsr("upscale", photos / "a.png", f"{tmp_path}/{folder}", *shown)
+        assert ran.exit_code == 0
+        assert (tmp_path / folder / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--quality", "medium"], "--quality medium: allowed are fast, balanced, best, plain"),
+        (["--steps", "many"], "--steps: "),
+        (["--foo"], "No such option: --foo"),
+    ],
+)
+def test_what_cannot_be_understood_is_said_as_other_errors_are(
+    photos: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    ran = samsr("upscale", photos, tmp_path / "out", *arguments)
+    assert ran.exit_code == 2
+    assert f"error: {message}" in ran.stderr
+    assert "samsr upscale --help" in ran.stderr or "hint: " in ran.stderr
+    document = json.loads(samsr("upscale", photos, tmp_path / "out", *arguments, "--json").stdout)
+    assert (document["exit_code"], document["files"]) == (2, [])
+
+
+def test_nothing_piped_in_is_said(weights: Path, tmp_path: Path) -> None:
+    ran = samsr("upscale", "-", tmp_path / "a.png", "--weights", weights, "--device", "cpu")
+    assert ran.exit_code == 3
+    assert "standard input: is empty" in ran.stderr

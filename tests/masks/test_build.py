@@ -1,6 +1,7 @@
 """Building masks: which file is whose, how it was made, and what became of each photo."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from sam_diffsr_cli.masks.build import (
 from sam_diffsr_cli.masks.regions import read_masks
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb, label_records
 from sam_diffsr_cli.masks.store import find_mask_file, read_records
+from sam_diffsr_cli.masks.work import MaskOptions, plan_build, start_build
 from sam_diffsr_cli.pictures.records import Limits
 
 SIZE = (24, 31)
@@ -372,3 +374,34 @@ def test_a_whole_run_replaces_the_lists_of_shards(tmp_path: Path) -> None:
     write_failures(tmp_path, Shard(1, 2), steps_of("a.png"))
     write_failures(tmp_path, Shard(), steps_of("b.png"))
     assert [p.name for p in tmp_path.iterdir()] == ["failures.txt"]
+
+
+def test_a_missing_package_is_told_before_the_first_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (8, 8)).save(tmp_path / "photos" / f"{name}.png")
+    monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
+    options = MaskOptions(
+        data=str(tmp_path / "photos"), out=tmp_path / "masks", segmenter="felzenszwalb"
+    )
+    with pytest.raises(ConfigError, match="needs scikit-image") as caught:
+        start_build(plan_build(options))
+    assert caught.value.hint == "pip install scikit-image"
+    assert not (tmp_path / "masks").exists()
+
+
+SAM_KIND = {"segmenter": "sam", "is_sam": True, "points_per_batch": 64}
+
+
+def test_the_points_at_a_time_are_part_of_how_masks_are_made(tmp_path: Path) -> None:
+    open_manifest(tmp_path, SAM_KIND)
+    open_manifest(tmp_path, SAM_KIND)
+    with pytest.raises(ConfigError, match=r"other options \(points_per_batch\)"):
+        open_manifest(tmp_path, SAM_KIND | {"points_per_batch": 1})
+
+
+def test_masks_of_a_version_that_did_not_tell_the_points_are_gone_on_with(tmp_path: Path) -> None:
+    open_manifest(tmp_path, {"segmenter": "sam", "is_sam": True})
+    open_manifest(tmp_path, SAM_KIND)

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import struct
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -13,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from sam_diffsr_cli.pictures.change import Cut
 from sam_diffsr_cli.pictures.jpeg_behind import find_behind
 from sam_diffsr_cli.pictures.jpeg_structure import read_segments
 from sam_diffsr_cli.pictures.ledger import Part
 from sam_diffsr_cli.pictures.modes import turn_upright
-from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.pictures.records import Limits, Made
 from tests.pictures import samples
 from tests.pictures.samples import enlarged, opened, photo, read, saved, smooth, written
 
@@ -145,6 +148,17 @@ def test_a_gain_map_that_is_not_turned_is_the_same_bytes() -> None:
     source, gain_map = phone_photo()
     data, _ = into(source, "jpg")
     assert data.endswith(gain_map)
+
+
+def test_a_gain_map_is_left_out_where_a_part_of_the_photo_was_cut_off_and_that_is_said() -> None:
+    picture = enlarged(read(HDR), 1)
+    height, width = picture.size
+    cut = Cut(*map(Fraction, (0, 1, height, width - 1)))
+    data, notes = written(replace(picture, made=(Made((height, width), cut),)), "jpg")
+    assert "are of all of it and were left out with the cut" in " ".join(notes)
+    assert b"hdrgm" not in data
+    with pytest.raises(Exception, match=r"(?i)ultrahdr|gain|uhdr"):
+        decoded(data)
 
 
 def test_the_index_of_pictures_is_right_to_the_byte() -> None:

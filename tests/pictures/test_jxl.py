@@ -171,7 +171,7 @@ def test_a_profile_in_a_jxl_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
     with pytest.raises(InputError, match="sample: is JPEG XL with an ICC profile") as caught:
         read(heic_samples.JXL_EXACT)
-    assert "pip install 'samsr[jxl]'" in str(caught.value.hint)
+    assert "pip install pillow-jxl-plugin" in str(caught.value.hint)
 
 
 def test_a_code_stream_in_parts_is_joined() -> None:

@@ -133,7 +133,7 @@ def test_heic_without_its_extra_is_refused_with_what_to_install(
     monkeypatch.setattr(readers, "can_read_heif", lambda: False)
     error = refusal(PLAIN, name, tmp_path)
     assert f"{name}: is HEIC" in str(error)
-    assert "pip install 'samsr[heif]'" in str(error.hint)
+    assert "pip install pi-heif" in str(error.hint)
 
 
 def test_folders_offer_heic_only_where_it_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.upscaling import passes
-from sam_diffsr_cli.upscaling.passes import PassPlan, final_size, plan_passes, resize_pixels
+from sam_diffsr_cli.upscaling.passes import PassPlan, plan_passes, resize_pixels
+from sam_diffsr_cli.upscaling.sizes import final_size
 
 
 def allocate(shape: tuple[int, int, int]) -> np.ndarray:
@@ -23,11 +24,11 @@ def noisy(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("scale", "plan"),
     [
-        (4, PassPlan(1, None, (40, 28), shrink=False)),
-        (2, PassPlan(1, None, (20, 14), shrink=True)),
-        (1, PassPlan(1, None, (10, 7), shrink=True)),
-        (5, PassPlan(2, (13, 9), (50, 35), shrink=False)),
-        (16, PassPlan(2, None, (160, 112), shrink=False)),
+        (4, PassPlan(1, None, (40, 28), (40, 28))),
+        (2, PassPlan(1, None, (40, 28), (20, 14))),
+        (1, PassPlan(1, None, (40, 28), (10, 7))),
+        (5, PassPlan(2, (13, 9), (50, 35), (50, 35))),
+        (16, PassPlan(2, None, (160, 112), (160, 112))),
     ],
 )
 def test_the_plan_of_a_scale(scale: float, plan: PassPlan) -> None:
@@ -48,7 +49,7 @@ def test_the_last_pass_covers_the_final_size(
     before = native ** (plan.passes - 1)
     size = plan.middle or (before * height, before * width)
     for length, wanted, whole in zip(size, plan.size, (height, width), strict=True):
-        if plan.shrink:
+        if plan.size != plan.cut:
             assert native * length >= wanted
         else:
             assert 0 <= native * length - wanted < native

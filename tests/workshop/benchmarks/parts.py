@@ -16,10 +16,12 @@ from unittest import mock
 
 import torch
 
+from sam_diffsr_cli.batch.estimate import estimate_work
 from sam_diffsr_cli.batch.manifest import Manifest
 from sam_diffsr_cli.batch.naming import name_jobs
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.plan import Job, Naming, ResumeState, estimate_work
+from sam_diffsr_cli.batch.plan import Job, Naming, ResumeState
+from sam_diffsr_cli.batch.report import FailureLog
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.batch.stages import BatchSettings
 from sam_diffsr_cli.batch.work import EnlargeConfig, config_of, share_jobs
@@ -32,6 +34,7 @@ from sam_diffsr_cli.pictures.writing import encode_picture, prepare_metadata
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import load_upscaler
+from sam_diffsr_cli.upscaling.sizes import Size
 from sam_diffsr_cli.workers.messages import Idle, Task, WorkerPool
 from sam_diffsr_cli.workers.processes import LocalPool
 
@@ -136,7 +139,7 @@ def time_planning(folder: Path, count: int) -> Cost:
     out = str(folder / "nowhere")
     with watch.run():
         _, jobs = name_jobs([str(photos)], out, Naming())
-        estimate_work(jobs, 4.0, Limits())
+        estimate_work(jobs, Size(scale=4.0), Limits(), 4)
         with Manifest(folder / "planned.manifest", {}) as manifest:
             manifest.add_plan(jobs, ResumeState())
     return watch.cost(count)
@@ -195,13 +198,13 @@ def _drive(jobs: Sequence[Job], pool: WorkerPool[Job, Outcome], folder: Path) ->
         contextlib.redirect_stdout(stdout),
         contextlib.closing(share_jobs(jobs, pool)) as outcomes,
     ):
-        first = len(jobs) // 10
+        first, log = len(jobs) // 10, FailureLog()
         for _ in range(first):
             next(outcomes)
         with watch.run():
             for outcome in outcomes:
                 manifest.add(outcome)
-                print_outcome(outcome, len(jobs), as_json=False)
+                print_outcome(outcome, len(jobs), log, lists=True)
     return watch.cost(len(jobs) - first)
 
 
@@ -237,7 +240,7 @@ def load_order(model: str | None, out: Path) -> EnlargeConfig:
     settings = BatchSettings(
         upscaler=load_upscaler(model, torch.device("cpu")),
         sampling=SamplingConfig(steps=0),
-        scale=4.0,
+        size=Size(scale=4.0),
         naming=Naming(folder=out),
         limits=Limits(),
         options=WriteOptions(),
