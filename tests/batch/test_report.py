@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -14,13 +15,16 @@ from PIL import Image
 
 import sam_diffsr_cli
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.plan import Job
-from sam_diffsr_cli.batch.report import FailureLog
+from sam_diffsr_cli.batch.plan import Job, Naming
+from sam_diffsr_cli.batch.report import FailureLog, closing_line
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.cli.render import error_document, to_text
 from sam_diffsr_cli.device import resolve_precision
 from sam_diffsr_cli.errors import InputError, SamsrError
 from tests.helpers import draw_photos, samsr
+
+if TYPE_CHECKING:
+    from sam_diffsr_cli.batch.request import BatchPlan
 
 RUN_KEYS = {
     "samsr", "version", "status", "exit_code", "error", "made_by", "plan", "left_out", "files"
@@ -370,3 +374,25 @@ def test_quiet_prints_errors_alone(weights: Path, tmp_path: Path) -> None:
     ran = samsr("upscale", photos, tmp_path / "new", *shown)
     assert (ran.exit_code, ran.stdout) == (6, "")
     assert ran.stderr.startswith(f"error: {photos / 'c.png'}")
+
+
+def test_the_closing_line_says_what_was_done_how_long_it_took_and_where_it_is() -> None:
+    def closing(naming: Naming, outcomes: list[Outcome], seconds: float) -> str:
+        batch = SimpleNamespace(settings=SimpleNamespace(naming=naming))
+        return closing_line(cast("BatchPlan", batch), outcomes, seconds)
+
+    def ended(status: Any, size: tuple[int, int] | None = None) -> Outcome:
+        outcome = failed(1, "")
+        outcome.status, outcome.error, outcome.size_out = status, None, size
+        return outcome
+
+    folder, done = Naming(folder=Path("out")), ended("done", (500, 550))
+    told = closing(folder, 4 * [done], 21.4)
+    assert told == "4 pictures, 1.1 MP, in 0:21, in out/"
+    told = closing(folder, [done, ended("left_out"), ended("skipped")], 3723)
+    assert (
+        told == "1 picture, 0.3 MP, in 1:02:03, in out/; there already: 1; left out, not growing: 1"
+    )
+    assert closing(folder, [ended("skipped")], 0) == "nothing to do; there already: 1"
+    small = ended("done", (30, 40))
+    assert closing(Naming(), [small], 75) == "1 picture, 0.0012 MP, in 1:15, in out/1.png"

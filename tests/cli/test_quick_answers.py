@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,26 +12,29 @@ from PIL import Image
 CODE = """
 import json, sys
 from sam_diffsr_cli.cli.app import main
-code = 0
-try:
-    main()
-except SystemExit as end:
-    code = end.code
-print("ENDED", json.dumps([code, "torch" in sys.modules]))
+found = []
+for line in json.loads(sys.argv[1]):
+    code, sys.argv = 0, ["samsr", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    found.append([code, "torch" in sys.modules])
+print("ENDED", json.dumps(found))
 """
 
 
-def answer(folder: Path, *arguments: str) -> tuple[int, bool]:
-    """Run the command; return its exit code and whether torch was loaded."""
+def answer(folder: Path, lines: Sequence[str]) -> dict[str, tuple[int, bool]]:
+    """Run commands in one process; return exit codes, and whether torch is loaded by then."""
     done = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", CODE, *arguments],
+        [sys.executable, "-c", CODE, json.dumps(lines)],
         cwd=folder,
         capture_output=True,
         text=True,
         check=True,
     )
-    code, is_loaded = json.loads(done.stdout.rpartition("ENDED")[2])
-    return code, is_loaded
+    found = json.loads(done.stdout.rpartition("ENDED")[2])
+    return {line: (code, has_torch) for line, (code, has_torch) in zip(lines, found, strict=True)}
 
 
 @pytest.fixture
@@ -45,28 +49,29 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        ("upscale missing.png out.png", 3),
-        ("upscale broken.png out.png", 3),
-        ("upscale photo.png photo.png", 3),
-        ("upscale photo.png broken.png", 3),
-        ("upscale photo.png out.png --scale 40", 3),
-        ("upscale photo.png out.png --model missing", 3),
-        ("upscale photo.png out.png --format doc", 3),
-        ("upscale empty out", 3),
-        ("upscale photo.png out --manifest photo.png", 3),
-        ("train --data missing --out run", 3),
-        ("train --data photo.png --out run", 3),
-        ("masks stats --masks missing", 3),
-        ("masks stats --masks masks", 0),
-        ("masks verify --data empty --masks missing", 3),
-        ("models info missing", 3),
-        ("models info default", 0),
-        ("models info broken.png", 4),
-        ("models list", 0),
-    ],
-)
-def test_an_answer_that_needs_no_torch_loads_none(folder: Path, arguments: str, code: int) -> None:
-    assert answer(folder, *arguments.split()) == (code, False)
+ANSWERS = {
+    "upscale missing.png out.png": 3,
+    "upscale broken.png out.png": 3,
+    "upscale photo.png photo.png": 3,
+    "upscale photo.png broken.png": 3,
+    "upscale photo.png out.png --scale 40": 3,
+    "upscale photo.png out.png --model missing": 3,
+    "upscale photo.png out.png --format doc": 3,
+    "upscale empty out": 3,
+    "upscale photo.png out --manifest photo.png": 3,
+    "train --data missing --out run": 3,
+    "train --data photo.png --out run": 3,
+    "masks stats --masks missing": 3,
+    "masks stats --masks masks": 0,
+    "masks verify --data empty --masks missing": 3,
+    "models info missing": 3,
+    "models info default": 0,
+    "models info broken.png": 4,
+    "models list": 0,
+}
+"""Command lines, and what they exit with."""
+
+
+def test_answers_that_need_no_torch_load_none(folder: Path) -> None:
+    expected = {line: (code, False) for line, code in ANSWERS.items()}
+    assert answer(folder, list(ANSWERS)) == expected
