@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 from sam_diffsr_cli.batch.findings import describe_levels
 from sam_diffsr_cli.batch.pipeline import Outcome
@@ -27,6 +28,7 @@ from sam_diffsr_cli.cli.console import (
     read_standard_input,
     stderr_console,
 )
+from sam_diffsr_cli.cli.preview import show_report
 from sam_diffsr_cli.cli.render import CommandResult, heading
 from sam_diffsr_cli.errors import DiskFullError
 from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
@@ -35,21 +37,30 @@ __all__ = ["print_outcome", "show_batch"]
 
 
 def show_batch(
-    batch: BatchPlan, *, dry_run: bool, as_json: bool, is_quiet: bool = False, verbose: bool = False
+    batch: BatchPlan,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    is_quiet: bool = False,
+    verbose: bool = False,
+    report: Path | None = None,
 ) -> CommandResult:
     """Tell the plan, do it or only list it, and report."""
     with quietly(is_quiet):
+        lists = not (as_json or is_quiet)
         return _show(
-            batch,
-            dry_run=dry_run,
-            as_json=as_json,
-            lists=not (as_json or is_quiet),
-            verbose=verbose,
+            batch, dry_run=dry_run, as_json=as_json, lists=lists, verbose=verbose, page=report
         )
 
 
-def _show(
-    batch: BatchPlan, *, dry_run: bool, as_json: bool, lists: bool, verbose: bool
+def _show(  # noqa: PLR0913 - one parameter per way to show
+    batch: BatchPlan,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    lists: bool,
+    verbose: bool,
+    page: Path | None,
 ) -> CommandResult:
     """Do what ``show_batch`` does; ``lists`` says whether results are listed on stdout."""
     began = time.monotonic()
@@ -66,6 +77,8 @@ def _show(
             outcomes += _show_preview(batch, log, lists=lists)
         else:
             _run(batch, outcomes, log, lists=lists, verbose=verbose)
+            if page is not None:
+                show_report(batch, outcomes, page)
     except KeyboardInterrupt:
         is_stopped = True
     for line in log.rest():
