@@ -36,7 +36,7 @@ from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
 __all__ = ["print_outcome", "show_batch"]
 
 
-def show_batch(
+def show_batch(  # noqa: PLR0913 - one parameter per way to show
     batch: BatchPlan,
     *,
     dry_run: bool,
