@@ -50,9 +50,19 @@ def mirror_pad(image: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -
     """
     for axis, (before, after) in ((-2, rows), (-1, columns)):
         if before or after:
-            index = mirror_indices(image.shape[axis], before, after).to(image.device)
-            image = image.index_select(image.dim() + axis, index)
+            image = _mirror_axis(image, axis, before, after)
     return image
+
+
+def _mirror_axis(image: Tensor, axis: int, before: int, after: int) -> Tensor:
+    length = int(image.shape[axis])
+    if max(before, after) > length:
+        index = mirror_indices(length, before, after).to(image.device)
+        return image.index_select(image.dim() + axis, index)
+    # Several times as fast as choosing by an index.
+    first = image.narrow(axis, 0, before).flip(axis)
+    last = image.narrow(axis, length - after, after).flip(axis)
+    return torch.cat((first, image, last), dim=axis)
 
 
 def _weights(length: int, numerator: int, denominator: int) -> Tensor:

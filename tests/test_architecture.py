@@ -46,7 +46,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     # The use-cases, each of which may use those before it.
     frozenset({"batch", "masks.work"}),
     frozenset({"comparison"}),
-    frozenset({"evaluation"}),
+    frozenset({"evaluation", "preview"}),
     frozenset({"training"}),
     frozenset({"diagnosis"}),
     frozenset({"benchmark"}),

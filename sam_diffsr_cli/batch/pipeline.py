@@ -57,7 +57,8 @@ class Outcome:
 
     The status ``left_out`` is of a picture that does not grow, where only those that do are wanted.
     ``worker`` is the number of the one that did it, None without workers. ``levels`` is how dirty
-    the picture was taken for, None where the model is not told. ``is_renamed`` says that the output
+    the picture was taken for, None where the model is not told; ``estimate`` is how dirty it was
+    estimated to be, None where that was not asked. ``is_renamed`` says that the output
     has another name than was planned, since that one came to be there.
     """
 
@@ -67,6 +68,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     left_out: tuple[Part, ...] = ()
     levels: Mapping[str, float] | None = None
+    estimate: Mapping[str, float] | None = None
     size_in: tuple[int, int] | None = None
     size_out: tuple[int, int] | None = None
     frames: int = 1
@@ -203,7 +205,7 @@ def _enlarge(
         outcome.status = "left_out"
     if result is not None:
         outcome.size_out = result.size
-        outcome.levels = result.levels
+        outcome.levels, outcome.estimate = result.levels, result.estimate
         outcome.left_out = tuple(part for part in result.parts if is_left_out(part))
     return result
 

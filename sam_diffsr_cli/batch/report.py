@@ -215,14 +215,14 @@ def closing_line(batch: BatchPlan, outcomes: Sequence[Outcome], seconds: float) 
         if (count := sum(outcome.status == status for outcome in outcomes))
     ]
     if not done:
-        return ", ".join(["nothing to do", *others])
+        return "; ".join(["nothing to do", *others])
     parts = [
         f"{len(done)} {noun}",
         f"{megapixels:.1f} MP" if megapixels >= LEAST_SHOWN else f"{megapixels:.2g} MP",
         f"in {clock(seconds).removeprefix('0:').removeprefix('0')}",
     ]
     parts += [f"in {where}"] if where is not None else []
-    return ", ".join([*parts, *others])
+    return "; ".join([", ".join(parts), *others])
 
 
 def _size(size: tuple[int, int] | None) -> dict[str, int] | None:
@@ -244,6 +244,7 @@ def _file_entry(outcome: Outcome) -> dict[str, Any]:
             "write": round(outcome.write_s, 4),
         },
         "levels": None if outcome.levels is None else dict(outcome.levels),
+        "estimate": None if outcome.estimate is None else dict(outcome.estimate),
         "worker": outcome.worker,
         "notes": list(outcome.notes),
         "left_out": [

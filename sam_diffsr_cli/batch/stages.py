@@ -15,7 +15,7 @@ from sam_diffsr_cli.batch.outputs import copy_times, open_output
 from sam_diffsr_cli.batch.pipeline import Stages, Written
 from sam_diffsr_cli.batch.plan import Job, Naming
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch
-from sam_diffsr_cli.degradation.levels import CLEAN, Levels
+from sam_diffsr_cli.degradation.levels import CLEAN
 from sam_diffsr_cli.errors import ExistsError, InputError
 from sam_diffsr_cli.pictures.change import Cut
 from sam_diffsr_cli.pictures.encoders import WriteOptions
@@ -30,7 +30,7 @@ from sam_diffsr_cli.pictures.writing import (
     prepare_metadata,
 )
 from sam_diffsr_cli.sampling_config import SamplingConfig
-from sam_diffsr_cli.upscaling.cleaning import find_levels
+from sam_diffsr_cli.upscaling.cleaning import Finding, beyond_training, look_at
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.sizes import Size
@@ -177,7 +177,7 @@ def _enlarge(
     check_fits(name, picture, sizes, target, lossless=settings.options.lossless)
     folder = _make_folder(job.target)
     count, frames = len(picture.frames), []
-    levels = _levels_of(picture, settings) if targets[0].factor >= 1 else CLEAN
+    levels, estimate = _look_at(picture, settings, notify, grows=targets[0].factor >= 1)
     for index, frame in enumerate(picture.frames):
 
         def progress(share: float, before: int = index) -> None:
@@ -199,19 +199,27 @@ def _enlarge(
     made = tuple(
         Made(each.before, Cut(*each.kept) if each.is_cut else None, each.factor) for each in targets
     )
-    return replace(picture.with_frames(tuple(frames)), parts=parts, levels=found, made=made)
+    whole = replace(picture, estimate=None if estimate is None else estimate._asdict())
+    return replace(whole.with_frames(tuple(frames)), parts=parts, levels=found, made=made)
 
 
-def _levels_of(picture: Picture, settings: BatchSettings) -> Levels:
+def _look_at(
+    picture: Picture, settings: BatchSettings, notify: Callable[[str], None], *, grows: bool
+) -> Finding:
     """Decide how dirty a picture is taken for: by its first frame, the same for all of them."""
+    if not grows:
+        return Finding(CLEAN, None)
     compression = 0.0 if picture.quality is None else (100 - picture.quality) / 100
-    return find_levels(
+    found = look_at(
         settings.upscaler,
         settings.sampling.clean,
         picture.frames[0].pixels,
         picture.metadata.of_page(0).icc,
         compression,
     )
+    if beyond := beyond_training(found.levels):
+        notify(beyond)
+    return found
 
 
 def _make_folder(target: Place | None) -> Path:

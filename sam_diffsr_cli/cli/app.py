@@ -15,6 +15,7 @@ from sam_diffsr_cli.cli.help import show_help
 from sam_diffsr_cli.cli.masks import masks_app
 from sam_diffsr_cli.cli.models import models_app
 from sam_diffsr_cli.cli.options import wants_json
+from sam_diffsr_cli.cli.preview import preview
 from sam_diffsr_cli.cli.render import CommandResult, render
 from sam_diffsr_cli.cli.train import train_app
 from sam_diffsr_cli.cli.upscale import upscale
@@ -106,6 +107,7 @@ def _root(
 
 
 app.command()(upscale)
+app.command()(preview)
 app.add_typer(train_app, name="train")
 app.add_typer(masks_app, name="masks")
 app.add_typer(models_app, name="models")

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
+from sam_diffsr_cli.batch.findings import describe_levels
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.report import (
     FailureLog,
@@ -26,6 +28,7 @@ from sam_diffsr_cli.cli.console import (
     read_standard_input,
     stderr_console,
 )
+from sam_diffsr_cli.cli.preview import show_report
 from sam_diffsr_cli.cli.render import CommandResult, heading
 from sam_diffsr_cli.errors import DiskFullError
 from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
@@ -33,15 +36,32 @@ from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
 __all__ = ["print_outcome", "show_batch"]
 
 
-def show_batch(
-    batch: BatchPlan, *, dry_run: bool, as_json: bool, is_quiet: bool = False
+def show_batch(  # noqa: PLR0913 - one parameter per way to show
+    batch: BatchPlan,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    is_quiet: bool = False,
+    verbose: bool = False,
+    report: Path | None = None,
 ) -> CommandResult:
     """Tell the plan, do it or only list it, and report."""
     with quietly(is_quiet):
-        return _show(batch, dry_run=dry_run, as_json=as_json, lists=not (as_json or is_quiet))
+        lists = not (as_json or is_quiet)
+        return _show(
+            batch, dry_run=dry_run, as_json=as_json, lists=lists, verbose=verbose, page=report
+        )
 
 
-def _show(batch: BatchPlan, *, dry_run: bool, as_json: bool, lists: bool) -> CommandResult:
+def _show(  # noqa: PLR0913 - one parameter per way to show
+    batch: BatchPlan,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    lists: bool,
+    verbose: bool,
+    page: Path | None,
+) -> CommandResult:
     """Do what ``show_batch`` does; ``lists`` says whether results are listed on stdout."""
     began = time.monotonic()
     if dry_run or len(batch.jobs) > 1:
@@ -56,7 +76,9 @@ def _show(batch: BatchPlan, *, dry_run: bool, as_json: bool, lists: bool) -> Com
         if dry_run:
             outcomes += _show_preview(batch, log, lists=lists)
         else:
-            _run(batch, outcomes, log, lists=lists)
+            _run(batch, outcomes, log, lists=lists, verbose=verbose)
+            if page is not None:
+                show_report(batch, outcomes, page)
     except KeyboardInterrupt:
         is_stopped = True
     for line in log.rest():
@@ -116,7 +138,9 @@ class _Bars(Watcher):
             note(line)
 
 
-def _run(batch: BatchPlan, outcomes: list[Outcome], log: FailureLog, *, lists: bool) -> None:
+def _run(
+    batch: BatchPlan, outcomes: list[Outcome], log: FailureLog, *, lists: bool, verbose: bool
+) -> None:
     """Do the jobs, telling each outcome as it comes; ``outcomes`` is filled as it goes."""
     count = len(batch.jobs)
     piped = read_standard_input() if batch.reads_standard_input else b""
@@ -126,20 +150,24 @@ def _run(batch: BatchPlan, outcomes: list[Outcome], log: FailureLog, *, lists: b
             with closing(run(batch, _Bars(bars), late, piped)) as results:
                 for outcome in results:
                     outcomes.append(outcome)
-                    print_outcome(outcome, count, log, lists=lists)
+                    print_outcome(outcome, count, log, lists=lists, verbose=verbose)
         finally:
             # Written while the run was being stopped.
             told = set(map(id, outcomes))
             for outcome in (each for each in late if id(each) not in told):
                 outcomes.append(outcome)
                 if not isinstance(outcome.error, DiskFullError):
-                    print_outcome(outcome, count, log, lists=lists)
+                    print_outcome(outcome, count, log, lists=lists, verbose=verbose)
 
 
-def print_outcome(outcome: Outcome, count: int, log: FailureLog, *, lists: bool) -> None:
+def print_outcome(
+    outcome: Outcome, count: int, log: FailureLog, *, lists: bool, verbose: bool = False
+) -> None:
     """Print an output's path on stdout; notes and, in a batch, failures on stderr."""
     for text in outcome.notes:
         note(f"note: {outcome.job.source.name}: {text}")
+    if verbose and (found := describe_levels(outcome)) is not None:
+        note(f"{outcome.job.source.name}: {found}")
     error = outcome.error
     if error is not None:
         told = log.to_tell(outcome) if count > 1 else None

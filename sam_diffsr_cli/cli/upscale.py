@@ -134,6 +134,10 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
         Path | None,
         option(FILES, "Keep in this file what is done, and go on where a run of it ended."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        option(FILES, "Write an .html page of what changed and what was made up.", metavar="PAGE"),
+    ] = None,
     dry_run: Annotated[  # noqa: FBT002
         bool, option(FILES, "Tell the plan and stop.", "--dry-run")
     ] = False,
@@ -142,6 +146,9 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = False,
     quiet: Annotated[  # noqa: FBT002
         bool, option(FILES, "Print errors only.", "--quiet", "-q")
+    ] = False,
+    verbose: Annotated[  # noqa: FBT002
+        bool, option(FILES, "Tell how dirty each picture is found to be.", "--verbose", "-v")
     ] = False,
     as_json: Json = False,  # noqa: FBT002
     tile: Annotated[
@@ -232,16 +239,25 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     )
     box = (fit, fill, min_size, megapixels)
     size = SizeText(scale, width, height, *box, paper, dpi, only_larger)
-    return _start(places, size, options, (dry_run, as_json, quiet))
+    return _start(places, size, options, (dry_run, as_json, quiet, verbose), report)
 
 
 def _start(
-    places: list[str], size: "SizeText", options: "BatchOptions", shown: tuple[bool, bool, bool]
+    places: list[str],
+    size: "SizeText",
+    options: "BatchOptions",
+    shown: tuple[bool, bool, bool, bool],
+    report: Path | None,
 ) -> CommandResult:
-    """Plan the batch, and show it as asked for: without doing it, as JSON, or only its errors."""
+    """Plan the batch, and show it as asked for: without doing it, as JSON, quietly, with a page."""
     from sam_diffsr_cli.batch.naming import name_batch, split_places
 
-    dry_run, as_json, is_quiet = shown
+    dry_run, as_json, is_quiet, verbose = shown
+    if report is not None:
+        from sam_diffsr_cli.comparison.page import check_place
+
+        replaces = options.on_exists == "overwrite"
+        check_place(report, overwrite=replaces, hint="--on-exists overwrite")
     options = replace(options, size=size.resolve(), dpi=size.density)
     sources, target, options = split_places(places, options)
     if as_json and target == STANDARD:
@@ -251,4 +267,11 @@ def _start(
     from sam_diffsr_cli.cli.batch import show_batch
 
     batch = plan_batch(sources, target, options, named)
-    return show_batch(batch, dry_run=dry_run, as_json=as_json, is_quiet=is_quiet)
+    return show_batch(
+        batch,
+        dry_run=dry_run,
+        as_json=as_json,
+        is_quiet=is_quiet,
+        verbose=verbose,
+        report=report,
+    )

@@ -26,9 +26,9 @@ from sam_diffsr_cli.comparison.panels import Packed, load_panels, pack
 from sam_diffsr_cli.comparison.plot import draw_curves
 from sam_diffsr_cli.comparison.records import ComparedPicture, Page
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.pages import render
+from sam_diffsr_cli.pages import look, render
 
-__all__ = ["folder_beside", "write_page"]
+__all__ = ["check_place", "folder_beside", "write_page"]
 
 SCRIPTS = (
     "geometry.js",
@@ -37,6 +37,7 @@ SCRIPTS = (
     "viewer.js",
     "gestures.js",
     "tables.js",
+    "choices.js",
     "page.js",
 )
 """In the order in which they are joined."""
@@ -45,6 +46,9 @@ OWN_FILE = re.compile(r"\d{4}-\d{2}-[0-9a-f]{16}\.(webp|png)")
 """How files beside the page are called: picture, panel, digest."""
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src {images}; script-src {script}"
+
+MOST_OPEN = 6
+"""More facts than these are folded at first: the pictures are what one comes for."""
 
 PICTURES = "<!-- pictures -->"
 """Where they go in the template."""
@@ -56,6 +60,25 @@ Place = Callable[[str, Packed], str]
 def folder_beside(path: Path) -> Path:
     """Return the folder for pictures beside a page: ``page_files`` for ``page.html``."""
     return path.with_name(f"{path.stem}_files")
+
+
+def check_place(path: Path, *, overwrite: bool, hint: str = "--overwrite") -> None:
+    """Refuse a place that a page cannot be written to, before any work.
+
+    Args:
+        path: Of the page.
+        overwrite: Whether one that is there may be replaced.
+        hint: The option that allows it.
+
+    Raises:
+        InputError: It is not called .html, is there already, or lies in no folder.
+    """
+    if path.suffix.lower() not in {".html", ".htm"}:
+        raise InputError(f"{path}: the page is an .html file")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: is there already", hint=f"{hint} replaces it")
 
 
 def write_page(page: Page, path: Path, *, beside: bool = False) -> int:
@@ -155,12 +178,14 @@ def _frame(page: Page, images: str) -> tuple[str, str]:
         "comparison/assets/page.html",
         title=page.title,
         policy=POLICY.format(images=images, script=f"'sha256-{digest}'"),
-        style=CHART_STYLE + _asset("page.css"),
+        style=look() + CHART_STYLE + _asset("page.css"),
         script=script,
         labels=settings,
         facts=page.facts,
+        most_open=MOST_OPEN,
         numbers=draw_numbers(page),
         charts=list(filter(None, charts)),
+        choices=page.choices,
         footer=f"Written by samsr {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
         pictures=PICTURES,
     )
@@ -183,6 +208,7 @@ def _article(page: Page, picture: ComparedPicture, number: int, place: Place) ->
         size=(width, height),
         crops=crops,
         numbers=draw_picture_numbers(page, rows),
+        facts=picture.facts,
     )
     for index, label in enumerate(page.labels):
         packed = pack(panels[label])

@@ -23,6 +23,7 @@ __all__ = [
     "MetricCurve",
     "MetricRow",
     "Page",
+    "PageChoice",
     "best_of",
 ]
 
@@ -32,10 +33,22 @@ PSNR_Y, PSNR_RGB, SSIM_Y = (METRICS[name] for name in ("psnr_y", "psnr_rgb", "ss
 
 @dataclass(frozen=True, slots=True)
 class ComparedPicture:
-    """One picture as each method made it; ``panels`` has a panel for each method, and the truth."""
+    """One picture as each method made it; ``panels`` has a panel for each method, and the truth.
+
+    ``facts`` are names and values that stand beside it.
+    """
 
     name: str
     panels: Mapping[str, np.ndarray | Path]
+    facts: Sequence[tuple[str, str]] = ()
+
+
+class PageChoice(NamedTuple):
+    """A method that can be had: what it costs, in words, and the command line that does it."""
+
+    method: str
+    cost: str
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,7 @@ class Page:
         metrics: Those that rows and curves speak of, in the order to show them.
         rows: Numbers.
         curves: Quality against steps.
+        choices: Methods to choose from, each with a command to copy.
 
     Raises:
         InputError: There are fewer than two panels to compare, or something has no label here.
@@ -94,6 +108,7 @@ class Page:
     metrics: Sequence[Metric] = ()
     rows: Sequence[MetricRow] = ()
     curves: Sequence[MetricCurve] = ()
+    choices: Sequence[PageChoice] = ()
 
     def __post_init__(self) -> None:
         """Check that labels agree."""

@@ -3,6 +3,7 @@
 Kernels are square, of odd size, float32, and sum to 1. Standard deviations are in pixels.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -87,17 +88,28 @@ def blur(image: Tensor, kernel: Tensor) -> Tensor:
     """Convolve each channel with ``kernel``, borders mirrored, by the convolution theorem.
 
     Args:
-        image: ``(B, C, H, W)``, float32.
-        kernel: ``(k, k)``, k odd.
+        image: ``(B, C, H, W)``, float32 or float64.
+        kernel: ``(k, k)``, k odd, of the same type.
 
     Returns:
-        Same shape.
+        Same shape and type.
     """
     reach = kernel.shape[0] // 2
     padded = resize.mirror_pad(image, (reach, reach), (reach, reach))
     height, width = (int(length) for length in padded.shape[-2:])
-    size = (height, width)
-    spectrum = torch.fft.rfft2(padded) * torch.fft.rfft2(kernel, s=size)
-    whole: Tensor = torch.fft.irfft2(spectrum, s=size)
+    size = (_fast_length(height), _fast_length(width))
+    # Few rows of a kernel are not zero: only these are transformed along the rows.
+    answer = torch.fft.fft(torch.fft.rfft(kernel, n=size[1]), n=size[0], dim=-2)
+    whole: Tensor = torch.fft.irfft2(torch.fft.rfft2(padded, s=size) * answer, s=size)
     # The product delays by the kernel's centre twice over: once is the padding.
-    return whole[..., 2 * reach :, 2 * reach :].contiguous()
+    return whole[..., 2 * reach : height, 2 * reach : width].contiguous()
+
+
+@functools.cache
+def _fast_length(length: int) -> int:
+    """Return the least number from ``length`` on that has no prime factor above 5."""
+    rest = length
+    for factor in (2, 3, 5):
+        while rest % factor == 0:
+            rest //= factor
+    return length if rest == 1 else _fast_length(length + 1)

@@ -5,7 +5,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["CLEAN", "MOST_BLUR", "MOST_NOISE", "UNKNOWN", "Levels", "told_levels"]
+__all__ = [
+    "CLEAN",
+    "MOST_BLUR",
+    "MOST_COMPRESSION",
+    "MOST_NOISE",
+    "UNKNOWN",
+    "Levels",
+    "told_levels",
+]
+
+MOST_COMPRESSION = 0.85
+"""The hardest compression of the training: quality 15."""
 
 MOST_NOISE = 25.0
 """Standard deviation of noise, in 8-bit levels of the low-resolution photo, that is level 1."""

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
 
-from sam_diffsr_cli import resize
 from sam_diffsr_cli.degradation import codecs
 from sam_diffsr_cli.degradation.kernels import (
     blur,
@@ -21,7 +19,19 @@ from sam_diffsr_cli.degradation.kernels import (
     mixed_kernel,
     sinc_kernel,
 )
-from sam_diffsr_cli.degradation.levels import CLEAN, MOST_BLUR, MOST_NOISE, Levels
+from sam_diffsr_cli.degradation.levels import (
+    CLEAN,
+    MOST_BLUR,
+    MOST_COMPRESSION,
+    MOST_NOISE,
+    Levels,
+)
+from sam_diffsr_cli.degradation.separable import (
+    apply_separable,
+    downscale_levels,
+    gaussian_matrix,
+    shrink_matrix,
+)
 
 __all__ = [
     "GRID",
@@ -53,7 +63,7 @@ GRAY_SHARE, POISSON_SHARE, GRAINY_SHARE = 0.4, 0.25, 0.3
 STRONG_SHARE, USUAL_NOISE = 0.12, (1.0, 12.0)
 
 CODEC_SHARE, TWICE_SHARE, WEBP_SHARE = 0.85, 0.4, 0.07
-FINE_QUALITY, POOR_QUALITY = (60, 98), (15, 60)
+FINE_QUALITY, POOR_QUALITY = (60, 98), (round(100 * (1 - MOST_COMPRESSION)), 60)
 """Half of the compressions each."""
 SUBSAMPLING_SHARES = (0.2, 0.15, 0.65)
 
@@ -87,8 +97,7 @@ def add_noise(image: Tensor, noise: Noise, rng: np.random.Generator) -> Tensor:
     shape = (*image.shape[:1], 1 if noise.gray else image.shape[1], *image.shape[2:])
     drawn = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
     if noise.grain:
-        kernel = gaussian_kernel(noise.grain)
-        drawn = blur(drawn, kernel) / kernel.square().sum().sqrt()
+        drawn = _grainy(drawn, noise.grain)
     strength: Tensor | float = noise.sigma
     if noise.poisson:
         light = image.mean(dim=1, keepdim=True) if noise.gray else image
@@ -96,20 +105,24 @@ def add_noise(image: Tensor, noise: Noise, rng: np.random.Generator) -> Tensor:
     return image + strength * drawn
 
 
+def _grainy(drawn: Tensor, sigma: float) -> Tensor:
+    """Blur noise of strength 1, and bring it back to that."""
+    rows, columns = (gaussian_matrix(int(length), sigma) for length in drawn.shape[-2:])
+    taps = gaussian_kernel(sigma)
+    return apply_separable(drawn, rows, columns) / taps.square().sum().sqrt()
+
+
 def shrink(image: Tensor, scale: int, kind: str) -> Tensor:
     """Shrink ``(B, C, H, W)``, sides multiples of ``scale``, by one of ``SHRINK_SHARES``."""
-    if kind == "area":
-        return avg_pool2d(image, scale)
-    if kind == "bilinear":
-        return interpolate(image, scale_factor=1 / scale, mode="bilinear", antialias=True)
     if kind == "uint8":
-        return resize.downscale_uint8(image.clamp(0, 255).round(), scale)
-    return resize.downscale(image, scale)
+        return downscale_levels(image.clamp(0, 255).round(), scale)
+    rows, columns = (shrink_matrix(int(length), scale, kind) for length in image.shape[-2:])
+    return apply_separable(image, rows, columns)
 
 
 def clean_twin(hr: Tensor, scale: int) -> Degraded:
     """Shrink ``(3, H, W)`` uint8 by MATLAB's bicubic and do nothing else."""
-    return Degraded(resize.downscale_uint8(hr[None].double(), scale)[0].float(), CLEAN)
+    return Degraded(downscale_levels(hr[None].float(), scale)[0], CLEAN)
 
 
 def degrade_photo(hr: Tensor, scale: int, rng: np.random.Generator) -> Degraded:
@@ -126,39 +139,66 @@ def degrade_photo(hr: Tensor, scale: int, rng: np.random.Generator) -> Degraded:
         The low-resolution crop, ``(3, H / scale, W / scale)``, and how dirty it is.
     """
     is_gray = bool((hr[0] == hr[1]).all() and (hr[1] == hr[2]).all())
-    image, sigma = _blurred(hr[None].float(), scale, rng)
-    kind = str(rng.choice(list(SHRINK_SHARES), p=list(SHRINK_SHARES.values())))
-    lr, std = _noisy_shrunk(image, scale, kind, rng, is_gray=is_gray)
+    blurring = _draw_blur(scale, rng)
+    lr, std = _noisy_shrunk(hr[None].float(), blurring, scale, rng, is_gray=is_gray)
     pixels = lr.clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     compression = 0.0
     if rng.random() < CODEC_SHARE:
         pixels, quality = compress_crop(pixels, rng, is_gray=is_gray)
         compression = (100 - quality) / 100
-    levels = Levels(compression, min(1.0, std / MOST_NOISE), min(1.0, sigma / (scale * MOST_BLUR)))
+    levels = Levels(
+        compression, min(1.0, std / MOST_NOISE), min(1.0, blurring.sigma / (scale * MOST_BLUR))
+    )
     return Degraded(torch.from_numpy(pixels.copy()).permute(2, 0, 1).float(), levels)
 
 
-def _blurred(image: Tensor, scale: int, rng: np.random.Generator) -> tuple[Tensor, float]:
-    """Blur, or not; return the standard deviation too, in pixels of the original."""
+@dataclass(frozen=True, slots=True)
+class _Blur:
+    """Of standard deviation ``sigma``, pixels of the original, or none where that is 0.
+
+    ``kernel`` is that of what is no round Gaussian.
+    """
+
+    sigma: float = 0.0
+    kernel: Tensor | None = None
+
+    def apply(self, image: Tensor) -> Tensor:
+        """Blur ``(B, C, H, W)``."""
+        if self.kernel is not None:
+            return blur(image, self.kernel)
+        return blur(image, gaussian_kernel(self.sigma)) if self.sigma else image
+
+
+def _draw_blur(scale: int, rng: np.random.Generator) -> _Blur:
     if rng.random() >= BLUR_SHARE:
-        return image, 0.0
+        return _Blur()
     if rng.random() < SINC_SHARE:
         cutoff = rng.uniform(*SINC_CUTOFFS) * 4 / scale
-        return blur(image, sinc_kernel(21, cutoff)), half_power_sigma(cutoff)
+        return _Blur(half_power_sigma(cutoff), sinc_kernel(21, cutoff))
     sigma = scale * rng.uniform(LEAST_SIGMA, MOST_SIGMA)
     if rng.random() < ROUND_SHARE:
-        return blur(image, gaussian_kernel(sigma)), sigma
+        return _Blur(sigma)
     stretch = rng.uniform(1.0, 2.5)
     sigmas = (sigma * math.sqrt(stretch), sigma / math.sqrt(stretch))
     size = 2 * math.ceil(3 * sigmas[0]) + 1
-    return blur(image, mixed_kernel(size, sigmas, rng.uniform(0, math.pi))), sigma
+    return _Blur(sigma, mixed_kernel(size, sigmas, rng.uniform(0, math.pi)))
+
+
+def _blur_and_shrink(image: Tensor, blurring: _Blur, scale: int, kind: str) -> Tensor:
+    """Return ``shrink`` of the blurred image, in one step where both are separable."""
+    if kind == "uint8" or blurring.kernel is not None or not blurring.sigma:
+        return shrink(blurring.apply(image), scale, kind)
+    matrices = (shrink_matrix(int(length), scale, kind) for length in image.shape[-2:])
+    rows, columns = (m @ gaussian_matrix(m.shape[1], blurring.sigma) for m in matrices)
+    return apply_separable(image, rows, columns)
 
 
 def _noisy_shrunk(
-    image: Tensor, scale: int, kind: str, rng: np.random.Generator, *, is_gray: bool
+    image: Tensor, blurring: _Blur, scale: int, rng: np.random.Generator, *, is_gray: bool
 ) -> tuple[Tensor, float]:
-    """Shrink, with noise before or after it, or none; return what the noise came to as well."""
-    plain = shrink(image, scale, kind)
+    """Blur and shrink, with noise between or after, or none; return what it came to as well."""
+    kind = str(rng.choice(list(SHRINK_SHARES), p=list(SHRINK_SHARES.values())))
+    plain = _blur_and_shrink(image, blurring, scale, kind)
     if rng.random() >= NOISE_SHARE:
         return plain[0], 0.0
     strong = rng.random() < STRONG_SHARE
@@ -172,7 +212,7 @@ def _noisy_shrunk(
     )
     if rng.random() < FINE_SHARE:
         fine = Noise(sigma=sigma * FINE_GAIN * scale / 4, gray=noise.gray, poisson=noise.poisson)
-        noisy = shrink(add_noise(image, fine, rng), scale, kind)
+        noisy = _blur_and_shrink(add_noise(blurring.apply(image), fine, rng), _Blur(), scale, kind)
     else:
         noisy = add_noise(plain, noise, rng)
     return noisy[0], float((noisy - plain).std())

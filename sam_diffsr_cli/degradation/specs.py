@@ -116,8 +116,9 @@ def degrade_picture(hr: np.ndarray, scale: int, degradation: Degradation, name: 
 
 def _photo(levels: torch.Tensor, scale: int, rng: np.random.Generator) -> np.ndarray:
     sigma = rng.uniform(*PHOTO_BLUR) * scale / 4
-    blurred = blur(levels.float(), gaussian_kernel(sigma)).clamp(0, 255).round()
-    lr = resize.downscale_uint8(blurred.double(), scale).float()
+    # In double, so that no processor rounds a level the other way.
+    blurred = blur(levels, gaussian_kernel(sigma).double()).clamp(0, 255).round()
+    lr = resize.downscale_uint8(blurred, scale).float()
     noisy = _to_pixels(add_noise(lr, Noise(sigma=rng.uniform(*PHOTO_NOISE)), rng))
     low, high = PHOTO_QUALITY
     return codecs.jpeg(noisy, int(rng.integers(low, high + 1)))

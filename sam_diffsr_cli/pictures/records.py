@@ -118,7 +118,8 @@ class Picture:
     and ``read_size`` the upright height and width they had there (None: they have it still).
     ``bits`` says how many of the 16 of deep pixels mean something (None: all). ``quality`` is what
     the tables of a JPEG say it was saved with. ``is_exact`` says that its format may lose something
-    of the pixels, and that this file did not. ``levels`` is how dirty it was taken for. ``made``
+    of the pixels, and that this file did not. ``levels`` is how dirty it was taken for,
+    ``estimate`` how dirty it was estimated to be. ``made``
     tells of each frame how it came from the one that was read, where that is known.
     """
 
@@ -135,6 +136,7 @@ class Picture:
     quality: int | None = None
     is_exact: bool = False
     levels: Mapping[str, float] | None = None
+    estimate: Mapping[str, float] | None = None
     made: tuple[Made, ...] = ()
 
     @property

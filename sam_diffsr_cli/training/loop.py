@@ -24,7 +24,8 @@ __all__ = ["MAX_BAD_STEPS", "TrainStep", "learning_rate", "train"]
 MAX_BAD_STEPS = 20
 """More steps than this in a row without a finite gradient end the run."""
 
-MEAN_LOSS_DECAY = 0.99
+MEAN_LOSS_STEPS = 100
+"""The mean loss is that of all steps up to so many, and then follows by this share of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +158,9 @@ def _step(state: TrainState, *, is_bad: bool, loss: float) -> None:
         averages, parameters = list(state.ema.values()), list(state.network.parameters())
         follow = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch's stub
         follow(averages, parameters, state.step)
+        counted = min(state.step - state.skipped + 1, MEAN_LOSS_STEPS)
         last = loss if state.mean_loss is None else state.mean_loss
-        state.mean_loss = MEAN_LOSS_DECAY * last + (1 - MEAN_LOSS_DECAY) * loss
+        state.mean_loss = last + (loss - last) / counted
     if state.scaler.is_enabled():
         state.scaler.update()
     state.step += 1

@@ -14,7 +14,7 @@ from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.charts.curves import CHART_STYLE, draw_chart
 from sam_diffsr_cli.charts.series import Chart, Mark, Point, Series, running_mean
 from sam_diffsr_cli.charts.ticks import format_number
-from sam_diffsr_cli.pages import render
+from sam_diffsr_cli.pages import look, render
 from sam_diffsr_cli.recipes.records import STAGES, Stage
 from sam_diffsr_cli.training.journal import (
     JOURNAL_NAME,
@@ -61,7 +61,7 @@ def write_summary(folder: Path, title: str, facts: Sequence[tuple[str, str]]) ->
     page = render(
         "training/assets/summary.html",
         title=title,
-        chart_style=CHART_STYLE,
+        style=look() + CHART_STYLE,
         facts=list(facts),
         stages=_stages(entries, folder),
         most_rows=MOST_ROWS,

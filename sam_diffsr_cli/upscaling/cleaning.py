@@ -1,10 +1,12 @@
 """How dirty a photo is taken for: by what the user says, else by the model's own estimate."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.degradation.levels import CLEAN, Levels
+from sam_diffsr_cli.degradation.levels import CLEAN, MOST_COMPRESSION, Levels
 from sam_diffsr_cli.device import number_format
 from sam_diffsr_cli.pictures.colour import ColourPath, colour_path
 from sam_diffsr_cli.pictures.records import has_alpha
@@ -12,7 +14,7 @@ from sam_diffsr_cli.sampling_config import MOST_CLEAN
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.transparency import unit_tensor
 
-__all__ = ["CLEAN_BELOW", "estimate_levels", "find_levels"]
+__all__ = ["CLEAN_BELOW", "Finding", "beyond_training", "estimate_levels", "find_levels", "look_at"]
 
 LEAST_CERTAIN = 0.03
 """A JPEG of quality 98 or more may pass for clean; below, its tables say that it is not."""
@@ -25,6 +27,13 @@ CLEAN_BELOW = Levels(compression=0.08, noise=0.06, blur=0.3)
 estimates of 98 in 100 crops that were shrunk and nothing else."""
 
 
+class Finding(NamedTuple):
+    """What a photo is taken for, and what its estimate said; None where none was made."""
+
+    levels: Levels
+    estimate: Levels | None
+
+
 def find_levels(
     upscaler: Upscaler,
     clean: int | None,
@@ -32,7 +41,18 @@ def find_levels(
     icc: bytes | None = None,
     compression: float = 0.0,
 ) -> Levels:
-    """Decide what the encoder is told of a photo.
+    """Decide what the encoder is told of a photo: the levels of ``look_at``."""
+    return look_at(upscaler, clean, pixels, icc, compression).levels
+
+
+def look_at(
+    upscaler: Upscaler,
+    clean: int | None,
+    pixels: np.ndarray,
+    icc: bytes | None = None,
+    compression: float = 0.0,
+) -> Finding:
+    """Estimate how dirty a photo is, and decide what the encoder is told of it.
 
     Args:
         upscaler: The model; one that is told no levels takes everything for clean.
@@ -45,18 +65,29 @@ def find_levels(
             the picture may have been compressed harder before.
 
     Returns:
-        Levels in [0, 1]; exactly ``CLEAN`` for a photo that is taken for clean.
+        Levels in [0, 1], exactly ``CLEAN`` for a photo that is taken for clean; and the estimate,
+        which is not made where ``clean`` is 0.
     """
     if not upscaler.config.encoder.num_levels or clean == 0:
-        return CLEAN
+        return Finding(CLEAN, None)
     estimate = estimate_levels(upscaler, pixels, icc)
     if clean is not None:
         level = clean / MOST_CLEAN
-        return Levels(level, level, estimate.blur)
+        return Finding(Levels(level, level, estimate.blur), estimate)
     pairs = zip(estimate, CLEAN_BELOW, strict=True)
     found = Levels(*(0.0 if value < least else value for value, least in pairs))
     certain = compression if compression >= LEAST_CERTAIN else 0.0
-    return found._replace(compression=max(found.compression, certain))
+    return Finding(found._replace(compression=max(found.compression, certain)), estimate)
+
+
+def beyond_training(levels: Levels) -> str | None:
+    """Say what of a photo is dirtier than anything the model was trained for, if anything is."""
+    if levels.compression <= MOST_COMPRESSION:
+        return None
+    return (
+        f"compression {levels.compression:.2f} is above the {MOST_COMPRESSION:.2f} that photos of "
+        "the training have at most; traces of it may stay"
+    )
 
 
 @torch.inference_mode()

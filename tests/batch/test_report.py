@@ -4,8 +4,10 @@ import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -14,13 +16,20 @@ from PIL import Image
 
 import sam_diffsr_cli
 from sam_diffsr_cli.batch.pipeline import Outcome
-from sam_diffsr_cli.batch.plan import Job
-from sam_diffsr_cli.batch.report import FailureLog
+from sam_diffsr_cli.batch.plan import Job, Naming
+from sam_diffsr_cli.batch.report import FailureLog, closing_line
 from sam_diffsr_cli.batch.sources import Source
+from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.render import error_document, to_text
 from sam_diffsr_cli.device import resolve_precision
 from sam_diffsr_cli.errors import InputError, SamsrError
-from tests.helpers import draw_photos, samsr
+from sam_diffsr_cli.networks.model import build_model
+from sam_diffsr_cli.upscaling.cleaning import estimate_levels
+from sam_diffsr_cli.upscaling.model import load_upscaler
+from tests.helpers import TINY, draw_photos, samsr
+
+if TYPE_CHECKING:
+    from sam_diffsr_cli.batch.request import BatchPlan
 
 RUN_KEYS = {
     "samsr", "version", "status", "exit_code", "error", "made_by", "plan", "left_out", "files"
@@ -46,6 +55,7 @@ FILE_KEYS = {
     "notes",
     "left_out",
     "error",
+    "estimate",
     "levels",
     "worker",
 }
@@ -370,3 +380,89 @@ def test_quiet_prints_errors_alone(weights: Path, tmp_path: Path) -> None:
     ran = samsr("upscale", photos, tmp_path / "new", *shown)
     assert (ran.exit_code, ran.stdout) == (6, "")
     assert ran.stderr.startswith(f"error: {photos / 'c.png'}")
+
+
+# ------------------------------------------------------------------ how dirty pictures are found
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Path:
+    """A model that is told levels and estimates them."""
+    config = replace(TINY, encoder=replace(TINY.encoder, num_levels=3))
+    path = tmp_path / "told.safetensors"
+    save_weights(path, build_model(config), "test", torch.float32)
+    return path
+
+
+def found_in(path: Path) -> dict[str, float]:
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    model = load_upscaler(path.parent.parent / "told.safetensors", torch.device("cpu"))
+    return estimate_levels(model, pixels)._asdict()
+
+
+def test_the_document_has_the_estimate_beside_what_is_used(
+    photos: Path, told: Path, tmp_path: Path
+) -> None:
+    options = ("--weights", told, "--clean", 30)
+    (entry,) = upscale(photos / "a.png", tmp_path / "x.png", *options)[0]["files"]
+    assert entry["estimate"] == found_in(photos / "a.png")
+    blur = entry["estimate"]["blur"]
+    assert entry["levels"] == {"compression": 0.3, "noise": 0.3, "blur": blur}
+    off = ("--weights", told, "--clean", "off")
+    (entry,) = upscale(photos / "a.png", tmp_path / "y.png", *off)[0]["files"]
+    assert entry["estimate"] is None
+    assert set(entry["levels"].values()) == {0.0}
+
+
+def test_verbose_tells_of_each_picture_what_was_estimated(
+    photos: Path, told: Path, tmp_path: Path
+) -> None:
+    options = ("--weights", told, "--clean", 30)
+    ran = samsr("upscale", "-v", photos, tmp_path / "out", *options)
+    estimate = found_in(photos / "c.webp")
+    line = next(line for line in ran.stderr.splitlines() if "c.webp: taken" in line)
+    assert "compression 0.30 (as JPEG 70), noise 0.30 (7.5 of 255)" in line
+    assert f"estimated: compression {estimate['compression']:.2f}" in line
+    assert ran.stderr.count(": taken for") == 3
+    quiet = samsr("upscale", photos, tmp_path / "quiet", *options)
+    assert "taken for" not in quiet.stderr
+
+
+def test_a_model_that_is_told_nothing_has_nothing_to_tell(photos: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "untold.safetensors"
+    save_weights(weights, build_model(TINY), "test", torch.float32)
+    ran = samsr("upscale", "-v", photos / "a.png", tmp_path / "x.png", "--weights", weights)
+    assert ran.exit_code == 0
+    assert "taken for" not in ran.stderr
+
+
+def test_what_is_dirtier_than_the_training_is_said(
+    photos: Path, told: Path, tmp_path: Path
+) -> None:
+    options = ("--weights", told, "--clean", 95)
+    _, stderr = upscale(photos / "a.png", tmp_path / "x.png", *options)
+    assert "compression 0.95 is above the 0.85" in stderr
+    _, stderr = upscale(photos / "a.png", tmp_path / "y.png", "--weights", told, "--clean", 85)
+    assert "is above" not in stderr
+
+
+def test_the_closing_line_says_what_was_done_how_long_it_took_and_where_it_is() -> None:
+    def closing(naming: Naming, outcomes: list[Outcome], seconds: float) -> str:
+        batch = SimpleNamespace(settings=SimpleNamespace(naming=naming))
+        return closing_line(cast("BatchPlan", batch), outcomes, seconds)
+
+    def ended(status: Any, size: tuple[int, int] | None = None) -> Outcome:
+        outcome = failed(1, "")
+        outcome.status, outcome.error, outcome.size_out = status, None, size
+        return outcome
+
+    folder, done = Naming(folder=Path("out")), ended("done", (500, 550))
+    told = closing(folder, 4 * [done], 21.4)
+    assert told == "4 pictures, 1.1 MP, in 0:21, in out/"
+    told = closing(folder, [done, ended("left_out"), ended("skipped")], 3723)
+    assert (
+        told == "1 picture, 0.3 MP, in 1:02:03, in out/; there already: 1; left out, not growing: 1"
+    )
+    assert closing(folder, [ended("skipped")], 0) == "nothing to do; there already: 1"
+    small = ended("done", (30, 40))
+    assert closing(Naming(), [small], 75) == "1 picture, 0.0012 MP, in 1:15, in out/1.png"

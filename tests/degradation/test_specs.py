@@ -8,7 +8,16 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.degradation.specs import SHIFT, degrade_picture, parse_degradation
+from sam_diffsr_cli.degradation.kernels import gaussian_kernel
+from sam_diffsr_cli.degradation.specs import (
+    PHOTO_BLUR,
+    PHOTO_NOISE,
+    PHOTO_QUALITY,
+    SHIFT,
+    degrade_picture,
+    parse_degradation,
+)
+from sam_diffsr_cli.device import derive_seed
 from sam_diffsr_cli.errors import InputError
 
 HR = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
@@ -70,3 +79,20 @@ def test_the_sentence_tells_the_numbers(text: str) -> None:
 def test_what_names_none_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--degrade"):
         parse_degradation(text)
+
+
+def test_photo_is_what_its_sentence_says_with_no_level_rounded_the_other_way() -> None:
+    rng = np.random.default_rng(derive_seed(0, "degrade", "a.png"))
+    kernel = gaussian_kernel(rng.uniform(*PHOTO_BLUR)).double()
+    reach = len(kernel) // 2
+    padded = np.pad(HR.astype(float), ((reach, reach), (reach, reach), (0, 0)), mode="symmetric")
+    planes = torch.from_numpy(padded).permute(2, 0, 1)[:, None]
+    blurred = torch.nn.functional.conv2d(planes, kernel[None, None]).round()[:, 0][None]
+    lr = resize.downscale_uint8(blurred, 4)
+    sigma = rng.uniform(*PHOTO_NOISE)
+    noise = torch.from_numpy(rng.standard_normal(tuple(lr.shape), dtype=np.float32))
+    noisy = (lr.float() + sigma * noise).clamp(0, 255).round().to(torch.uint8)[0]
+    quality = int(rng.integers(PHOTO_QUALITY[0], PHOTO_QUALITY[1] + 1))
+    pixels = np.ascontiguousarray(noisy.permute(1, 2, 0).numpy())
+    found = degrade_picture(HR, 4, parse_degradation("photo"), "a.png")
+    assert np.array_equal(found, pillow_jpeg(pixels, quality))

@@ -12,7 +12,7 @@ from tests.helpers import PATIENCE_S
 
 FOLDER = Path(__file__).parent
 SCRIPT = FOLDER.parent / "workshop" / "samples" / "draw_samples.py"
-PNGS = ("leaves.png", "page.png", "still_life.png")
+PNGS = ("leaves.png", "small_letters.png", "still_life.png")
 MOST_LEVELS = 2
 """Versions of Pillow and numpy may round differently by so much."""
 
@@ -49,7 +49,7 @@ def test_the_pictures_are_small_files() -> None:
 
 
 def test_one_picture_has_odd_sides_that_differ() -> None:
-    height, width, _ = read_levels(FOLDER / "page.png").shape
+    height, width, _ = read_levels(FOLDER / "small_letters.png").shape
     assert height % 2 == 1
     assert width % 2 == 1
     assert height != width

@@ -13,6 +13,7 @@ from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.data.crops import TrainingPhoto
 from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
+from sam_diffsr_cli.training import loop
 from sam_diffsr_cli.training.loop import TrainStep, learning_rate
 from sam_diffsr_cli.training.objective import Objective
 from sam_diffsr_cli.training.state import TrainState
@@ -206,11 +207,21 @@ def test_threads_that_prepare_batches_change_nothing(workers: int, steps_of: Tra
     assert different(values(helped), values(alone)) == []
 
 
-def test_mean_loss_begins_at_the_first_loss_and_follows_slowly(steps_of: Trainer) -> None:
-    steps = list(steps_of(start(DENOISER)))
-    mean = steps[0].loss
-    for step in steps:
-        mean = 0.99 * mean + 0.01 * step.loss
+def test_mean_loss_is_the_mean_of_all_steps_of_a_short_run(steps_of: Trainer) -> None:
+    losses = []
+    for step in steps_of(start(DENOISER)):
+        losses.append(step.loss)
+        assert step.mean_loss == pytest.approx(sum(losses) / len(losses), rel=1e-9)
+
+
+def test_mean_loss_of_a_long_run_follows_slowly(
+    steps_of: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "MEAN_LOSS_STEPS", 2)
+    first, second, *rest = steps_of(start(DENOISER))
+    mean = (first.loss + second.loss) / 2
+    for step in rest:
+        mean += (step.loss - mean) / 2
         assert step.mean_loss == pytest.approx(mean, rel=1e-9)
 
 

@@ -30,9 +30,12 @@ EVIL = "</td><script>alert('&\"')</script>"
 FREE = {"meta", "input", "img", "br"}
 """Elements of HTML that have no end."""
 
+CELLS = {"th", "td", "dt", "dd"}
+"""What a row of a table, or a fact, is made of."""
+
 
 class Page(HTMLParser):
-    """The elements of a page, its text, its table rows, and whether its tags are closed."""
+    """The elements of a page, its text, its rows and facts, and whether its tags are closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -46,9 +49,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag == "tr":
+        if tag in {"tr", "dt"}:
             self.rows.append([])
-        if tag in {"th", "td"}:
+        if tag in CELLS:
             self.rows[-1].append("")
         if tag not in FREE:
             self._open.append(tag)
@@ -61,7 +64,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
-        if {"th", "td"} & set(self._open[-1:]):
+        if CELLS & set(self._open[-1:]):
             self.rows[-1][-1] += data
 
     def all(self, tag: str) -> list[dict[str, str]]:
@@ -337,7 +340,8 @@ def test_all_samples_together_keep_within_their_bytes(
 def test_light_and_dark_follow_the_reader(tmp_path: Path) -> None:
     page = full_run(tmp_path)
     assert {"name": "color-scheme", "content": "light dark"} in page.all("meta")
-    assert "prefers-color-scheme: dark" in page.text
+    assert "color-scheme: light dark" in page.text
+    assert "light-dark(" in page.text
 
 
 def test_text_that_is_no_unicode_is_written_all_the_same(tmp_path: Path) -> None:

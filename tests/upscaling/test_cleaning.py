@@ -79,6 +79,25 @@ def test_what_a_jpeg_says_for_certain_raises_the_estimate_and_never_lowers_it(
     assert cleaning.find_levels(told, None, photo(), None, 0.1).compression == 0.7
 
 
+def test_the_estimate_is_told_as_it_was_beside_what_is_used(
+    told: Upscaler, estimate: Callable[[Levels], None]
+) -> None:
+    raw = Levels(0.05, 0.2, 0.1)
+    estimate(raw)
+    assert cleaning.look_at(told, None, photo(), compression=0.6) == (Levels(0.6, 0.2, 0.0), raw)
+    assert cleaning.look_at(told, 40, photo()) == (Levels(0.4, 0.4, 0.1), raw)
+    assert cleaning.look_at(told, 0, photo()) == (CLEAN, None)
+
+
+def test_only_what_is_harder_compressed_than_the_training_is_beyond_it() -> None:
+    hardest = Levels(0.85, 1.0, 1.0)
+    assert cleaning.beyond_training(hardest) is None
+    text = cleaning.beyond_training(hardest._replace(compression=0.86))
+    assert text is not None
+    assert "0.86" in text
+    assert "0.85" in text
+
+
 def test_off_is_clean_and_a_number_is_that_percent(
     told: Upscaler, estimate: Callable[[Levels], None]
 ) -> None:

@@ -151,6 +151,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!shown.has(link.dataset.picture)) link.replaceWith(link.textContent);
   }
 });
+for (const item of document.querySelectorAll(".choices li")) makeCopyable(item, announce);
 for (const table of document.querySelectorAll("#numbers table")) makeSortable(table, announce);
 for (const parent of document.querySelectorAll(".every")) chooseMetric(parent);
 document.addEventListener("click", (event) => {

@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-EVENTS = {"os.rename": 1, "open": 0}
+EVENTS = {"os.rename": 1, "os.link": 1, "open": 0}
 """Audit events, and which of their arguments is the file."""
+
+NAMING = {"os.rename", "os.link"}
+"""Either gives a file its name."""
 
 
 def _halt(event: str, arguments: tuple[Any, ...]) -> None:
@@ -21,7 +24,8 @@ def _halt(event: str, arguments: tuple[Any, ...]) -> None:
     if path.is_relative_to(folder) or not (folder / "order").exists():
         return
     order = json.loads((folder / "order").read_text(encoding="utf-8"))
-    if event != order["event"] or not path.is_relative_to(order["out"]):
+    is_ordered = event == order["event"] or {event, order["event"]} <= NAMING
+    if not is_ordered or not path.is_relative_to(order["out"]):
         return
     there = [p for p in Path(order["out"]).rglob(order["pattern"]) if not p.name.startswith(".")]
     if sum(p.is_file() for p in there) < order["count"]:

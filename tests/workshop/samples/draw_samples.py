@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ExifTags, Image, ImageDraw, ImageFilter, ImageFont
 
 Field = NDArray[np.float64]
 Stops = dict[float, str]
@@ -674,10 +674,29 @@ def _ladybird(canvas: Canvas, centre: Point) -> None:
     ball(canvas, centre, 4.1, shell, 0.8)
 
 
+PHONE_NOISE, PHONE_QUALITY = 4.0, 70
+"""Of a photo as a phone's messenger sends it: levels of noise, and quality of the JPEG."""
+
+SIDEWAYS = 6
+"""EXIF's orientation of a phone that was held upright."""
+
+
+def as_by_phone(picture: Image.Image, folder: Path) -> None:
+    """Save a picture as a phone would: noisy, sharpened, stored sideways, compressed hard."""
+    grain = np.random.default_rng(0).normal(0, PHONE_NOISE, (picture.height, picture.width, 3))
+    noisy = (np.asarray(picture, dtype=np.float64) + grain).round().clip(0, 255).astype(np.uint8)
+    sharp = Image.fromarray(noisy).filter(ImageFilter.UnsharpMask(1.0, 60, 0))
+    stored = sharp.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = SIDEWAYS
+    exif[ExifTags.Base.Software] = "drawn by draw_samples.py"
+    stored.save(folder / "phone.jpg", quality=PHONE_QUALITY, subsampling="4:2:0", exif=exif)
+
+
 PICTURES: dict[str, Callable[[], Canvas]] = {
     "still_life.png": still_life,
     "harbour.jpg": harbour,
-    "page.png": page,
+    "small_letters.png": page,
     "leaves.png": leaves,
 }
 
@@ -686,6 +705,7 @@ def main(folder: Path) -> None:
     """Draw every picture into ``folder``."""
     for name, draw in PICTURES.items():
         draw().finish().save(folder / name, quality=95, optimize=True)
+    as_by_phone(leaves().finish().transpose(Image.Transpose.FLIP_LEFT_RIGHT), folder)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ def _names(info: OptionInfo | ArgumentInfo, name: str) -> list[str]:
         return [info.metavar or name.upper()]
     # Typer reads the first name where a default would stand if there were no annotation.
     told = [x for x in (info.default, *(info.param_decls or ())) if isinstance(x, str)]
-    return told or [f"--{name.replace('_', '-')}"]
+    names = [name for text in told for name in text.split("/")]
+    return names or [f"--{name.replace('_', '-')}"]
 
 
 def _takes(info: OptionInfo, base: Any) -> str:
