@@ -34,8 +34,8 @@ LEAST_TIMED_MEGAPIXELS = 4.0
 LEAST_SHOWN = 0.1
 """Fewer megapixels than this are told by two digits, not as 0.0."""
 
-NAMED = 3
-"""Of many failures for one reason so many are named."""
+NAMED, MOST_TOLD = 3, 20
+"""Of many outputs that are there so many are named; of other failures for one reason."""
 
 
 def failure_of(
@@ -132,16 +132,16 @@ class FailureLog:
             return str(error), error.hint
         reason = _reason(outcome, error)
         self._counts[reason] += 1
-        if self._counts[reason] > NAMED:
+        if self._counts[reason] > MOST_TOLD:
             return None
         return str(error), error.hint if self._counts[reason] == 1 else None
 
     def rest(self) -> list[str]:
         """Return a line for each reason that more failures had than were told."""
         return [
-            f"{count - NAMED} more: {reason}"
+            f"{count - MOST_TOLD} more: {reason}"
             for reason, count in self._counts.items()
-            if count > NAMED
+            if count > MOST_TOLD
         ]
 
 

@@ -30,13 +30,14 @@ class EnlargeConfig(Making):
     """How pictures are made, and the model to load for it: what is sent to another process.
 
     ``weights`` is the model's file, which must still be the one of ``digest``; ``name`` is what
-    records call it.
+    records call it. ``is_copy`` says that the file goes away once the model is loaded.
     """
 
     weights: Path
     name: str
     digest: str
     precision: Precision
+    is_copy: bool = False
 
     def start(self, device: torch.device) -> "EnlargeWorker":
         """Load the model.
@@ -54,7 +55,7 @@ class EnlargeConfig(Making):
         """Put the model's file into a folder."""
         path = folder / self.weights.name
         path.write_bytes(content)
-        return replace(self, weights=path)
+        return replace(self, weights=path, is_copy=True)
 
 
 @dataclass(slots=True)
@@ -122,7 +123,7 @@ def load_settings(config: EnlargeConfig, device: torch.device) -> BatchSettings:
     Raises:
         WeightsError: The file is missing, damaged, or has been replaced.
     """
-    upscaler = load_upscaler(config.weights, device, config.precision)
+    upscaler = load_upscaler(config.weights, device, config.precision, whole=config.is_copy)
     if upscaler.digest != config.digest:
         raise WeightsError(f"{config.weights}: was replaced while the batch started")
     return BatchSettings(upscaler=replace(upscaler, name=config.name), **_making(config))

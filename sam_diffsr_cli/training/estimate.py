@@ -43,8 +43,7 @@ GROWTH, TIMED = 4, 3
 """Times the work of the measurement before; steps whose median it is, after one that warms up."""
 
 FLOAT, HALF, PER_PARAMETER = 4, 2, 4
-"""Bytes of a value, and of one cast to a short format; and values beside each trained parameter:
-its gradient, two moments and the average."""
+"""Bytes of a value, and of one cast; values beside a parameter: gradient, moments, average."""
 
 IMAGES = 12
 """Channels that the loss holds beside the batch: residual, input, answer and target."""
@@ -58,8 +57,7 @@ class StageEstimate:
         parameters: That are trained.
         parameters_total: Of both networks.
         flops_per_step: Of layers and their gradients for a batch, 2 per multiply-add.
-        memory_bytes: At most, while training; the program, the photos and what the allocator
-            holds back come on top.
+        memory_bytes: At most; the program, photos and what the allocator holds come on top.
         memory_is_measured: It was measured on the device, not counted.
         seconds_per_step: With the next batch ready.
         seconds_total: Of all steps, without validations and saving.
@@ -173,12 +171,14 @@ def _count(model_config: ModelConfig, config: TrainConfig) -> _Counted:
     with FakeTensorMode(allow_non_fake_inputs=True):
         model = build_model(model_config).requires_grad_(requires_grad=False)
         network_of(model, config).requires_grad_()
-        shapes = {shape for p in model.parameters() for shape in (p.shape, p.shape[::-1])}
+        every = [tuple(p.shape) for p in model.parameters()]
+        shapes = {shape for each in every for shape in (each, each[::-1])}
+        shapes |= {(n, k, *rest) for n, m, *rest in (e for e in every if e[2:]) for k in range(m)}
         kept: dict[int, torch.UntypedStorage] = {}
 
         def keep(tensor: Tensor) -> Tensor:
-            # Not a parameter, nor what it was cast to: neither is made anew for each crop.
-            if tensor.shape not in shapes:
+            # No parameter, part or cast of one: these are not made anew for each crop.
+            if tuple(tensor.shape) not in shapes:
                 kept[id(tensor.untyped_storage())] = tensor.untyped_storage()
             return tensor
 

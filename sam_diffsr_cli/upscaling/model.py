@@ -35,7 +35,11 @@ class Upscaler:
 
 
 def load_upscaler(
-    weights: str | Path | None, device: torch.device, precision: Precision = "fp32"
+    weights: str | Path | None,
+    device: torch.device,
+    precision: Precision = "fp32",
+    *,
+    whole: bool = False,
 ) -> Upscaler:
     """Load a model; each of its networks is read from the file when it is first run.
 
@@ -43,6 +47,7 @@ def load_upscaler(
         weights: A path is that file; text is read as ``--model`` is; None is the bundled default.
         device: Where it will run.
         precision: Number format that it will run in.
+        whole: Read all of them now, from a file that will not stay.
 
     Raises:
         InputError: The text names no model.
@@ -54,6 +59,9 @@ def load_upscaler(
         return network.to(device).to(memory_format=torch.channels_last)
 
     model = defer_weights(found.path, settle).model
+    if whole:
+        for name, network in model.named_children():
+            model.before_run(name, network)
     steady(model)
     return Upscaler(
         model=model,

@@ -328,16 +328,17 @@ def failed(index: int, message: str, hint: str | None = None) -> Outcome:
     return outcome
 
 
-def test_failures_for_one_reason_are_told_three_times_and_counted() -> None:
+def test_many_failures_for_one_reason_are_told_twenty_times_and_counted() -> None:
     log = FailureLog()
-    told = [log.to_tell(failed(index, "{source}: is damaged", "mend it")) for index in range(10)]
+    told = [log.to_tell(failed(index, "{source}: is damaged", "mend it")) for index in range(27)]
     assert told[:3] == [
         ("in/0.png: is damaged", "mend it"),
         ("in/1.png: is damaged", None),
         ("in/2.png: is damaged", None),
     ]
-    assert told[3:] == [None] * 7
-    assert log.to_tell(failed(11, "{target}: is a folder")) == ("out/11.png: is a folder", None)
+    assert None not in told[:20]
+    assert told[20:] == [None] * 7
+    assert log.to_tell(failed(41, "{target}: is a folder")) == ("out/41.png: is a folder", None)
     assert log.rest() == ["7 more: is damaged"]
 
 

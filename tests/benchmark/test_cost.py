@@ -99,7 +99,7 @@ def test_short_numbers_move_and_hold_fewer_bytes() -> None:
 
 def test_a_large_picture_is_counted_without_its_memory() -> None:
     cost = count_cost(LITE, [(8192, 8192)], 6, "fp32")
-    assert cost.flops / 1e12 / (8192**2 * 16 / 1e6) == pytest.approx(1.18, rel=0.02)
+    assert cost.flops / 1e12 / (8192**2 * 16 / 1e6) == pytest.approx(1.14, rel=0.02)
     assert cost.held > 2**37
 
 

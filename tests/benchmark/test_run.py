@@ -66,7 +66,7 @@ class Fakes:
 
 def test_without_options_the_bundled_model_and_the_paper_run_with_their_steps_and_none() -> None:
     assert brief(plan()) == [
-        ("default", 6, True),
+        ("default", 2, True),
         ("default", 0, False),
         ("paper", 100, True),
         ("paper", 0, False),

@@ -132,5 +132,5 @@ def test_a_model_was_measured_as_it_is_run_and_by_its_encoder_alone(model: Bundl
     runs = {(each.data, each.method) for each in model.measured}
     assert len(runs) == len(model.measured)
     assert {(data, method) for data in ("Set5", "Set14") for method in ROWS.values()} <= runs
-    steps = PRESETS[model.preset].diffusion.sampling_steps
+    steps = inspect_file(bundled_weights(model.name)).config.diffusion.sampling_steps
     assert f"default, {steps} steps" in ROWS

@@ -20,7 +20,7 @@ from sam_diffsr_cli.masks.sam import SamOptions
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.records import Limits
-from sam_diffsr_cli.recipes.records import RECIPES
+from sam_diffsr_cli.recipes.records import RECIPES, STAGES
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.training.recorder import RunOptions
 from tests.helpers import loaded_by
@@ -93,7 +93,7 @@ LITE = RECIPES["lite"]
         ("hold_out", LITE.data.hold_out),
         ("encoder_steps", LITE.encoder.steps),
         ("diffusion_steps", LITE.diffusion.steps),
-        ("learning_rate", f"{LITE.encoder.learning_rate}, {LITE.diffusion.learning_rate}"),
+        ("learning_rate", ", ".join(str(getattr(LITE, each).learning_rate) for each in STAGES)),
         *(
             (name, getattr(LITE.encoder, name))
             for name in (

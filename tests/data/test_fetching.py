@@ -181,7 +181,7 @@ def test_what_was_killed_is_finished_by_the_next_run(
         from pathlib import Path
         from sam_diffsr_cli.data.fetching import fetch_set
         from sam_diffsr_cli.data.known_sets import KnownSet
-        from sam_diffsr_cli.download import Source
+        from sam_diffsr_cli.download import DownloadSource
 
         def report(done, text):
             if {moment!r} in text:

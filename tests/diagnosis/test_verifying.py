@@ -66,7 +66,7 @@ def test_another_digest_is_refused_with_both(expected: str) -> None:
 def test_the_bundled_model_runs_and_looks_like_the_picture() -> None:
     checks = list(check_runs(load_upscaler(None, CPU), ANY))
     names = [check.name for check in checks]
-    assert names == ["0 steps", "6 steps", "0 steps with --clean 1", "6 steps with --clean 1"]
+    assert names == ["0 steps", "2 steps", "0 steps with --clean 1", "2 steps with --clean 1"]
     for check in checks:
         # What cleans takes some of the drawn grain for noise.
         above = 2 if "--clean" in check.name else 5
@@ -96,36 +96,35 @@ def test_a_file_whose_numbers_are_in_another_order_is_refused(seed: int, tmp_pat
         list(check_runs(load_upscaler(path, CPU), path))
 
 
-SOUND = ["0 steps", "6 steps", "0 steps with --clean 1"]
+SOUND = ["0 steps", "2 steps", "0 steps with --clean 1"]
 """Checks that do not use the noise predictor of photos that are not clean."""
 
 
 def test_a_noise_predictor_that_does_not_fit_is_found_by_the_steps_that_use_it() -> None:
-    for name, before in (("clean_denoise_fn", ["0 steps"]), ("denoise_fn", SOUND)):
+    parts = (("clean_distilled_denoise_fn", ["0 steps"]), ("distilled_denoise_fn", SOUND))
+    for name, before in parts:
         model = load_weights(bundled_weights()).model
         with torch.no_grad():
             for parameter in model.get_submodule(name).parameters():
-                parameter.mul_(1.7)
+                parameter.mul_(3.0)
         found = check_runs(upscaler_of(model), ANY)
         assert [next(found).name for _ in before] == before
-        with pytest.raises(WeightsError, match=r"the result of 6 steps.* does not look"):
+        with pytest.raises(WeightsError, match=r"the result of 2 steps.* does not look"):
             next(found)
 
 
 def test_a_model_that_gives_another_result_the_second_time_is_refused() -> None:
-    class Fickle(torch.nn.Module):
-        def __init__(self, inner: torch.nn.Module) -> None:
-            super().__init__()
-            self.inner = inner
-
-        def forward(self, *arguments: Any) -> Any:
-            answer = self.inner(*arguments)
-            return answer + 0.1 * torch.randn_like(answer)
-
     model = load_weights(bundled_weights()).model
     upscaler = upscaler_of(model)
-    model.register_module("denoise_fn", Fickle(model.denoise_fn))
-    with pytest.raises(WeightsError, match=r"6 steps.* give another result the second time"):
+    network: Any = model.network("distilled_denoise_fn")
+    inner = network.predict
+
+    def fickle(*arguments: Any) -> Any:
+        answer = inner(*arguments)
+        return answer + 0.1 * torch.randn_like(answer)
+
+    network.predict = fickle
+    with pytest.raises(WeightsError, match=r"2 steps.* give another result the second time"):
         list(check_runs(upscaler, ANY))
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 from sam_diffsr_cli.config import LITE, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import ConfigError, ResourceError
@@ -60,24 +61,29 @@ def work_of_layers(model: SuperResolver, config: TrainConfig) -> int:
     """Add up a step by the shapes that each layer sees, and the gradients that it passes on."""
     total = 0
 
-    def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        (seen,) = inputs
-        weight = layer.weight
-        assert isinstance(weight, Tensor)
-        places = seen if isinstance(layer, nn.ConvTranspose2d) else output
-        positions = places[0, 0].numel() if weight.dim() == 4 else 1
-        passes = 1 + int(weight.requires_grad) + int(seen.requires_grad)
-        total += passes * 2 * len(seen) * positions * weight.numel()
+    def counted(layer: Callable[..., Tensor], *, is_transposed: bool = False) -> Any:
+        def run(seen: Tensor, weight: Tensor, *more: Any, **how: Any) -> Tensor:
+            nonlocal total
+            output = layer(seen, weight, *more, **how)
+            places = seen if is_transposed else output
+            positions = places[0, 0].numel() if weight.dim() == 4 else 1
+            passes = 1 + int(weight.requires_grad) + int(seen.requires_grad)
+            passes = passes if output.requires_grad else 1
+            total += passes * 2 * len(seen) * positions * weight.numel()
+            return output
 
-    for layer in model.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            layer.register_forward_hook(add)
+        return run
+
     state = new_state(model, config, CPU)
     hr = torch.zeros(config.batch, 3, config.patch, config.patch)
     lr = torch.zeros(config.batch, 3, config.patch // 4, config.patch // 4)
     batch = clean_batch(hr, lr, hr[:, :1])
-    Objective(state.model, config)(batch, [3] * config.batch, hr)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("conv2d", "linear"):
+            patch.setattr(functional, name, counted(getattr(functional, name)))
+        transposed = counted(functional.conv_transpose2d, is_transposed=True)
+        patch.setattr(functional, "conv_transpose2d", transposed)
+        Objective(state.model, config)(batch, [3] * config.batch, hr)
     return total
 
 
