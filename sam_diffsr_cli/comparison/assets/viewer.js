@@ -27,6 +27,8 @@ class Viewer {
       button.addEventListener("click", () => this.act(button.dataset.do));
     }
     listenToGestures(this);
+    // What is opened above moves the panes.
+    document.addEventListener("toggle", () => this.align(), true);
   }
 
   makeCrops(parent) {
@@ -57,9 +59,21 @@ class Viewer {
     this.draw();
   }
 
+  // Move the panes by less than a pixel of the screen, so that theirs lie on its own.
+  align() {
+    const ratio = deviceRatio();
+    const style = this.shown.style;
+    [style.position, style.left, style.top] = ["relative", "0px", "0px"];
+    const { left, top } = this.shown.getBoundingClientRect();
+    for (const [side, at] of [["left", left + window.scrollX], ["top", top + window.scrollY]]) {
+      style[side] = `${Math.round(at * ratio) / ratio - at}px`;
+    }
+  }
+
   // Build the panes of the present mode and give them their size.
   arrange() {
     this.isStale = false;
+    this.align();
     const plan = planPanes(this.labels);
     const tall = Math.max(LEAST_HEIGHT, MOST_HEIGHT[chosen.mode] * window.innerHeight);
     const grid = planGrid(plan.length, this.size, this.shown.clientWidth, tall, GAP);
