@@ -145,6 +145,22 @@ def test_a_picture_that_was_begun_before_is_made_again(
     assert "exists already" in statuses[1][1]
 
 
+def test_what_was_there_before_the_batch_is_not_lost_when_a_worker_dies(
+    one: LocalPool[Outcome], place: Any, tmp_path: Path
+) -> None:
+    job = jobs_into(place, tmp_path / "out")[0]
+    assert isinstance(job.target, Path)
+    job.target.parent.mkdir(parents=True)
+    job.target.write_bytes(b"mine")
+    job = jobs_into(place, tmp_path / "out")[0]
+    one.give(0, [Task(0, job, is_again=True)])
+    done = one.wait()
+    assert isinstance(done, Done)
+    assert done.result.status == "failed"
+    assert "exists already" in str(done.result.error)
+    assert Path(str(job.target)).read_bytes() == b"mine"
+
+
 def test_an_error_comes_back_with_its_hint(
     one: LocalPool[Outcome], place: Any, tmp_path: Path
 ) -> None:
