@@ -11,9 +11,9 @@ from torch import Tensor
 from sam_diffsr_cli.chain_config import Sampler
 from sam_diffsr_cli.diffusion.gaussian import p_mean
 from sam_diffsr_cli.diffusion.schedule import Schedule
-from sam_diffsr_cli.diffusion.solvers import make_solver
+from sam_diffsr_cli.diffusion.solvers import Solver, make_solver
 
-__all__ = ["Denoiser", "SampleStep", "reverse_process"]
+__all__ = ["Denoiser", "SampleStep", "reverse_process", "run_solver"]
 
 
 class Denoiser(Protocol):
@@ -54,11 +54,17 @@ def reverse_process(
             called by ``ddim``, ``dpmpp_2m`` and ``distilled``.
         sampler: How a step follows from the prediction.
 
-    Yields:
+    Returns:
         The state after each step, from t = T-1 to 0.
     """
-    chain, correction = make_solver(schedule, sampler)
-    # Plain numbers before anything else, whatever tensors are made of here (``training.estimate``).
+    return run_solver(denoise, x_t, make_solver(schedule, sampler), draw_noise)
+
+
+def run_solver(
+    denoise: Denoiser, x_t: Tensor, solver: Solver, draw_noise: Callable[[int], Tensor]
+) -> Iterator[SampleStep]:
+    """Do as ``reverse_process`` with the tables of a sampler, made once for many runs."""
+    chain, correction = solver
     deviations = [math.sqrt(variance) for variance in chain.posterior_variance.tolist()]
     weights = correction.tolist()
     x, before = x_t, None

@@ -20,6 +20,7 @@ from sam_diffsr_cli.diffusion.schedule import (
     respace,
     sampling_timesteps,
 )
+from sam_diffsr_cli.diffusion.solvers import Solver, make_solver
 
 __all__ = ["DistillationPlan", "distillation_plan", "distillation_target", "teacher_timesteps"]
 
@@ -27,12 +28,14 @@ __all__ = ["DistillationPlan", "distillation_plan", "distillation_target", "teac
 class DistillationPlan(NamedTuple):
     """One chain for both.
 
-    ``student`` and ``teacher`` are their chains, respaced. ``shared`` says of each row of the
-    student at which row of the teacher it lies. ``deviation`` is that of the noise they start from.
+    ``student`` and ``teacher`` are their chains, respaced, and ``solver`` the teacher's way down.
+    ``shared`` says of each row of the student at which row of the teacher it lies. ``deviation`` is
+    that of the noise they start from.
     """
 
     student: Schedule
     teacher: Schedule
+    solver: Solver
     shared: tuple[int, ...]
     deviation: float
 
@@ -57,7 +60,9 @@ def distillation_plan(config: DiffusionConfig, calls: int, start: int = 0) -> Di
     teacher = respace(whole, finer)
     shared = torch.searchsorted(finer, rows)
     deviation = float(teacher.sqrt_one_minus_alphas_cumprod[-1]) if start else 1.0
-    return DistillationPlan(respace(whole, rows), teacher, tuple(shared.tolist()), deviation)
+    solver = make_solver(teacher, "dpmpp_2m")
+    places = tuple(shared.tolist())
+    return DistillationPlan(respace(whole, rows), teacher, solver, places, deviation)
 
 
 def teacher_timesteps(rows: Tensor, calls: int) -> Tensor:

@@ -16,7 +16,7 @@ from sam_diffsr_cli.diffusion.schedule import make_schedule, modulation_coeffici
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.networks.model import Condition, SuperResolver
 from sam_diffsr_cli.recipes.records import TrainConfig
-from sam_diffsr_cli.sampling import reverse_process
+from sam_diffsr_cli.sampling import run_solver
 
 __all__ = ["Draws", "Objective", "draw", "draw_start"]
 
@@ -151,7 +151,7 @@ class Objective(nn.Module):
 
         with torch.no_grad():
             path = [noise * plan.deviation]
-            steps = reverse_process(teach, path[0], plan.teacher, lambda _: noise, "dpmpp_2m")
+            steps = run_solver(teach, path[0], plan.solver, lambda _: noise)
             path += [step.x for step in steps]
             # From the start down: the state at a row of the student, then the state below it.
             last = len(plan.teacher) - 1

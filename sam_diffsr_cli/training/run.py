@@ -25,7 +25,7 @@ from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep, train
 from sam_diffsr_cli.training.photos import identify, place_photos
 from sam_diffsr_cli.training.recorder import Recorder, RunOptions
-from sam_diffsr_cli.training.state import TrainState, new_state, trained_model
+from sam_diffsr_cli.training.state import TrainState, network_of, new_state, trained_model
 
 __all__ = [
     "StageBegun",
@@ -190,18 +190,15 @@ def _start_of(run: TrainRun, number: int) -> SuperResolver:
             raise ConfigError(f"{run.folder.path}: the state of the stage before is missing")
         model = trained_model(before)
         # The distilled network begins as its teacher has become.
-        return _taught_anew(model) if config.stage == "distill" else model
+        if config.stage == "distill":
+            teacher = model.network("denoise_fn", expert=config.expert)
+            network_of(model, config).load_state_dict(teacher.state_dict())
+        return model
     if not run.recipe.data.init:
         if config.stage != "encoder":
             raise untrained(config.stage)
         return build_model(run.recipe.model, config.seed)
     return start_from(Path(run.recipe.data.init), run.recipe.model)
-
-
-def _taught_anew(model: SuperResolver) -> SuperResolver:
-    """Return the model with its noise predictors for distilled networks."""
-    bare = with_config(model, undistilled(model.config))
-    return with_config(bare, model.config)
 
 
 def start_from(path: Path, model_config: ModelConfig) -> SuperResolver:

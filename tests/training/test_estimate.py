@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sam_diffsr_cli.config import LITE, EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.diffusion.distillation import distillation_plan
 from sam_diffsr_cli.errors import ConfigError, ResourceError
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import RECIPES, TrainConfig
@@ -27,6 +28,7 @@ from sam_diffsr_cli.training.estimate import StageEstimate, estimate_stage
 from sam_diffsr_cli.training.objective import Objective
 from sam_diffsr_cli.training.state import TrainState, new_state
 from tests.helpers import TINY
+from tests.training import tiny
 from tests.training.tiny import clean_batch
 from tests.workshop.tools import measure_training
 
@@ -57,7 +59,7 @@ def test_work_of_the_encoder_is_that_of_its_convolutions() -> None:
     assert estimated(ENCODER).flops_per_step == ENCODER.batch * 2 * multiply_adds
 
 
-def work_of_layers(model: SuperResolver, config: TrainConfig) -> int:
+def work_of_layers(model: SuperResolver, config: TrainConfig, step: int = 3) -> int:
     """Add up a step by the shapes that each layer sees, and the gradients that it passes on."""
     total = 0
 
@@ -83,7 +85,7 @@ def work_of_layers(model: SuperResolver, config: TrainConfig) -> int:
             patch.setattr(functional, name, counted(getattr(functional, name)))
         transposed = counted(functional.conv_transpose2d, is_transposed=True)
         patch.setattr(functional, "conv_transpose2d", transposed)
-        Objective(state.model, config)(batch, [3] * config.batch, hr)
+        Objective(state.model, config)(batch, [step] * config.batch, hr)
     return total
 
 
@@ -92,6 +94,14 @@ def work_of_layers(model: SuperResolver, config: TrainConfig) -> int:
 def test_work_is_that_of_all_layers(config: TrainConfig, model: ModelConfig) -> None:
     expected = work_of_layers(build_model(model, seed=1), config)
     assert estimated(config, model).flops_per_step == expected
+
+
+def test_work_of_distilling_is_that_of_its_layers_with_the_teachers_steps() -> None:
+    """The chain of both is made anew, since a plan that was kept would not be made here."""
+    distillation_plan.cache_clear()
+    config = replace(tiny.DISTILLER, patch=32, precision="fp32")
+    expected = work_of_layers(build_model(tiny.DISTILLED, seed=1), config, step=7)
+    assert estimated(config, tiny.DISTILLED).flops_per_step == expected
 
 
 @STAGES

@@ -156,6 +156,34 @@ def test_init_brings_the_parameters_not_how_they_are_sampled(tmp_path: Path) -> 
     assert start_from(path, TINY).config == TINY
 
 
+def test_distilling_keeps_the_distilled_network_that_is_not_trained(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    told = replace(TINY.encoder, num_levels=3)
+    config = replace(tiny.DISTILLED, encoder=told, clean_expert=True)
+    given = build_model(config, seed=9)
+    save_weights(tmp_path / "given.safetensors", given, "a test", torch.float32)
+    asked = replace(tiny.recipe("diffusion", "distill", steps=2), model=config)
+    run = finish(make_run(with_init(asked, tmp_path / "given.safetensors")))
+    made = load_state(run.folder.states("distill")[-1], None, CPU).model
+    same = {
+        name: not different(made.get_submodule(name).state_dict(), child.state_dict())
+        for name, child in given.named_children()
+    }
+    assert {name for name in same if not same[name]} == {"denoise_fn", "distilled_denoise_fn"}
+
+
+def test_the_network_that_is_distilled_begins_as_its_teacher_has_become(
+    make_run: MakeRun,
+) -> None:
+    asked = tiny.recipe("encoder", "diffusion", "distill", steps=2)
+    run = finish(make_run(asked))
+    list(run.folder.states("distill"))[0].unlink()
+    began = open_stage(run, 2).model
+    teacher = load_state(run.folder.states("diffusion")[0], None, CPU).ema
+    assert different(teacher, began.network("distilled_denoise_fn").state_dict()) == []
+
+
 def test_init_of_another_network_is_refused(tmp_path: Path, make_run: MakeRun) -> None:
     other = replace(TINY, encoder=EncoderConfig(kind="residual", num_feat=4, num_block=2))
     save_weights(tmp_path / "given.safetensors", build_model(other), "a test")
