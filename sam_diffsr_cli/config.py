@@ -44,13 +44,15 @@ class EncoderConfig:
 
     ``rrdb``: the paper's dense network. ``residual``: plain residual blocks, added to bicubic.
     ``num_levels`` is how many levels of dirt (``degradation.levels``) it is told, and estimates;
-    0 for an encoder that takes every photo for clean.
+    0 for an encoder that takes every photo for clean. With ``sees_blocks`` it estimates them from
+    blocks of coefficients as well, as a compression makes them.
     """
 
     kind: Literal["rrdb", "residual"]
     num_feat: int = 64
     num_block: int = 17
     num_levels: Literal[0, 3] = field(default=0, metadata=LATER)
+    sees_blocks: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         good = 2 <= self.num_feat <= MOST_FEATURES and self.num_feat % 2 == 0
@@ -60,6 +62,8 @@ class EncoderConfig:
         require(good, "num_block", self.num_block, f"{least}..{MOST_BLOCKS}")
         good = self.num_levels == 0 or self.kind == "residual"
         require(good, "num_levels", self.num_levels, f"0, or {NUM_LEVELS} if residual")
+        good = self.num_levels > 0 or not self.sees_blocks
+        require(good, "sees_blocks", self.sees_blocks, "false for an encoder that is told nothing")
 
     @property
     def num_condition_features(self) -> int:

@@ -4,11 +4,13 @@ Nothing here is learnt: ``LevelEstimator`` learns what to make of them. All are 
 colour differences, in 8-bit levels, and mostly logarithms, since noise spans two decades.
 """
 
+import math
+
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, conv2d
 
-__all__ = ["NUM_FEATURES", "dirt_features"]
+__all__ = ["NUM_BLOCK_FEATURES", "NUM_FEATURES", "block_features", "dirt_features"]
 
 PLANES = ((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081))
 """Luma and colour differences (BT.601)."""
@@ -23,6 +25,14 @@ SCALES = (1, 2, 4)
 GRID = 8
 LEAST = 0.02
 """Added before a logarithm, in 8-bit levels."""
+
+BANDS = ((1, 2), (3, 4), (5, 7), (8, 14))
+"""Of the coefficients of a block: sums of their two frequencies, the first to the last."""
+
+PLACES = GRID**2
+"""Where a grid of blocks may lie."""
+
+NUM_BLOCK_FEATURES = 9 * len(BANDS)
 
 NUM_FEATURES = len(PLANES) * (len(SHARES) + 2 * len(SCALES) + 2 * 6)
 
@@ -82,3 +92,52 @@ def _grid(differences: Tensor, axis: int) -> list[Tensor]:
     found = [(ordered - middle)[..., place] * 4 for place in (0, 1, 2, GRID - 1)]
     still = [(size < most).float().mean(dim=(-2, -1)) for most in (0.6, 2.0)]
     return found + still
+
+
+def block_features(lr: Tensor) -> Tensor:
+    """Describe how coefficients of blocks depend on where a grid of blocks lies.
+
+    A compression rounds the coefficients of the discrete cosine transform (ITU T.81, A.3.3) of its
+    own blocks, most of them to nothing. Of blocks at the place of its grid more of them are below a
+    level than of those at any other, also where it was compressed again at another place.
+
+    Args:
+        lr: ``(B, 3, h, w)`` in [-1, 1], float32, sides at least 2 * ``GRID``.
+
+    Returns:
+        ``(B, NUM_BLOCK_FEATURES)``, float32, about in [-2, 3]: for each of ``BANDS``, of all places
+        the three largest shares and the median; three least strengths, the largest, the median.
+    """
+    weights = torch.tensor(PLANES[0], device=lr.device)
+    luma = torch.einsum("bchw,c->bhw", (lr.float() + 1) * 127.5, weights)[:, None]
+    by_place = _coefficients(luma)
+    frequency = torch.arange(GRID, device=lr.device)
+    sums = (frequency[:, None] + frequency).flatten()
+    parts = []
+    for least, most in BANDS:
+        sizes = by_place[:, (sums >= least) & (sums <= most)].abs()
+        shares = _ordered((sizes < 1).float())
+        strengths = _ordered((sizes + 0.3).log())
+        middle = slice(PLACES // 2, PLACES // 2 + 1)
+        parts += [shares[:, -3:] - shares[:, middle], shares[:, middle]]
+        ends = torch.cat([strengths[:, :3], strengths[:, -1:]], dim=1)
+        parts += [3 * (ends - strengths[:, middle]), 0.3 * strengths[:, middle]]
+    return torch.cat(parts, dim=1)
+
+
+def _coefficients(luma: Tensor) -> Tensor:
+    """Transform the blocks at every pixel: ``(B, 64, rows, 8, columns, 8)``, 8 for the place."""
+    length = torch.arange(GRID, device=luma.device, dtype=torch.float32)
+    basis = (math.pi / GRID * length[:, None] * (length + 0.5)).cos() / 2
+    basis[0] /= math.sqrt(2)
+    vertical = conv2d(luma, basis.reshape(GRID, 1, GRID, 1))
+    batch, _, height, width = vertical.shape
+    found = conv2d(vertical.reshape(-1, 1, height, width), basis.reshape(GRID, 1, 1, GRID))
+    rows, columns = height // GRID, found.shape[-1] // GRID
+    found = found.reshape(batch, PLACES, height, -1)[..., : rows * GRID, : columns * GRID]
+    return found.reshape(batch, PLACES, rows, GRID, columns, GRID)
+
+
+def _ordered(values: Tensor) -> Tensor:
+    """Return the means at each place, in rising order, ``(B, 64)``."""
+    return values.mean(dim=(1, 2, 4)).flatten(1).sort(dim=1).values

@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pixel_shuffle, relu
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.networks.dirt_features import NUM_FEATURES, dirt_features
+from sam_diffsr_cli.networks.dirt_features import (
+    NUM_BLOCK_FEATURES,
+    NUM_FEATURES,
+    block_features,
+    dirt_features,
+)
 from sam_diffsr_cli.networks.steady import add
 
 __all__ = ["EncoderOutput", "LevelEstimator", "RRDBNet", "ResidualEncoder"]
@@ -124,8 +129,19 @@ class ResidualEncoder(nn.Module):
     enter as constant planes beside the photo (FFDNet, Zhang et al. 2018).
     """
 
-    def __init__(self, *, num_feat: int, num_block: int, scale: int, num_levels: int = 0) -> None:
-        """Build ``num_block`` residual blocks of ``num_feat`` channels, told ``num_levels``."""
+    def __init__(
+        self,
+        *,
+        num_feat: int,
+        num_block: int,
+        scale: int,
+        num_levels: int = 0,
+        sees_blocks: bool = False,
+    ) -> None:
+        """Build ``num_block`` residual blocks of ``num_feat`` channels, told ``num_levels``.
+
+        ``sees_blocks`` is of its estimator.
+        """
         super().__init__()
         self.scale, self.num_levels = scale, num_levels
         self.conv_first = nn.Conv2d(3 + num_levels, num_feat, 3, padding=1)
@@ -136,7 +152,7 @@ class ResidualEncoder(nn.Module):
         assert self.head.bias is not None  # noqa: S101 - for the type checker
         nn.init.zeros_(self.head.bias)
         if num_levels:
-            self.estimator = LevelEstimator(num_levels)
+            self.estimator = LevelEstimator(num_levels, sees_blocks=sees_blocks)
 
     def forward(self, lr: Tensor, levels: Tensor | None = None, stride: int = 1) -> EncoderOutput:
         """Encode ``lr`` ``(B, 3, h, w)`` in [-1, 1]; the image is not clipped.
@@ -168,10 +184,11 @@ class ResidualEncoder(nn.Module):
 class LevelEstimator(nn.Module):
     """Estimate how dirty a photo is: three linear layers on numbers that show it."""
 
-    def __init__(self, num_levels: int, width: int = 96) -> None:
-        """Build for ``num_levels`` answers."""
+    def __init__(self, num_levels: int, width: int = 96, *, sees_blocks: bool = False) -> None:
+        """Build for ``num_levels`` answers; ``sees_blocks``: on ``block_features`` too."""
         super().__init__()
-        self.linear1 = nn.Linear(NUM_FEATURES, width)
+        self.sees_blocks = sees_blocks
+        self.linear1 = nn.Linear(NUM_FEATURES + NUM_BLOCK_FEATURES * sees_blocks, width)
         self.linear2 = nn.Linear(width, width)
         self.linear3 = nn.Linear(width, num_levels)
 
@@ -183,10 +200,15 @@ class LevelEstimator(nn.Module):
         missing = [max(0, LEAST_SIDE - int(length)) for length in lr.shape[-2:]]
         with torch.autocast(lr.device.type, enabled=False):
             padded = resize.mirror_pad(lr.float(), (0, missing[0]), (0, missing[1]))
-            return self.answer(dirt_features(padded))
+            return self.answer(self.describe(padded))
+
+    def describe(self, lr: Tensor) -> Tensor:
+        """Return the numbers of ``lr``, as ``dirt_features`` takes it, that ``answer`` takes."""
+        features = dirt_features(lr)
+        return torch.cat([features, block_features(lr)], dim=1) if self.sees_blocks else features
 
     def answer(self, features: Tensor) -> Tensor:
-        """Map ``dirt_features`` ``(B, NUM_FEATURES)`` to levels ``(B, num_levels)``."""
+        """Map what ``describe`` gives to levels ``(B, num_levels)``."""
         x = relu(self.linear2(relu(self.linear1(features))))
         out: Tensor = self.linear3(x)
         return out

@@ -74,7 +74,7 @@ class SuperResolver(nn.Module):
         if config.diffusion.distilled_steps:
             self.distilled_denoise_fn = _build_denoiser(config)
         if config.clean_expert:
-            untold = dataclasses.replace(config.encoder, num_levels=0)
+            untold = dataclasses.replace(config.encoder, num_levels=0, sees_blocks=False)
             self.clean_rrdb = build_encoder(
                 dataclasses.replace(config, encoder=untold, clean_expert=False)
             )
@@ -221,6 +221,7 @@ def build_encoder(config: ModelConfig) -> nn.Module:
         num_block=num_block,
         scale=config.scale,
         num_levels=encoder.num_levels,
+        sees_blocks=encoder.sees_blocks,
     )
 
 
@@ -240,16 +241,18 @@ def build_model(config: ModelConfig, seed: int = 0) -> SuperResolver:
         return SuperResolver(config)
 
 
-def with_levels(model: SuperResolver) -> SuperResolver:
+def with_levels(model: SuperResolver, *, sees_blocks: bool = False) -> SuperResolver:
     """Return a copy whose encoder takes levels of dirt, and at first makes nothing of them.
 
     Args:
         model: With a ``residual`` encoder that is told none; not changed.
+        sees_blocks: As of ``EncoderConfig``.
 
     Returns:
         A model that gives the same images, whatever levels it is told; its estimator is untrained.
     """
-    encoder = dataclasses.replace(model.config.encoder, num_levels=NUM_LEVELS)
+    told = {"num_levels": NUM_LEVELS, "sees_blocks": sees_blocks}
+    encoder = dataclasses.replace(model.config.encoder, **told)
     wider = build_model(dataclasses.replace(model.config, encoder=encoder))
     state = wider.state_dict() | model.state_dict()
     old = state["rrdb.conv_first.weight"]

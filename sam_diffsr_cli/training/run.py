@@ -210,7 +210,7 @@ def start_from(path: Path, model_config: ModelConfig) -> SuperResolver:
     """
     model = load_weights(path).model
     if model_config.encoder.num_levels and not model.config.encoder.num_levels:
-        model = with_levels(model)
+        model = with_levels(model, sees_blocks=model_config.encoder.sees_blocks)
     if undistilled(model.config).networks != undistilled(model_config).networks:
         raise InputError(
             f"{path}: holds another network than the recipe asks for",

@@ -178,7 +178,7 @@ def test_the_network_that_is_distilled_begins_as_its_teacher_has_become(
 ) -> None:
     asked = tiny.recipe("encoder", "diffusion", "distill", steps=2)
     run = finish(make_run(asked))
-    list(run.folder.states("distill"))[0].unlink()
+    next(iter(run.folder.states("distill"))).unlink()
     began = open_stage(run, 2).model
     teacher = load_state(run.folder.states("diffusion")[0], None, CPU).ema
     assert different(teacher, began.network("distilled_denoise_fn").state_dict()) == []
