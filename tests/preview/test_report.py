@@ -16,8 +16,11 @@ from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.request import BatchPlan, plan_batch
 from sam_diffsr_cli.batch.run import run
 from sam_diffsr_cli.comparison.records import Page
+from sam_diffsr_cli.degradation.levels import CLEAN
+from sam_diffsr_cli.device import derive_seed
 from sam_diffsr_cli.errors import DiskFullError
 from sam_diffsr_cli.preview import report
+from sam_diffsr_cli.preview.places import Place
 from sam_diffsr_cli.preview.report import made_up_map, write_report
 from sam_diffsr_cli.sampling_config import SamplingOptions
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
@@ -217,14 +220,14 @@ def test_a_picture_of_more_than_sixteen_times_is_shown(tmp_path: Path) -> None:
     assert write_report(plan.settings, outcomes, page) == 1
     for name, (_, made_up, after) in panels_of(page).items():
         left = int(name.rpartition("(")[2].partition(",")[0])
-        place = report.Place(0, left, 12, 64, "")
+        place = Place(0, left, 12, 64, "")
         cut = np.asarray(Image.open(tmp_path / "in" / "a.png"))[:, left : left + 64]
         draws = []
         for number in range(report.DRAWS):
-            seed = report.derive_seed(plan.settings.sampling.seed, "report", number)
+            seed = derive_seed(plan.settings.sampling.seed, "report", number)
             sampling = replace(plan.settings.sampling, seed=seed, tile=0)
             one = UpscaleRun(
-                upscaler=plan.settings.upscaler, sampling=sampling, scale=16.0, levels=report.CLEAN
+                upscaler=plan.settings.upscaler, sampling=sampling, scale=16.0, levels=CLEAN
             )
             larger = enlarge_frame(one, cut) @ np.array([0.299, 0.587, 0.114])
             rows, columns = place.shown((12, 90))
