@@ -4,9 +4,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from typer.testing import CliRunner
@@ -104,6 +105,11 @@ def draw_photos(folder: Path, names: Sequence[str], size: tuple[int, int] = (6, 
         pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / name)
     return folder
+
+
+def also_slowly(*values: Any) -> list[Any]:
+    """Mark parameters that are left out of the quick tests, where others take the same path."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 def touch(*names: str) -> None:
