@@ -35,7 +35,7 @@ from sam_diffsr_cli.upscaling.frames import UpscaleRun
 from sam_diffsr_cli.upscaling.images import enlarge_array, enlarge_image
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from sam_diffsr_cli.upscaling.sizes import Size
+from sam_diffsr_cli.upscaling.sizes import Size, check_wrap
 
 __all__ = ["SamsrError", "build_masks", "evaluate", "load", "train", "upscale", "upscale_files"]
 
@@ -121,6 +121,7 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
     if size is not None and size.only_larger:
         raise InputError("only_larger leaves out files; ask the image for its size instead")
     wanted_size = size or Size(scale=4.0 if scale is None else scale)
+    check_wrap(wanted_size, wrap=wrap)
     upscaler = model if isinstance(model, Upscaler) else load(model)
     options = SamplingOptions(
         quality=quality,

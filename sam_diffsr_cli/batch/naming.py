@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sam_diffsr_cli.batch.manifest import read_resume_state
-from sam_diffsr_cli.batch.options import BatchOptions, check_options
+from sam_diffsr_cli.batch.options import BatchOptions, check_jpeg_options, check_options
 from sam_diffsr_cli.batch.plan import UNNAMED_SUFFIX, Job, Naming, ResumeState, plan_jobs
 from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, parse_place
 from sam_diffsr_cli.batch.sources import STANDARD, gather_sources, is_folder, is_there
@@ -112,11 +112,28 @@ def name_batch(
         recursive=options.recursive,
         left_out=left_out,
     )
+    _check_jpegs(jobs, naming, options)
     if isinstance(options.model, str):
         parse_reference(options.model)
     if looks and kept is None:
         _check_alone(jobs, naming, options.limits)
     return NamedBatch(naming, jobs, kept, left_out)
+
+
+def _check_jpegs(jobs: Sequence[Job], naming: Naming, options: BatchOptions) -> None:
+    """Refuse options of JPEG where no output is one, as far as names tell.
+
+    Raises:
+        InputError: One is given.
+    """
+    if naming.format is None and not any(map(_may_be_jpeg, jobs)):
+        told = f"{naming.file} is none" if naming.file is not None else "no output is one"
+        check_jpeg_options(options, told)
+
+
+def _may_be_jpeg(job: Job) -> bool:
+    """Whether an output is a JPEG; one without a name may be."""
+    return job.target is None or format_of(job.target).name == "JPEG"
 
 
 def _open_resume_state(manifest: Path | None, target: str) -> tuple[Path, ResumeState] | None:

@@ -241,13 +241,22 @@ def _write(job: Job, picture: Picture, settings: BatchSettings, record: str) -> 
         with open_output(job, settings.naming.on_exists) as output:
             with output.path.open("r+b") as file, _named(job):
                 encode_picture(file, picture, target, metadata, options)
-            if settings.preserve_times and not copy_times(job.source.path, output.path):
-                notes = (*notes, "its times are not known, and were not kept")
+            if settings.preserve_times:
+                notes = (*notes, *_keep_times(job, output.path))
     except ExistsError:
         if settings.naming.on_exists != "skip":
             raise
         return Written((), job.target, is_skipped=True)
     return Written(notes, output.target)
+
+
+def _keep_times(job: Job, path: Path) -> tuple[str, ...]:
+    """Give a result the times of its input; return a note where it cannot have them."""
+    if not isinstance(job.target, Path):
+        return ("its times were not kept: only files on disk have any",)
+    if not copy_times(job.source.path, path):
+        return ("its times are not known, and were not kept",)
+    return ()
 
 
 @contextmanager

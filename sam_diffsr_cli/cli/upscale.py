@@ -254,6 +254,11 @@ def _start(
 
     dry_run, as_json, is_quiet, verbose = shown
     if report is not None:
+        if dry_run:
+            raise InputError(
+                "--report and --dry-run exclude each other: a plan has nothing to show",
+                hint="samsr preview shows a few places beforehand",
+            )
         from sam_diffsr_cli.comparison.page import check_place
 
         replaces = options.on_exists == "overwrite"

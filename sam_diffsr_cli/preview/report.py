@@ -6,6 +6,7 @@ with other seeds, and what these differ by is drawn over the result.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -84,54 +85,69 @@ def write_report(
         told: Of each picture as it is begun, and again with the error where it cannot be shown.
 
     Returns:
-        Pictures that are shown. Without any there is no page.
+        Pictures that are shown. Without any there is no page, and one that is there stays.
 
     Raises:
         InputError: The page cannot be written.
-        DiskFullError: The disk is full.
+        ResourceError: Memory or disk space ran out.
+        WeightsError: The model's file was changed meanwhile.
     """
-    done = [one for one in outcomes if _is_shown(one)]
-    if not done:
+    done = [one for one in outcomes if _is_made_here(one)]
+    shown: set[int] = set()
+    places = _places(settings, done, told, shown)
+    first = next(places, None)
+    if first is None:
         return 0
     making = describe_making(settings)
     page = Page(
         title="samsr upscale: what was done",
         methods=(BEFORE, MADE_UP, AFTER),
-        pictures=_places(settings, done, told),
+        pictures=chain([first], places),
         facts=[
-            ("Pictures", f"{len(done)}, each at the places that changed most from bicubic"),
+            ("Places", f"of each picture the {PLACES} that changed most from bicubic"),
             ("Made up", LEGEND if settings.sampling.steps else "nothing: no steps were run"),
             ("LR-PSNR", "the result shrunk by bicubic against the input; cleaning lowers it"),
             ("Made by", ", ".join(f"{name} {making[name]}" for name in TOLD)),
         ],
     )
     write_page(page, path, beside=len(done) > MOST_EMBEDDED)
-    return len(done)
+    return len(shown)
 
 
-def _is_shown(outcome: Outcome) -> bool:
+def _is_made_here(outcome: Outcome) -> bool:
     job = outcome.job
     is_local = isinstance(job.source.path, Path) and isinstance(job.target, Path)
     return outcome.status == "done" and is_local
 
 
 def _places(
-    settings: BatchSettings, done: Iterable[Outcome], told: Callable[[str, SamsrError | None], None]
+    settings: BatchSettings,
+    done: Iterable[Outcome],
+    told: Callable[[str, SamsrError | None], None],
+    shown: set[int],
 ) -> Iterator[ComparedPicture]:
-    for outcome in done:
+    """Yield the places of every picture; ``shown`` is filled with the numbers of those shown."""
+    for number, outcome in enumerate(done):
         told(outcome.job.source.name, None)
         try:
             one = _read(outcome, settings)
         except SamsrError as error:
             told(outcome.job.source.name, error)
             continue
-        yield from _show(one, settings)
+        for place in _show(one, settings):
+            shown.add(number)
+            yield place
+        if number not in shown:
+            same = InputError(f"{outcome.job.target}: differs nowhere from bicubic")
+            told(outcome.job.source.name, same)
 
 
 def _read(outcome: Outcome, settings: BatchSettings) -> _Enlarged:
     source, target = outcome.job.source.path, outcome.job.target
-    assert isinstance(source, Path)  # noqa: S101 - as _is_shown asked
+    assert isinstance(source, Path)  # noqa: S101 - as _is_made_here asked
     assert isinstance(target, Path)  # noqa: S101
+    if outcome.size_in is not None and settings.size.resolve(outcome.size_in).is_cut:
+        raise InputError(f"{target}: was cut, and shows a part of its input only")
     lr, sr = read_levels(source, settings.limits), read_levels(target, Limits(max_pixels=2**40))
     if sr.shape[:2] != outcome.size_out:
         raise InputError(f"{target}: is no longer what was written")
@@ -202,7 +218,7 @@ def _spread(one: _Enlarged, place: Place, settings: BatchSettings) -> np.ndarray
             scale=min(max(one.scale, 1.0), HIGHEST_SCALE),
             levels=one.levels or CLEAN,
         )
-        larger = shown_part(enlarge_frame(run, cut), place, one.lr.shape, one.scale)
+        larger = shown_part(enlarge_frame(run, cut), place, one.lr.shape, run.scale)
         draws.append(larger.astype(np.float32) @ LUMA)
     spread: np.ndarray = np.std(draws, axis=0)
     return spread
