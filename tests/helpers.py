@@ -112,6 +112,12 @@ def also_slowly(*values: Any) -> list[Any]:
     return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
+def each_value(cases: Sequence[tuple[Any, str, Any]]) -> pytest.MarkDecorator:
+    """Give a test each record's builder, the name of a field, and a value for it."""
+    ids = [f"{name}={value}" for _, name, value in cases]
+    return pytest.mark.parametrize(("build", "name", "value"), cases, ids=ids)
+
+
 def touch(*names: str) -> None:
     """Make empty files, and their folders."""
     for name in names:

@@ -8,34 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import sam_diffsr_cli
 from sam_diffsr_cli import BatchOptions, SamplingOptions, load, upscale, upscale_files
-from sam_diffsr_cli.chain_config import DiffusionConfig
-from sam_diffsr_cli.checkpoints.store import save_weights
-from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import InputError, InterruptedRun, ShapeError, WeightsError
-from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.pictures.colour import srgb_profile
 from sam_diffsr_cli.upscaling.model import Upscaler
+from tests.helpers import write_weights
 
 PAGE = Path(sam_diffsr_cli.__file__).parent / "docs" / "python.md"
-CONFIG = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
-    ),
-)
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.safetensors"
-    save_weights(path, build_model(CONFIG), "test", torch.float32)
-    return path
+    return write_weights(tmp_path / "tiny.safetensors")
 
 
 @pytest.fixture
@@ -224,16 +211,6 @@ def test_the_package_alone_loads_no_torch_and_is_quick() -> None:
     took, _, loaded = result.stdout.partition(" ")
     assert loaded.strip() == "set()"
     assert float(took) < 0.05
-
-
-def test_the_package_runs_as_a_module() -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "sam_diffsr_cli", "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert result.stdout == f"samsr {sam_diffsr_cli.__version__}\n"
 
 
 def test_the_examples_of_the_page_run(
