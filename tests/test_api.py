@@ -218,7 +218,7 @@ def test_the_examples_of_the_page_run(
 ) -> None:
     text = PAGE.read_text(encoding="utf-8")
     examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     (tmp_path / "photos").mkdir()
     blocks = levels(12, 12, 3).repeat(8, axis=0).repeat(8, axis=1)
     Image.fromarray(blocks).save(tmp_path / "photos" / "cat.png")
@@ -232,3 +232,4 @@ def test_the_examples_of_the_page_run(
     assert promised
     assert all(f"{line}\n" in shown.out for line in promised)
     assert Path("run/model.safetensors").is_file()
+    assert Path("masks/cat.json").is_file()

@@ -101,6 +101,7 @@ SOUND = ["0 steps", "2 steps", "0 steps with --clean 1"]
 """Checks that do not use the noise predictor of photos that are not clean."""
 
 
+@pytest.mark.slow
 def test_a_noise_predictor_that_does_not_fit_is_found_by_the_steps_that_use_it() -> None:
     parts = (("clean_distilled_denoise_fn", ["0 steps"]), ("distilled_denoise_fn", SOUND))
     for name, before in parts:

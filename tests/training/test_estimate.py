@@ -281,6 +281,7 @@ def test_memory_of_no_crops_is_that_of_five_values_for_each_parameter(config: Tr
     assert fixed == pytest.approx(4 * (5 * found.parameters + frozen), abs=8)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untimed")
 def test_a_crop_takes_less_in_a_short_number_format() -> None:
     """Though each parameter is cast, which is not done for each crop."""
@@ -341,7 +342,11 @@ def test_one_step_that_was_held_up_does_not_end_it(machine: Callable[..., Machin
 
 
 @pytest.mark.parametrize(
-    ("preset", "crops", "patch"), [("lite", 16, 96), ("paper", 1, 80)], ids=["lite", "paper"]
+    ("preset", "crops", "patch"),
+    [
+        pytest.param("lite", 16, 96, id="lite"),
+        pytest.param("paper", 1, 80, id="paper", marks=pytest.mark.slow),
+    ],
 )
 def test_timing_does_not_start_with_crumbs(
     preset: str, crops: int, patch: int, machine: Callable[..., Machine]
