@@ -149,7 +149,9 @@ def lines_of_code(path: Path) -> list[tuple[int, str]]:
     left_out: set[int] = set()
     for node in ast.walk(ast.parse(text)):
         is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if is_text or isinstance(node, (ast.Import, ast.ImportFrom)):
+        if isinstance(node, ast.stmt) and (
+            is_text or isinstance(node, (ast.Import, ast.ImportFrom))
+        ):
             left_out.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     lines = enumerate(map(str.strip, text.splitlines()), 1)
     return [

@@ -16,7 +16,7 @@ from sam_diffsr_cli.batch.outputs import copy_times, open_output
 from sam_diffsr_cli.batch.pipeline import Stages, Written
 from sam_diffsr_cli.batch.plan import Job, Naming
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch
-from sam_diffsr_cli.degradation.levels import CLEAN
+from sam_diffsr_cli.degradation.levels import CLEAN, compression_of
 from sam_diffsr_cli.errors import ExistsError, InputError
 from sam_diffsr_cli.pictures.change import Cut
 from sam_diffsr_cli.pictures.encoders import WriteOptions
@@ -210,13 +210,12 @@ def _look_at(
     """Decide how dirty a picture is taken for: by its first frame, the same for all of them."""
     if not grows:
         return Finding(CLEAN, None)
-    compression = 0.0 if picture.quality is None else (100 - picture.quality) / 100
     found = look_at(
         settings.upscaler,
         settings.sampling.clean,
         picture.frames[0].pixels,
         picture.metadata.of_page(0).icc,
-        compression,
+        compression_of(picture.quality),
     )
     if beyond := beyond_training(found.levels):
         notify(beyond)

@@ -38,13 +38,13 @@ class WorkCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
         return int(self._counter.get_total_flops())
 
     def __enter__(self) -> Self:
-        self._counter.__enter__()
+        self._counter.__enter__()  # type: ignore[no-untyped-call]  # likewise
         super().__enter__()  # type: ignore[no-untyped-call]  # likewise
         return self
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)  # type: ignore[no-untyped-call]  # likewise
-        self._counter.__exit__(*error)
+        self._counter.__exit__(*error)  # type: ignore[no-untyped-call]  # likewise
 
     def __torch_dispatch__(
         self,
