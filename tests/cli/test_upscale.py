@@ -381,6 +381,7 @@ def test_a_dry_run_tells_what_is_there_already(photos: Path, weights: Path, tmp_
     assert len(stdout.splitlines()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_no_space_on_standard_output_is_exit_code_5(photos: Path, weights: Path) -> None:
     command = [sys.executable, "-m", "sam_diffsr_cli", "upscale", str(photos / "a.png"), "-"]
