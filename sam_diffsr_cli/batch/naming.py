@@ -12,11 +12,12 @@ from pathlib import Path
 
 from sam_diffsr_cli.batch.manifest import read_resume_state
 from sam_diffsr_cli.batch.options import BatchOptions, check_jpeg_options, check_options
-from sam_diffsr_cli.batch.plan import UNNAMED_SUFFIX, Job, Naming, ResumeState, plan_jobs
+from sam_diffsr_cli.batch.plan import Job, Naming, ResumeState, output_suffix, plan_jobs
 from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, parse_place
 from sam_diffsr_cli.batch.sources import STANDARD, gather_sources, is_folder, is_there
 from sam_diffsr_cli.checkpoints.references import parse_reference
-from sam_diffsr_cli.errors import ExistsError, InputError, UsageError
+from sam_diffsr_cli.choices import DEFAULT_SCALE
+from sam_diffsr_cli.errors import InputError, UsageError, exists_already, os_errors
 from sam_diffsr_cli.pictures.formats import (
     FOREIGN_SUFFIXES,
     Format,
@@ -72,12 +73,10 @@ def split_places(
             f"OUT is missing: where {name} is to be written",
             hint=f"name it after IN, as in: samsr upscale {name} larger/",
         )
-    size = options.size or Size(scale=options.scale or 4.0)
+    size = options.size or Size(scale=options.scale or DEFAULT_SCALE)
     label = size.label if options.model is None or options.size is not None else "larger"
-    ending = place.suffix if is_picture_name(place) else UNNAMED_SUFFIX
-    if options.image_format is not None:
-        written = format_named(options.image_format)
-        ending = ending if ending.lower() in written.suffixes else written.suffixes[0]
+    written = None if options.image_format is None else format_named(options.image_format)
+    ending = output_suffix(place, written)
     out = place.with_name(f"{place.stem}-{label}{options.suffix}{ending}")
     if options.on_exists == "error":
         options = replace(options, on_exists="rename")
@@ -225,21 +224,18 @@ def check_job(job: Job, naming: Naming) -> None:
         )
     must_be_new = naming.on_exists in {"error", "skip"} and not job.is_own
     if job.target is not None and _is_occupied(job.target, must_be_new) and must_be_new:
-        raise ExistsError(
-            f"{job.target}: exists already", hint="--on-exists skip, overwrite or rename"
-        )
+        raise exists_already(job.target)
 
 
 def _is_occupied(target: Place, must_be_new: bool) -> bool:  # noqa: FBT001 - one caller
     """Whether there is something of this name; a store is asked only where it matters."""
     if isinstance(target, RemotePath):
         return must_be_new and is_remote_there(target)
-    try:
-        target.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror})") from error
+    with os_errors(target, "cannot be written"):
+        try:
+            target.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
     return True
 
 

@@ -3,7 +3,13 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sam_diffsr_cli.choices import Engine, OnExists, Subsampling
+from sam_diffsr_cli.choices import (
+    DEFAULT_FILE_QUALITY,
+    DEFAULT_MAX_MEGAPIXELS,
+    Engine,
+    OnExists,
+    Subsampling,
+)
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.encoders import SUBSAMPLINGS, WriteOptions
 from sam_diffsr_cli.pictures.formats import format_named
@@ -51,7 +57,7 @@ class BatchOptions:
     size: Size | None = None
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     image_format: str | None = None
-    file_quality: int = 95
+    file_quality: int = DEFAULT_FILE_QUALITY
     lossless: bool = False
     strip_metadata: bool = False
     subsampling: Subsampling = "444"
@@ -64,7 +70,7 @@ class BatchOptions:
     on_exists: OnExists = "error"
     manifest: Path | None = None
     fail_fast: bool = False
-    max_megapixels: float = 200.0
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     workers: int | None = None
     gpus: str | None = None
     engine: Engine = "local"

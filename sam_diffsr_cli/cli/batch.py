@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from sam_diffsr_cli.batch.findings import describe_levels
+from sam_diffsr_cli.batch.findings import describe_finding
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.report import (
     FailureLog,
@@ -176,7 +176,7 @@ def print_outcome(
     """Print an output's path on stdout; notes and, in a batch, failures on stderr."""
     for text in outcome.notes:
         note(f"note: {outcome.job.source.name}: {text}")
-    if verbose and (found := describe_levels(outcome)) is not None:
+    if verbose and (found := describe_finding(outcome)) is not None:
         note(f"{outcome.job.source.name}: {found}")
     error = outcome.error
     if error is not None:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sam_diffsr_cli.chain_config import Quality, Sampler
-from sam_diffsr_cli.choices import Engine, OnExists, Subsampling
+from sam_diffsr_cli.choices import (
+    DEFAULT_FILE_QUALITY,
+    DEFAULT_MAX_MEGAPIXELS,
+    Engine,
+    OnExists,
+    Subsampling,
+)
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
 from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.errors import InputError
@@ -104,7 +110,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     file_quality: Annotated[
         int, option(RESULT, "Of JPEG, WebP, AVIF, JPEG XL.", min=1, max=100)
-    ] = 95,
+    ] = DEFAULT_FILE_QUALITY,
     subsampling: Annotated[Subsampling, option(RESULT, "Of a JPEG's colours.")] = "444",
     progressive: Annotated[  # noqa: FBT002
         bool, option(RESULT, "JPEG that shows coarsely at first.", "--progressive")
@@ -163,7 +169,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     max_megapixels: Annotated[
         float,
         option(MACHINE, "Larger inputs are refused before decoding; all frames count.", min=0.0),
-    ] = 200.0,
+    ] = DEFAULT_MAX_MEGAPIXELS,
     workers: Annotated[
         int | None, option(MACHINE, "Processes that share the pictures.", min=1, show_default="1")
     ] = None,

@@ -16,15 +16,15 @@ from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.stages import BatchSettings, describe_making
 from sam_diffsr_cli.comparison.page import write_page
 from sam_diffsr_cli.comparison.records import ComparedPicture, Page
-from sam_diffsr_cli.degradation.levels import CLEAN, Levels
+from sam_diffsr_cli.degradation.levels import CLEAN, Levels, describe_levels
 from sam_diffsr_cli.device import derive_seed
 from sam_diffsr_cli.errors import InputError, SamsrError
 from sam_diffsr_cli.metrics import psnr
+from sam_diffsr_cli.pictures.channels import gray_of
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.preview.cutting import bicubic_of, shown_part, shown_span
 from sam_diffsr_cli.preview.places import Place, most_changed
-from sam_diffsr_cli.preview.words import describe_levels
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.passes import resize_pixels
 from sam_diffsr_cli.upscaling.sizes import HIGHEST_SCALE
@@ -45,7 +45,6 @@ MOST_EMBEDDED = 40
 TOLD = ("tool", "model", "steps", "sampler", "seed", "clean", "detail", "precision")
 """What is said of how the batch was made; the results' own records say all."""
 
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 PAINT = np.array([255, 120, 0], dtype=np.float32)
 LEGEND = (
     f"orange is what {DRAWS} other seeds draw otherwise, in full from a standard deviation of "
@@ -201,7 +200,7 @@ def _change(one: _Enlarged, first: int, last: int) -> np.ndarray:
     begin, end = (round(row * one.sr.shape[0] / height) for row in (first, last))
     band = Image.fromarray(one.lr[first:last])
     larger = np.asarray(band.resize((one.sr.shape[1], end - begin), Image.Resampling.BICUBIC))
-    difference = (one.sr[begin:end].astype(np.float32) - larger) @ LUMA
+    difference = gray_of(one.sr[begin:end].astype(np.float32) - larger)
     energy = Image.fromarray(difference**2)
     return np.asarray(energy.resize((width, last - first), Image.Resampling.BOX))
 
@@ -219,7 +218,7 @@ def _spread(one: _Enlarged, place: Place, settings: BatchSettings) -> np.ndarray
             levels=one.levels or CLEAN,
         )
         larger = shown_part(enlarge_frame(run, cut), place, one.lr.shape, run.scale)
-        draws.append(larger.astype(np.float32) @ LUMA)
+        draws.append(gray_of(larger))
     spread: np.ndarray = np.std(draws, axis=0)
     return spread
 
@@ -235,6 +234,6 @@ def made_up_map(after: np.ndarray, spread: np.ndarray) -> np.ndarray:
         ``(H, W, 3)`` uint8: the result in gray, orange where draws differ.
     """
     share = (spread / MOST_SPREAD).clip(0, 1)[..., None]
-    gray = (after.astype(np.float32) @ LUMA)[..., None]
+    gray = gray_of(after)[..., None]
     painted: np.ndarray = (1 - share) * gray + share * PAINT
     return painted.round().clip(0, 255).astype(np.uint8)

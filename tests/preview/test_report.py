@@ -16,8 +16,11 @@ from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.request import BatchPlan, plan_batch
 from sam_diffsr_cli.batch.run import run
 from sam_diffsr_cli.comparison.records import Page
+from sam_diffsr_cli.degradation.levels import CLEAN
+from sam_diffsr_cli.device import derive_seed
 from sam_diffsr_cli.errors import DiskFullError
 from sam_diffsr_cli.preview import report
+from sam_diffsr_cli.preview.places import Place
 from sam_diffsr_cli.preview.report import made_up_map, write_report
 from sam_diffsr_cli.sampling_config import SamplingOptions
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
@@ -81,7 +84,7 @@ def test_without_steps_nothing_is_made_up(tmp_path: Path) -> None:
     assert "nothing: no steps were run" in page.read_text("utf-8")
     for _, made_up, after in panels_of(page).values():
         assert (made_up[..., 0] == made_up[..., 1]).all()
-        assert np.abs(made_up[..., 0] - after @ report.LUMA).max() <= 0.51
+        assert np.abs(made_up[..., 0] - after @ np.array([0.299, 0.587, 0.114])).max() <= 0.51
 
 
 def test_a_picture_that_is_gone_is_told_and_the_others_are_shown(tmp_path: Path) -> None:
@@ -217,16 +220,16 @@ def test_a_picture_of_more_than_sixteen_times_is_shown(tmp_path: Path) -> None:
     assert write_report(plan.settings, outcomes, page) == 1
     for name, (_, made_up, after) in panels_of(page).items():
         left = int(name.rpartition("(")[2].partition(",")[0])
-        place = report.Place(0, left, 12, 64, "")
+        place = Place(0, left, 12, 64, "")
         cut = np.asarray(Image.open(tmp_path / "in" / "a.png"))[:, left : left + 64]
         draws = []
         for number in range(report.DRAWS):
-            seed = report.derive_seed(plan.settings.sampling.seed, "report", number)
+            seed = derive_seed(plan.settings.sampling.seed, "report", number)
             sampling = replace(plan.settings.sampling, seed=seed, tile=0)
             one = UpscaleRun(
-                upscaler=plan.settings.upscaler, sampling=sampling, scale=16.0, levels=report.CLEAN
+                upscaler=plan.settings.upscaler, sampling=sampling, scale=16.0, levels=CLEAN
             )
-            larger = enlarge_frame(one, cut).astype(np.float32) @ report.LUMA
+            larger = enlarge_frame(one, cut) @ np.array([0.299, 0.587, 0.114])
             rows, columns = place.shown((12, 90))
             draws.append(
                 larger[rows.start * 16 : rows.stop * 16, columns.start * 16 :][
