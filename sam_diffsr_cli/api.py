@@ -19,6 +19,7 @@ from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.request import plan_batch
 from sam_diffsr_cli.batch.run import run
 from sam_diffsr_cli.chain_config import Quality, Sampler
+from sam_diffsr_cli.choices import DEFAULT_SCALE
 from sam_diffsr_cli.data.fetching import fetch_set
 from sam_diffsr_cli.data.known_sets import KnownSet
 from sam_diffsr_cli.device import resolve_device, resolve_precision
@@ -35,7 +36,7 @@ from sam_diffsr_cli.upscaling.frames import UpscaleRun
 from sam_diffsr_cli.upscaling.images import enlarge_array, enlarge_image
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from sam_diffsr_cli.upscaling.sizes import Size
+from sam_diffsr_cli.upscaling.sizes import Size, check_wrap
 
 __all__ = [
     "BatchOptions",
@@ -134,7 +135,8 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         raise InputError("a scale and a size exclude each other", hint="leave one out")
     if size is not None and size.only_larger:
         raise InputError("only_larger leaves out files; ask the image for its size instead")
-    wanted_size = size or Size(scale=4.0 if scale is None else scale)
+    wanted_size = size or Size(scale=DEFAULT_SCALE if scale is None else scale)
+    check_wrap(wanted_size, wrap=wrap)
     upscaler = model if isinstance(model, Upscaler) else load(model)
     options = SamplingOptions(
         quality=quality,

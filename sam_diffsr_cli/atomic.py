@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sam_diffsr_cli.errors import ExistsError, InputError, disk_errors, os_errors
+from sam_diffsr_cli.errors import InputError, disk_errors, exists_already, os_errors
 
 __all__ = ["atomic_path", "claim_name", "make_folder", "remove_leftovers", "try_lock"]
 
@@ -43,9 +43,7 @@ def claim_name(temporary: Path, path: Path) -> None:
         try:
             _link(temporary, path)
         except FileExistsError as error:
-            raise ExistsError(
-                f"{path}: exists already", hint="--on-exists skip, overwrite or rename"
-            ) from error
+            raise exists_already(path) from error
 
 
 def _link(temporary: Path, path: Path) -> None:

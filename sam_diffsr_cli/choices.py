@@ -1,8 +1,14 @@
-"""What there is to choose from, each list once: options, records and the code share them."""
+"""What there is to choose from, and what is taken where nothing is chosen, each once.
+
+Options, records and the code share them.
+"""
 
 from typing import Literal
 
 __all__ = [
+    "DEFAULT_FILE_QUALITY",
+    "DEFAULT_MAX_MEGAPIXELS",
+    "DEFAULT_SCALE",
     "DegradeKind",
     "Engine",
     "LpipsNetwork",
@@ -19,6 +25,15 @@ __all__ = [
     "StateChoice",
     "Subsampling",
 ]
+
+DEFAULT_SCALE = 4.0
+"""Times as high and wide: what the bundled model was trained for."""
+
+DEFAULT_FILE_QUALITY = 95
+"""Of JPEG, WebP, AVIF and JPEG XL, 1 to 100."""
+
+DEFAULT_MAX_MEGAPIXELS = 200.0
+"""Of a picture, all its frames together, before it is decoded."""
 
 Precision = Literal["fp16", "bf16", "fp32"]
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]

@@ -61,6 +61,11 @@ class ExistsError(InputError):
     """An output that is there already and must not be replaced."""
 
 
+def exists_already(place: object) -> ExistsError:
+    """Return the error for an output that may not be replaced."""
+    return ExistsError(f"{place}: exists already", hint="--on-exists skip, overwrite or rename")
+
+
 class ConfigError(SamsrError):
     """A configuration that cannot be built."""
 

@@ -113,19 +113,22 @@ def touch(*names: str) -> None:
         Path(name).touch()
 
 
-def loaded_by(*arguments: str) -> tuple[str, set[str]]:
-    """Run the command line in a fresh Python; what it prints, and what it has imported by then."""
-    code = (
+def loaded_by(*arguments: str, code: int = 0) -> tuple[str, set[str]]:
+    """Run the command line in a fresh Python; what it prints, and what it has imported by then.
+
+    ``code`` is its exit code.
+    """
+    script = (
         "import sys\n"
         "from sam_diffsr_cli.cli.app import app\n"
         "try:\n"
         f"    app({list(arguments)!r})\n"
         "except SystemExit as end:\n"
-        "    assert not end.code\n"
+        f"    assert (end.code or 0) == {code}\n"
         "print('LOADED', *sorted(name for name in sys.modules if '.' not in name))\n"
     )
     done = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     printed, _, loaded = done.stdout.rpartition("LOADED")
     return printed, set(loaded.split())

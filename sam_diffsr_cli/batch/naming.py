@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sam_diffsr_cli.batch.manifest import read_resume_state
-from sam_diffsr_cli.batch.options import BatchOptions, check_options
-from sam_diffsr_cli.batch.plan import UNNAMED_SUFFIX, Job, Naming, ResumeState, plan_jobs
+from sam_diffsr_cli.batch.options import BatchOptions, check_jpeg_options, check_options
+from sam_diffsr_cli.batch.plan import Job, Naming, ResumeState, output_suffix, plan_jobs
 from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, parse_place
 from sam_diffsr_cli.batch.sources import STANDARD, gather_sources, is_folder, is_there
 from sam_diffsr_cli.checkpoints.references import parse_reference
-from sam_diffsr_cli.errors import ExistsError, InputError, UsageError
+from sam_diffsr_cli.choices import DEFAULT_SCALE
+from sam_diffsr_cli.errors import InputError, UsageError, exists_already
 from sam_diffsr_cli.pictures.formats import (
     FOREIGN_SUFFIXES,
     Format,
@@ -72,12 +73,10 @@ def split_places(
             f"OUT is missing: where {name} is to be written",
             hint=f"name it after IN, as in: samsr upscale {name} larger/",
         )
-    size = options.size or Size(scale=options.scale or 4.0)
+    size = options.size or Size(scale=options.scale or DEFAULT_SCALE)
     label = size.label if options.model is None or options.size is not None else "larger"
-    ending = place.suffix if is_picture_name(place) else UNNAMED_SUFFIX
-    if options.image_format is not None:
-        written = format_named(options.image_format)
-        ending = ending if ending.lower() in written.suffixes else written.suffixes[0]
+    written = None if options.image_format is None else format_named(options.image_format)
+    ending = output_suffix(place, written)
     out = place.with_name(f"{place.stem}-{label}{options.suffix}{ending}")
     if options.on_exists == "error":
         options = replace(options, on_exists="rename")
@@ -112,11 +111,28 @@ def name_batch(
         recursive=options.recursive,
         left_out=left_out,
     )
+    _check_jpegs(jobs, naming, options)
     if isinstance(options.model, str):
         parse_reference(options.model)
     if looks and kept is None:
         _check_alone(jobs, naming, options.limits)
     return NamedBatch(naming, jobs, kept, left_out)
+
+
+def _check_jpegs(jobs: Sequence[Job], naming: Naming, options: BatchOptions) -> None:
+    """Refuse options of JPEG where no output is one, as far as names tell.
+
+    Raises:
+        InputError: One is given.
+    """
+    if naming.format is None and not any(map(_may_be_jpeg, jobs)):
+        told = f"{naming.file} is none" if naming.file is not None else "no output is one"
+        check_jpeg_options(options, told)
+
+
+def _may_be_jpeg(job: Job) -> bool:
+    """Whether an output is a JPEG; one without a name may be."""
+    return job.target is None or format_of(job.target).name == "JPEG"
 
 
 def _open_resume_state(manifest: Path | None, target: str) -> tuple[Path, ResumeState] | None:
@@ -208,9 +224,7 @@ def check_job(job: Job, naming: Naming) -> None:
         )
     must_be_new = naming.on_exists in {"error", "skip"} and not job.is_own
     if job.target is not None and _is_occupied(job.target, must_be_new) and must_be_new:
-        raise ExistsError(
-            f"{job.target}: exists already", hint="--on-exists skip, overwrite or rename"
-        )
+        raise exists_already(job.target)
 
 
 def _is_occupied(target: Place, must_be_new: bool) -> bool:  # noqa: FBT001 - one caller

@@ -3,16 +3,22 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sam_diffsr_cli.choices import Engine, OnExists, Subsampling
+from sam_diffsr_cli.choices import (
+    DEFAULT_FILE_QUALITY,
+    DEFAULT_MAX_MEGAPIXELS,
+    Engine,
+    OnExists,
+    Subsampling,
+)
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.encoders import SUBSAMPLINGS, WriteOptions
 from sam_diffsr_cli.pictures.formats import format_named
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingOptions
 from sam_diffsr_cli.upscaling.size_text import parse_dpi
-from sam_diffsr_cli.upscaling.sizes import Size, check_scale
+from sam_diffsr_cli.upscaling.sizes import Size, check_scale, check_wrap
 
-__all__ = ["BatchOptions", "check_options"]
+__all__ = ["BatchOptions", "check_jpeg_options", "check_options"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,8 +30,8 @@ class BatchOptions:
         size: Instead of ``scale``: a size that every picture is to have.
         sampling: Quality, steps, sampler, seed and tile.
         image_format: ``png``, ``jpg``, ...; None keeps each picture's own.
-        file_quality: Of JPEG, WebP and AVIF, 1 to 100.
-        lossless: Exact pixels in WebP.
+        file_quality: Of JPEG, WebP, AVIF and JPEG XL, 1 to 100.
+        lossless: Exact pixels in WebP and JPEG XL.
         strip_metadata: Drop EXIF, ICC, XMP, texts and the record.
         subsampling: Of a JPEG's colours: ``444``, ``422`` or ``420``.
         progressive: JPEGs that show coarsely at first.
@@ -51,7 +57,7 @@ class BatchOptions:
     size: Size | None = None
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     image_format: str | None = None
-    file_quality: int = 95
+    file_quality: int = DEFAULT_FILE_QUALITY
     lossless: bool = False
     strip_metadata: bool = False
     subsampling: Subsampling = "444"
@@ -64,7 +70,7 @@ class BatchOptions:
     on_exists: OnExists = "error"
     manifest: Path | None = None
     fail_fast: bool = False
-    max_megapixels: float = 200.0
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     workers: int | None = None
     gpus: str | None = None
     engine: Engine = "local"
@@ -103,15 +109,27 @@ def check_options(options: BatchOptions) -> None:
         check_scale(options.scale)
     if options.dpi is not None:
         parse_dpi(options.dpi)
-    if options.sampling.wrap and options.size is not None and options.size.fill is not None:
-        raise InputError("--wrap and --fill exclude each other: what is cut does not tile")
+    check_wrap(options.size, wrap=options.sampling.wrap)
     if options.subsampling not in SUBSAMPLINGS:
         allowed = ", ".join(SUBSAMPLINGS)
         raise InputError(f"--subsampling {options.subsampling}: allowed are {allowed}")
     if options.image_format is not None and format_named(options.image_format).name != "JPEG":
-        for name, given in (
-            ("--subsampling", options.subsampling != "444"),
-            ("--progressive", options.progressive),
-        ):
-            if given:
-                raise InputError(f"{name} is for JPEG, and --format is {options.image_format}")
+        check_jpeg_options(options, f"--format is {options.image_format}")
+
+
+def check_jpeg_options(options: BatchOptions, why_not: str) -> None:
+    """Refuse options of JPEG where no JPEG is written.
+
+    Args:
+        options: What was asked for.
+        why_not: Tells that none is, as ``--format is png``.
+
+    Raises:
+        InputError: One is given.
+    """
+    for name, given in (
+        ("--subsampling", options.subsampling != "444"),
+        ("--progressive", options.progressive),
+    ):
+        if given:
+            raise InputError(f"{name} is for JPEG, and {why_not}")

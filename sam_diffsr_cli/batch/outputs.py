@@ -16,7 +16,7 @@ from sam_diffsr_cli.atomic import atomic_path, claim_name, replace_name
 from sam_diffsr_cli.batch.plan import Job
 from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, put
 from sam_diffsr_cli.choices import OnExists
-from sam_diffsr_cli.errors import ExistsError, os_errors
+from sam_diffsr_cli.errors import ExistsError, exists_already, os_errors
 
 __all__ = ["Output", "copy_times", "open_output"]
 
@@ -87,9 +87,7 @@ def _put(path: Path, job: Job, on_exists: OnExists) -> Place:
             put(path, target)
             return target
         if on_exists != "rename":
-            raise ExistsError(
-                f"{target}: exists already", hint="--on-exists skip, overwrite or rename"
-            )
+            raise exists_already(target)
     raise AssertionError  # names end only where the first was refused
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "Naming",
     "ResumeState",
     "local_folders",
+    "output_suffix",
     "plan_jobs",
 ]
 
@@ -162,12 +163,17 @@ def _name_all(sources: Sequence[Source], naming: Naming, folder: Place) -> list[
 
 
 def _output_name(source: Source, naming: Naming) -> Path:
-    """Keep the suffix unless it is no picture's, or another format is asked for."""
     inside = source.inside
-    ending = inside.suffix if is_picture_name(inside) else UNNAMED_SUFFIX
-    if naming.format is not None and ending.lower() not in naming.format.suffixes:
-        ending = naming.format.suffixes[0]
+    ending = output_suffix(inside, naming.format)
     return inside.with_name(f"{inside.stem}{naming.suffix}{ending}")
+
+
+def output_suffix(name: Place, written: Format | None = None) -> str:
+    """Return how an output ends: as its input, unless that is no picture's or of another format."""
+    ending = name.suffix if is_picture_name(name) else UNNAMED_SUFFIX
+    if written is not None and ending.lower() not in written.suffixes:
+        return written.suffixes[0]
+    return ending
 
 
 def _key(path: Place) -> str:

@@ -15,7 +15,7 @@ from sam_diffsr_cli.batch.outputs import copy_times, open_output
 from sam_diffsr_cli.batch.pipeline import Stages, Written
 from sam_diffsr_cli.batch.plan import Job, Naming
 from sam_diffsr_cli.batch.remote import Place, RemotePath, fetch
-from sam_diffsr_cli.degradation.levels import CLEAN
+from sam_diffsr_cli.degradation.levels import CLEAN, compression_of
 from sam_diffsr_cli.errors import ExistsError, InputError
 from sam_diffsr_cli.pictures.change import Cut
 from sam_diffsr_cli.pictures.encoders import WriteOptions
@@ -209,13 +209,12 @@ def _look_at(
     """Decide how dirty a picture is taken for: by its first frame, the same for all of them."""
     if not grows:
         return Finding(CLEAN, None)
-    compression = 0.0 if picture.quality is None else (100 - picture.quality) / 100
     found = look_at(
         settings.upscaler,
         settings.sampling.clean,
         picture.frames[0].pixels,
         picture.metadata.of_page(0).icc,
-        compression,
+        compression_of(picture.quality),
     )
     if beyond := beyond_training(found.levels):
         notify(beyond)
@@ -240,13 +239,22 @@ def _write(job: Job, picture: Picture, settings: BatchSettings, record: str) -> 
         with open_output(job, settings.naming.on_exists) as output:
             with output.path.open("r+b") as file:
                 _encode(file, picture, (target, metadata, options), job)
-            if settings.preserve_times and not copy_times(job.source.path, output.path):
-                notes = (*notes, "its times are not known, and were not kept")
+            if settings.preserve_times:
+                notes = (*notes, *_keep_times(job, output.path))
     except ExistsError:
         if settings.naming.on_exists != "skip":
             raise
         return Written((), job.target, is_skipped=True)
     return Written(notes, output.target)
+
+
+def _keep_times(job: Job, path: Path) -> tuple[str, ...]:
+    """Give a result the times of its input; return a note where it cannot have them."""
+    if not isinstance(job.target, Path):
+        return ("its times were not kept: only files on disk have any",)
+    if not copy_times(job.source.path, path):
+        return ("its times are not known, and were not kept",)
+    return ()
 
 
 def _encode(

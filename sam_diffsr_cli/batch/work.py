@@ -75,11 +75,7 @@ class EnlargeWorker:
             The index and the outcome of each.
         """
         stages = make_stages(self.settings, _ignore)
-        # What is there of a task that was begun before is this batch's own.
-        jobs = [
-            replace(task.item, index=task.index, is_own=task.item.is_own or task.is_again)
-            for task in tasks
-        ]
+        jobs = [replace(task.item, index=task.index, is_own=_is_own(task)) for task in tasks]
         late: list[Outcome] = []
         try:
             with closing(run_batch(jobs, stages, late)) as outcomes:
@@ -93,6 +89,14 @@ class EnlargeWorker:
             for outcome in late:
                 portable(outcome.error)
                 self.late.append((outcome.job.index, outcome))
+
+
+def _is_own(task: Task[Job]) -> bool:
+    """Whether what is there of a task was written for it: by a worker that died after that.
+
+    What was there before the batch began was not.
+    """
+    return task.item.is_own or (task.is_again and not task.item.is_occupied)
 
 
 def _ignore(_job: Job, _share: float) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from sam_diffsr_cli.batch.findings import describe_levels
+from sam_diffsr_cli.batch.findings import describe_finding
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.report import (
     FailureLog,
@@ -30,7 +30,7 @@ from sam_diffsr_cli.cli.console import (
 )
 from sam_diffsr_cli.cli.preview import show_report
 from sam_diffsr_cli.cli.render import CommandResult, heading
-from sam_diffsr_cli.errors import DiskFullError
+from sam_diffsr_cli.errors import DiskFullError, SamsrError
 from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
 
 __all__ = ["print_outcome", "show_batch"]
@@ -70,7 +70,7 @@ def _show(  # noqa: PLR0913 - one parameter per way to show
     if passed_by is not None:
         note(f"note: {passed_by}")
     outcomes: list[Outcome] = []
-    is_stopped = False
+    is_stopped, trouble = False, None
     log = _begin_log(batch)
     try:
         if dry_run:
@@ -78,7 +78,7 @@ def _show(  # noqa: PLR0913 - one parameter per way to show
         else:
             _run(batch, outcomes, log, lists=lists, verbose=verbose)
             if page is not None:
-                show_report(batch, outcomes, page)
+                trouble = show_report(batch, outcomes, page)
     except KeyboardInterrupt:
         is_stopped = True
     for line in log.rest():
@@ -89,6 +89,7 @@ def _show(  # noqa: PLR0913 - one parameter per way to show
         is_stopped=is_stopped,
         passed_by=batch.left_out.pictures if batch.strict else 0,
     )
+    failure = _first_of(failure, trouble)
     if failure is None and not dry_run and stderr_console().is_terminal:
         note(closing_line(batch, outcomes, time.monotonic() - began))
     status = "planned" if dry_run and failure is None else None
@@ -97,6 +98,15 @@ def _show(  # noqa: PLR0913 - one parameter per way to show
         return CommandResult(failure=failure, cause=cause)
     document = {**heading(failure, status), **make_document(batch, outcomes)}
     return CommandResult(document=document, failure=failure, cause=cause)
+
+
+def _first_of(failure: SamsrError | None, trouble: SamsrError | None) -> SamsrError | None:
+    """Return the batch's own failure, and tell that of its report; or else that one."""
+    if failure is None:
+        return trouble
+    if trouble is not None:
+        print_error(str(trouble), trouble.hint)
+    return failure
 
 
 def _begin_log(batch: BatchPlan) -> FailureLog:
@@ -166,7 +176,7 @@ def print_outcome(
     """Print an output's path on stdout; notes and, in a batch, failures on stderr."""
     for text in outcome.notes:
         note(f"note: {outcome.job.source.name}: {text}")
-    if verbose and (found := describe_levels(outcome)) is not None:
+    if verbose and (found := describe_finding(outcome)) is not None:
         note(f"{outcome.job.source.name}: {found}")
     error = outcome.error
     if error is not None:

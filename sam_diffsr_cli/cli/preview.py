@@ -53,11 +53,12 @@ def preview(  # noqa: PLR0913, PLR0917 - one parameter per option
     Example: samsr preview photos/ -o look.html --scale 2
     """
     from sam_diffsr_cli.comparison.page import check_place
-    from sam_diffsr_cli.preview.run import PreviewOptions, plan_preview
-    from sam_diffsr_cli.preview.run import preview as run_preview
 
     page = output or Path(f"{Path(source).stem or 'samsr'}-preview.html")
     check_place(page, overwrite=overwrite)
+    from sam_diffsr_cli.preview.run import PreviewOptions, plan_preview
+    from sam_diffsr_cli.preview.run import preview as run_preview
+
     options = PreviewOptions(
         scale=scale, seed=seed, device=device, precision=precision, model=weights
     )
@@ -70,8 +71,15 @@ def preview(  # noqa: PLR0913, PLR0917 - one parameter per option
         note(f"{page}: no program opened it; a browser shows it")
 
 
-def show_report(batch: "BatchPlan", outcomes: "Sequence[Outcome]", page: Path) -> None:
-    """Write the page of ``samsr upscale --report``, and say where it is."""
+def show_report(
+    batch: "BatchPlan", outcomes: "Sequence[Outcome]", page: Path
+) -> "SamsrError | None":
+    """Write the page of ``samsr upscale --report``, and say where it is.
+
+    Returns:
+        Why there is none, where it could not be written: what was enlarged is there all the same.
+    """
+    from sam_diffsr_cli.errors import InputError, ResourceError, WeightsError
     from sam_diffsr_cli.preview.report import write_report
 
     with progress("report", len(outcomes)) as bar:
@@ -85,5 +93,9 @@ def show_report(batch: "BatchPlan", outcomes: "Sequence[Outcome]", page: Path) -
             bar(begun, name)
             begun += 1
 
-        shown = write_report(batch.settings, outcomes, page, told)
-    note(f"report: {page}" if shown else f"{page}: not written, since no picture was enlarged")
+        try:
+            shown = write_report(batch.settings, outcomes, page, told)
+        except (InputError, ResourceError, WeightsError) as error:
+            return error
+    note(f"report: {page}" if shown else f"{page}: not written, since there is nothing to show")
+    return None

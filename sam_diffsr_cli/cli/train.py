@@ -94,7 +94,9 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     distill_steps: Annotated[
         int | None, option(RECIPE, "Steps of this stage.", min=1, show_default="2000")
     ] = None,
-    batch: Annotated[int | None, option(RECIPE, "Crops a step.", min=1, show_default="16")] = None,
+    batch: Annotated[
+        int | None, option(RECIPE, "Crops a step.", min=1, show_default="16; 4 to distil")
+    ] = None,
     accumulate: Annotated[
         int | None,
         option(RECIPE, "Pieces a batch is computed in: memory.", min=1, show_default="1"),

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sam_diffsr_cli.chain_config import Quality, Sampler
-from sam_diffsr_cli.choices import Engine, OnExists, Subsampling
+from sam_diffsr_cli.choices import (
+    DEFAULT_FILE_QUALITY,
+    DEFAULT_MAX_MEGAPIXELS,
+    Engine,
+    OnExists,
+    Subsampling,
+)
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
 from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.errors import InputError
@@ -105,7 +111,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     file_quality: Annotated[
         int, option(RESULT, "Of JPEG, WebP, AVIF, JPEG XL.", min=1, max=100)
-    ] = 95,
+    ] = DEFAULT_FILE_QUALITY,
     subsampling: Annotated[Subsampling, option(RESULT, "Of a JPEG's colours.")] = "444",
     progressive: Annotated[  # noqa: FBT002
         bool, option(RESULT, "JPEG that shows coarsely at first.", "--progressive")
@@ -164,7 +170,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     max_megapixels: Annotated[
         float,
         option(MACHINE, "Larger inputs are refused before decoding; all frames count.", min=0.0),
-    ] = 200.0,
+    ] = DEFAULT_MAX_MEGAPIXELS,
     workers: Annotated[
         int | None, option(MACHINE, "Processes that share the pictures.", min=1, show_default="1")
     ] = None,
@@ -255,6 +261,11 @@ def _start(
 
     dry_run, as_json, is_quiet, verbose = shown
     if report is not None:
+        if dry_run:
+            raise InputError(
+                "--report and --dry-run exclude each other: a plan has nothing to show",
+                hint="samsr preview shows a few places beforehand",
+            )
         from sam_diffsr_cli.comparison.page import check_place
 
         replaces = options.on_exists == "overwrite"

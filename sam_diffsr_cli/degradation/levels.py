@@ -12,6 +12,8 @@ __all__ = [
     "MOST_NOISE",
     "UNKNOWN",
     "Levels",
+    "compression_of",
+    "describe_levels",
     "told_levels",
 ]
 
@@ -42,6 +44,26 @@ class Levels(NamedTuple):
 
 
 CLEAN = Levels(0.0, 0.0, 0.0)
+
+
+def compression_of(quality: int | None) -> float:
+    """Return the level of a JPEG's quality, 1 to 100; of None, where none is known, 0."""
+    return 0.0 if quality is None else (100 - quality) / 100
+
+
+def describe_levels(levels: Levels) -> str:
+    """Say how dirty a picture is, in the units that people know."""
+    if levels == CLEAN:
+        return "clean"
+    told = []
+    if levels.compression:
+        told.append(f"a JPEG of quality {100 * (1 - levels.compression):.0f}")
+    if levels.noise:
+        told.append(f"noise of {MOST_NOISE * levels.noise:.1f} levels")
+    if levels.blur:
+        told.append(f"a blur of {MOST_BLUR * levels.blur:.2f} pixels")
+    return ", ".join(told)
+
 
 KNOWN_SHARE, WRONG_SHARE = 0.6, 0.3
 """Share of crops whose levels are told as they are, and of those told wrong; the rest is unknown.

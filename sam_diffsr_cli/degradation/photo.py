@@ -25,6 +25,7 @@ from sam_diffsr_cli.degradation.levels import (
     MOST_COMPRESSION,
     MOST_NOISE,
     Levels,
+    compression_of,
 )
 from sam_diffsr_cli.degradation.separable import (
     apply_separable,
@@ -145,7 +146,7 @@ def degrade_photo(hr: Tensor, scale: int, rng: np.random.Generator) -> Degraded:
     compression = 0.0
     if rng.random() < CODEC_SHARE:
         pixels, quality = compress_crop(pixels, rng, is_gray=is_gray)
-        compression = (100 - quality) / 100
+        compression = compression_of(quality)
     levels = Levels(
         compression, min(1.0, std / MOST_NOISE), min(1.0, blurring.sigma / (scale * MOST_BLUR))
     )

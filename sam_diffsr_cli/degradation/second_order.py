@@ -16,6 +16,7 @@ from sam_diffsr_cli.degradation import codecs
 from sam_diffsr_cli.degradation.kernels import blur, mixed_kernel, sinc_kernel
 from sam_diffsr_cli.degradation.levels import MOST_BLUR, MOST_NOISE, Levels
 from sam_diffsr_cli.degradation.photo import Degraded, Noise, add_noise
+from sam_diffsr_cli.pictures.channels import BT601
 
 __all__ = ["FIRST", "SECOND", "Round", "degrade_second_order"]
 
@@ -185,7 +186,7 @@ def _poisson(image: Tensor, scale: float, is_gray: bool, rng: np.random.Generato
     """
     levels = image.round().clamp(0, 255) / 255
     if is_gray:
-        luma = torch.tensor([0.299, 0.587, 0.114])[None, :, None, None]
+        luma = torch.tensor(BT601)[None, :, None, None]
         levels = (levels * luma).sum(dim=1, keepdim=True)
     values = len(np.unique(levels.mul(255).round().numpy()))
     counts = 2 ** math.ceil(math.log2(max(2, values)))

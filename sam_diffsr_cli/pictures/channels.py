@@ -1,4 +1,4 @@
-"""The channels that the frames of an animation share."""
+"""Channels: those that the frames of an animation share, and how colours become gray."""
 
 from dataclasses import replace
 
@@ -6,7 +6,16 @@ import numpy as np
 
 from sam_diffsr_cli.pictures.records import Frame
 
-__all__ = ["gray_again", "same_channels"]
+__all__ = ["BT601", "gray_again", "gray_of", "same_channels"]
+
+BT601 = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in gray (ITU-R BT.601)."""
+
+
+def gray_of(pixels: np.ndarray) -> np.ndarray:
+    """Return BT.601's gray of ``(..., 3)`` pixels of any type, ``(...)`` float32 on their scale."""
+    gray: np.ndarray = pixels.astype(np.float32, copy=False) @ np.array(BT601, dtype=np.float32)
+    return gray
 
 
 def gray_again(frames: list[Frame]) -> list[Frame]:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from sam_diffsr_cli.choices import Subsampling
+from sam_diffsr_cli.choices import DEFAULT_FILE_QUALITY, Subsampling
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.animation import loop_number, written_times
 from sam_diffsr_cli.pictures.avif import tag_frames
@@ -21,14 +21,12 @@ from sam_diffsr_cli.pictures.views import encode_views
 from sam_diffsr_cli.pictures.webp import write_lossless_animation
 
 __all__ = [
-    "DEFAULT_QUALITY",
     "MOST_JPEG_SEGMENT",
     "SUBSAMPLINGS",
     "WriteOptions",
     "save_with_pillow",
 ]
 
-DEFAULT_QUALITY = 95
 MOST_JPEG_SEGMENT = 65_533
 GIF_CLEAR = 255
 """The place in a GIF's palette of what is not seen."""
@@ -49,7 +47,7 @@ class WriteOptions:
     that is told, None for that of the picture that was read.
     """
 
-    quality: int = DEFAULT_QUALITY
+    quality: int = DEFAULT_FILE_QUALITY
     lossless: bool = False
     strip_metadata: bool = False
     subsampling: Subsampling = "444"

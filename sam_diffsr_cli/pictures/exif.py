@@ -25,6 +25,9 @@ SHORT, LONG, IFD = 3, 4, 13
 NUMBERS = {SHORT: "H", LONG: "I", 5: "II", 10: "ii", 11: "f", 12: "d"}
 """How each type of number is packed; two are a fraction."""
 
+ACROSS = {0x011A: 0x011B, 0xA20E: 0xA20F}
+"""What tells pixels in a unit of length along the width, and what tells them along the height."""
+
 MOST_SHORT = 65_535
 MOST_DIRECTORIES = 3
 MOST_ENTRIES = 1000
@@ -127,12 +130,24 @@ def _set_pairs(
 ) -> None:
     """Scale what counts pixels in a unit of length, and let axes change places."""
     densities = pairs.get("density", [])
-    if change.is_quarter and len(densities) == 2:
-        _set_numbers(exif, order, densities[::-1], densities, (Fraction(1), Fraction(1)))
     resolutions = [*pairs.get("across", [])[:1], *pairs.get("down", [])[:1]]
+    if change.is_quarter and len(densities) <= 2:
+        turned = _turned_axes(exif, order, densities)
+        _set_numbers(exif, order, densities[::-1], turned, (Fraction(1), Fraction(1)))
+    targets = _turned_axes(exif, order, resolutions) if change.is_quarter else resolutions
     sources = resolutions[::-1] if change.is_quarter else resolutions
-    factors = change.factors if pairs.get("across") else change.factors[1:]
-    _set_numbers(exif, order, sources, resolutions, factors)
+    factors = [change.factors[entry.tag in ACROSS.values()] for entry in targets]
+    _set_numbers(exif, order, sources, targets, factors)
+
+
+def _turned_axes(exif: bytearray, order: str, entries: Sequence[_Entry]) -> list[_Entry]:
+    """Return where numbers go that change places; one that is alone becomes the other axis's."""
+    if len(entries) != 1:
+        return [*entries]
+    tag = (ACROSS | {down: across for across, down in ACROSS.items()})[entries[0].tag]
+    # The two tags are neighbours, so that a directory stays in order.
+    struct.pack_into(f"{order}H", exif, entries[0].offset, tag)
+    return [entries[0]._replace(tag=tag)]
 
 
 def _drop_entries(exif: bytearray, order: str, directory: int, tags: Container[int]) -> None:

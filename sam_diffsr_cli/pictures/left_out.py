@@ -23,11 +23,13 @@ RAW_SUFFIXES = frozenset(
         *(".srw", ".x3f"),
     )
 )
-NO_SUFFIX = "no suffix of a picture; name them outright, or rename them"
+NO_SUFFIX = "not called as pictures are; name them outright, or rename them"
 NOT_ENTERED = "--recursive enters subfolders"
-NO_PICTURE = "no picture that has a name here"
+NO_PICTURE = "no pictures, as far as is known"
 HIDDEN = "hidden; name them outright"
 LINK = "links to folders are not followed"
+HARMLESS = frozenset({NO_PICTURE, HIDDEN, LINK})
+"""Reasons that nobody needs to do anything about."""
 
 
 class LeftOut:
@@ -40,8 +42,7 @@ class LeftOut:
     @property
     def pictures(self) -> int:
         """How many are pictures, or files whose kind has a name; hidden ones are meant to stay."""
-        harmless = {NO_PICTURE, HIDDEN, LINK}
-        return sum(count for (_, reason), count in self.counts.items() if reason not in harmless)
+        return sum(count for (_, reason), count in self.counts.items() if reason not in HARMLESS)
 
     def add_file(self, path: Path) -> None:
         """Count a file that was not taken, by its first bytes."""
@@ -78,14 +79,19 @@ class LeftOut:
         self.counts += Counter()
 
     def line(self) -> str | None:
-        """Say it in one line; None when nothing was left out."""
+        """Say it in one line, what something can be done about first; None when nothing was."""
         if not self.counts:
             return None
         named = (
             f"{name.removeprefix('a ')}: {count} ({reason})"
-            for (name, reason), count in sorted(self.counts.items())
+            for (name, reason), count in sorted(self.counts.items(), key=_order)
         )
         return f"left out of folders: {', '.join(named)}"
+
+
+def _order(counted: tuple[tuple[str, str], int]) -> tuple[bool, str, str]:
+    (name, reason), _ = counted
+    return reason in HARMLESS, name.removeprefix("a ").casefold(), reason
 
 
 def _kind_by(suffix: str) -> Kind | None:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from sam_diffsr_cli.choices import DEFAULT_MAX_MEGAPIXELS
 from sam_diffsr_cli.pictures.change import Change, Cut
 from sam_diffsr_cli.pictures.colour_numbers import Colour
 from sam_diffsr_cli.pictures.directories import Directory
@@ -175,5 +176,5 @@ class Picture:
 class Limits:
     """What a file may ask for before it is refused; ``max_pixels`` counts all frames together."""
 
-    max_pixels: int = 200_000_000
+    max_pixels: int = int(DEFAULT_MAX_MEGAPIXELS * 1e6)
     max_frames: int = 10_000

@@ -105,6 +105,8 @@ def _resolution(metadata: Metadata) -> dict[str, Any]:
     if metadata.tiff is not None:
         x, y = (_fraction(metadata.tiff, tag) for tag in RESOLUTION_TAGS[:2])
         unit = metadata.tiff.number(RESOLUTION_TAGS[2], INCH)
+        # One that is alone is taken for both: a TIFF has to have them.
+        x, y = x or y, y or x
         if x and y and unit in UNITS:
             return {"resolution": (x, y), "resolutionunit": unit}
     if metadata.dpi is not None:

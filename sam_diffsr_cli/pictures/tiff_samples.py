@@ -12,6 +12,7 @@ import imagecodecs
 import numpy as np
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.pictures.channels import BT601
 from sam_diffsr_cli.pictures.colour import srgb_profile
 from sam_diffsr_cli.pictures.records import has_alpha, to_8_bits
 
@@ -52,7 +53,6 @@ XYZ_TO_SRGB = np.array(
 )
 """From XYZ under D50 to linear sRGB, adapted by Bradford."""
 
-LUMA = (0.299, 0.587, 0.114)
 BLACK_AND_WHITE = (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
 """TIFF 6.0, YCbCrCoefficients and ReferenceBlackWhite: the defaults."""
 
@@ -70,7 +70,7 @@ class Layout(NamedTuple):
     ink_set: int = INKS_OF_PRINT
     palette: np.ndarray | None = None
     profile: bytes | None = None
-    luma: tuple[float, ...] = LUMA
+    luma: tuple[float, ...] = BT601
     black_and_white: tuple[float, ...] = BLACK_AND_WHITE
 
 

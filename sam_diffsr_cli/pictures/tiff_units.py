@@ -20,6 +20,7 @@ from sam_diffsr_cli.pictures.updating import update_metadata
 __all__ = ["follow_pages", "follow_pixels"]
 
 DESCRIPTION = 0x010E
+IMAGEJ = "ImageJ="
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = RESOLUTION_TAGS
 NO_UNIT, INCH, SCALE_UNITS = 1, 2, (4, 5)
 """Of the resolution; 4 and 5 are millimetres and micrometres in some programs."""
@@ -88,13 +89,14 @@ def follow_pixels(
     """
     change = _change_of(picture, index)
     notes: list[str] = []
-    described, is_imagej = metadata, False
+    described = metadata
+    # ImageJ describes a stack on its first page, and gives each page the scale.
+    is_imagej = (_description(picture.metadata.exif) or "").startswith(IMAGEJ)
     text = _description(metadata.exif)
     for begins, update, name in _DESCRIPTIONS:
         if text is None or not begins(text):
             continue
         new = update(text, change) if to_tiff else None
-        is_imagej = update is _imagej
         described = replace(metadata, exif=_with_description(metadata.exif, new))
         if new is None:
             notes.append(f"its description by {name} speaks of other pixels and was left out")
@@ -210,7 +212,7 @@ def _unknown(_text: str, _change: _UnitChange) -> None:
 _Update = Callable[[str, _UnitChange], str | None]
 _DESCRIPTIONS: tuple[tuple[Callable[[str], bool], _Update, str], ...] = (
     (lambda text: re.match(r"\s*<", text) is not None and "<OME" in text, _ome, "OME"),
-    (lambda text: text.startswith("ImageJ="), _imagej, "ImageJ"),
+    (lambda text: text.startswith(IMAGEJ), _imagej, "ImageJ"),
     (lambda text: text.startswith('{"shape"'), _shaped, "tifffile"),
     (lambda text: text.startswith("SCIFIO="), _unknown, "SCIFIO"),
     (lambda text: text.startswith("Aperio"), _unknown, "Aperio"),
@@ -228,9 +230,10 @@ def _follow_tags(
     notes = []
     unit = tags.number(RESOLUTION_UNIT, INCH)
     grows = unit in SCALE_UNITS or (is_imagej and unit == NO_UNIT)
-    if change.turned in SWAPPED and {X_RESOLUTION, Y_RESOLUTION} <= fields.keys():
-        x, y = fields[X_RESOLUTION], fields[Y_RESOLUTION]
-        fields |= {X_RESOLUTION: y._replace(tag=x.tag), Y_RESOLUTION: x._replace(tag=y.tag)}
+    if change.turned in SWAPPED:
+        x, y = fields.pop(X_RESOLUTION, None), fields.pop(Y_RESOLUTION, None)
+        fields |= {} if y is None else {X_RESOLUTION: y._replace(tag=X_RESOLUTION)}
+        fields |= {} if x is None else {Y_RESOLUTION: x._replace(tag=Y_RESOLUTION)}
     for tag, times in zip((X_RESOLUTION, Y_RESOLUTION), change.times, strict=True):
         if grows and tag in fields and fields[tag].kind == FRACTION:
             fields[tag] = _times_as_much(fields[tag], tags.order, times)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
+from sam_diffsr_cli.choices import DEFAULT_FILE_QUALITY
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures import avif, png
 from sam_diffsr_cli.pictures.animation import animation_notes
@@ -18,7 +19,7 @@ from sam_diffsr_cli.pictures.colour_writing import (
     in_told_colours,
 )
 from sam_diffsr_cli.pictures.density import with_density
-from sam_diffsr_cli.pictures.encoders import DEFAULT_QUALITY, WriteOptions, save_with_pillow
+from sam_diffsr_cli.pictures.encoders import WriteOptions, save_with_pillow
 from sam_diffsr_cli.pictures.formats import Format
 from sam_diffsr_cli.pictures.jpeg_fitting import fit_segments
 from sam_diffsr_cli.pictures.jxl import write_jxl
@@ -195,7 +196,11 @@ def encode_picture(
     Raises:
         InputError: The codec refuses the picture.
     """
-    if picture.is_exact and picture.format == target.name and options.quality == DEFAULT_QUALITY:
+    if (
+        picture.is_exact
+        and picture.format == target.name
+        and options.quality == DEFAULT_FILE_QUALITY
+    ):
         options = replace(options, lossless=True)
     picture = in_told_colours(picture, metadata)
     picture = without_views(picture, target)

@@ -120,11 +120,22 @@ def _pairs(rules: dict[Name, MetadataRow]) -> list[tuple[Name, Name]]:
 
 
 def _swap(element: Element, first: Name, second: Name) -> None:
-    """Let two values change places, whether they are attributes or elements."""
-    attributes = element.attributes
-    if first in attributes and second in attributes:
-        attributes[first], attributes[second] = attributes[second], attributes[first]
-    ones = [child for child in element.elements if child.name == first]
-    others = [child for child in element.elements if child.name == second]
-    if len(ones) == len(others) == 1:
-        ones[0].children, others[0].children = others[0].children, ones[0].children
+    """Let two values change places, whether they are attributes or elements, or one of each.
+
+    One that is alone becomes the other.
+    """
+    other = {first: second, second: first}
+    for name in other.keys() & element.attributes.keys():
+        _write_as(element, other[name], name)
+    attributes = element.attributes.items()
+    element.attributes = {other.get(name, name): value for name, value in attributes}
+    for child in element.elements:
+        if child.name in other:
+            _write_as(child, other[child.name], child.name)
+            child.name = other[child.name]
+
+
+def _write_as(element: Element, name: Name, known: Name) -> None:
+    """Let a name be written with the prefix of one that is."""
+    prefix, colon, _ = element.written[known].rpartition(":")
+    element.written.setdefault(name, f"{prefix}{colon}{name.local}")

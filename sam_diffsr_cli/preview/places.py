@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sam_diffsr_cli.pictures.channels import gray_of
+
 __all__ = ["MARGIN", "Place", "most_changed", "pick_places"]
 
 MARGIN = 8
@@ -12,8 +14,6 @@ MARGIN = 8
 
 GRID = 4
 """So many places along each axis are asked how dirty they are."""
-
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 class Place(NamedTuple):
@@ -106,7 +106,7 @@ def _starts(length: int, side: int) -> np.ndarray:
 
 def _fine_energy(pixels: np.ndarray) -> np.ndarray:
     """Return what each pixel's luma differs by from its neighbours', squared, ``(h, w)``."""
-    luma = pixels.astype(np.float32) @ LUMA
+    luma = gray_of(pixels)
     energy = np.zeros_like(luma)
     energy[:, 1:] += np.diff(luma, axis=1) ** 2
     energy[1:] += np.diff(luma, axis=0) ** 2

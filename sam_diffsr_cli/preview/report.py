@@ -6,6 +6,7 @@ with other seeds, and what these differ by is drawn over the result.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,15 @@ from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.stages import BatchSettings, describe_making
 from sam_diffsr_cli.comparison.page import write_page
 from sam_diffsr_cli.comparison.records import ComparedPicture, Page
-from sam_diffsr_cli.degradation.levels import CLEAN, Levels
+from sam_diffsr_cli.degradation.levels import CLEAN, Levels, describe_levels
 from sam_diffsr_cli.device import derive_seed
 from sam_diffsr_cli.errors import InputError, SamsrError
 from sam_diffsr_cli.metrics import psnr
+from sam_diffsr_cli.pictures.channels import gray_of
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.preview.cutting import bicubic_of, shown_part, shown_span
 from sam_diffsr_cli.preview.places import Place, most_changed
-from sam_diffsr_cli.preview.words import describe_levels
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.passes import resize_pixels
 from sam_diffsr_cli.upscaling.sizes import HIGHEST_SCALE
@@ -44,7 +45,6 @@ MOST_EMBEDDED = 40
 TOLD = ("tool", "model", "steps", "sampler", "seed", "clean", "detail", "precision")
 """What is said of how the batch was made; the results' own records say all."""
 
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 PAINT = np.array([255, 120, 0], dtype=np.float32)
 LEGEND = (
     f"orange is what {DRAWS} other seeds draw otherwise, in full from a standard deviation of "
@@ -84,54 +84,69 @@ def write_report(
         told: Of each picture as it is begun, and again with the error where it cannot be shown.
 
     Returns:
-        Pictures that are shown. Without any there is no page.
+        Pictures that are shown. Without any there is no page, and one that is there stays.
 
     Raises:
         InputError: The page cannot be written.
-        DiskFullError: The disk is full.
+        ResourceError: Memory or disk space ran out.
+        WeightsError: The model's file was changed meanwhile.
     """
-    done = [one for one in outcomes if _is_shown(one)]
-    if not done:
+    done = [one for one in outcomes if _is_made_here(one)]
+    shown: set[int] = set()
+    places = _places(settings, done, told, shown)
+    first = next(places, None)
+    if first is None:
         return 0
     making = describe_making(settings)
     page = Page(
         title="samsr upscale: what was done",
         methods=(BEFORE, MADE_UP, AFTER),
-        pictures=_places(settings, done, told),
+        pictures=chain([first], places),
         facts=[
-            ("Pictures", f"{len(done)}, each at the places that changed most from bicubic"),
+            ("Places", f"of each picture the {PLACES} that changed most from bicubic"),
             ("Made up", LEGEND if settings.sampling.steps else "nothing: no steps were run"),
             ("LR-PSNR", "the result shrunk by bicubic against the input; cleaning lowers it"),
             ("Made by", ", ".join(f"{name} {making[name]}" for name in TOLD)),
         ],
     )
     write_page(page, path, beside=len(done) > MOST_EMBEDDED)
-    return len(done)
+    return len(shown)
 
 
-def _is_shown(outcome: Outcome) -> bool:
+def _is_made_here(outcome: Outcome) -> bool:
     job = outcome.job
     is_local = isinstance(job.source.path, Path) and isinstance(job.target, Path)
     return outcome.status == "done" and is_local
 
 
 def _places(
-    settings: BatchSettings, done: Iterable[Outcome], told: Callable[[str, SamsrError | None], None]
+    settings: BatchSettings,
+    done: Iterable[Outcome],
+    told: Callable[[str, SamsrError | None], None],
+    shown: set[int],
 ) -> Iterator[ComparedPicture]:
-    for outcome in done:
+    """Yield the places of every picture; ``shown`` is filled with the numbers of those shown."""
+    for number, outcome in enumerate(done):
         told(outcome.job.source.name, None)
         try:
             one = _read(outcome, settings)
         except SamsrError as error:
             told(outcome.job.source.name, error)
             continue
-        yield from _show(one, settings)
+        for place in _show(one, settings):
+            shown.add(number)
+            yield place
+        if number not in shown:
+            same = InputError(f"{outcome.job.target}: differs nowhere from bicubic")
+            told(outcome.job.source.name, same)
 
 
 def _read(outcome: Outcome, settings: BatchSettings) -> _Enlarged:
     source, target = outcome.job.source.path, outcome.job.target
-    assert isinstance(source, Path)  # noqa: S101 - as _is_shown asked
+    assert isinstance(source, Path)  # noqa: S101 - as _is_made_here asked
     assert isinstance(target, Path)  # noqa: S101
+    if outcome.size_in is not None and settings.size.resolve(outcome.size_in).is_cut:
+        raise InputError(f"{target}: was cut, and shows a part of its input only")
     lr, sr = read_levels(source, settings.limits), read_levels(target, Limits(max_pixels=2**40))
     if sr.shape[:2] != outcome.size_out:
         raise InputError(f"{target}: is no longer what was written")
@@ -185,7 +200,7 @@ def _change(one: _Enlarged, first: int, last: int) -> np.ndarray:
     begin, end = (round(row * one.sr.shape[0] / height) for row in (first, last))
     band = Image.fromarray(one.lr[first:last])
     larger = np.asarray(band.resize((one.sr.shape[1], end - begin), Image.Resampling.BICUBIC))
-    difference = (one.sr[begin:end].astype(np.float32) - larger) @ LUMA
+    difference = gray_of(one.sr[begin:end].astype(np.float32) - larger)
     energy = Image.fromarray(difference**2)
     return np.asarray(energy.resize((width, last - first), Image.Resampling.BOX))
 
@@ -202,8 +217,8 @@ def _spread(one: _Enlarged, place: Place, settings: BatchSettings) -> np.ndarray
             scale=min(max(one.scale, 1.0), HIGHEST_SCALE),
             levels=one.levels or CLEAN,
         )
-        larger = shown_part(enlarge_frame(run, cut), place, one.lr.shape, one.scale)
-        draws.append(larger.astype(np.float32) @ LUMA)
+        larger = shown_part(enlarge_frame(run, cut), place, one.lr.shape, run.scale)
+        draws.append(gray_of(larger))
     spread: np.ndarray = np.std(draws, axis=0)
     return spread
 
@@ -219,6 +234,6 @@ def made_up_map(after: np.ndarray, spread: np.ndarray) -> np.ndarray:
         ``(H, W, 3)`` uint8: the result in gray, orange where draws differ.
     """
     share = (spread / MOST_SPREAD).clip(0, 1)[..., None]
-    gray = (after.astype(np.float32) @ LUMA)[..., None]
+    gray = gray_of(after)[..., None]
     painted: np.ndarray = (1 - share) * gray + share * PAINT
     return painted.round().clip(0, 255).astype(np.uint8)

@@ -12,21 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
+from sam_diffsr_cli.batch.plan import output_suffix
 from sam_diffsr_cli.batch.sources import gather_sources
+from sam_diffsr_cli.choices import DEFAULT_MAX_MEGAPIXELS
 from sam_diffsr_cli.comparison.page import write_page
 from sam_diffsr_cli.comparison.records import ComparedPicture, Page, PageChoice
-from sam_diffsr_cli.degradation.levels import Levels
+from sam_diffsr_cli.degradation.levels import Levels, compression_of, describe_levels
 from sam_diffsr_cli.device import resolve_device, resolve_precision
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.pictures.colour import srgb_levels
-from sam_diffsr_cli.pictures.formats import is_picture_name
 from sam_diffsr_cli.pictures.reading import read_picture
 from sam_diffsr_cli.pictures.records import Limits, Picture
 from sam_diffsr_cli.preview.choices import BICUBIC, Choice, choices_for
 from sam_diffsr_cli.preview.cutting import bicubic_of, shown_part
 from sam_diffsr_cli.preview.places import Place, pick_places
-from sam_diffsr_cli.preview.words import describe_levels, describe_time
-from sam_diffsr_cli.upscaling.cleaning import CLEAN_BELOW, estimate_levels, find_levels
+from sam_diffsr_cli.preview.words import describe_time
+from sam_diffsr_cli.upscaling.cleaning import CLEAN_BELOW, estimate_levels, taken_for
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.sizes import check_scale
@@ -63,7 +64,7 @@ class PreviewOptions:
     device: str = "auto"
     precision: str = "auto"
     model: str | Path | None = None
-    max_megapixels: float = 200.0
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,12 +180,13 @@ def side_of_places(plan: PreviewPlan) -> int:
 
 def _levels_of(plan: PreviewPlan, picture: Picture) -> dict[int | None, Levels]:
     """Return what the picture is taken for, by each ``--clean`` of the choices."""
-    pixels, icc = picture.frames[0].pixels, picture.metadata.of_page(0).icc
-    compression = 0.0 if picture.quality is None else (100 - picture.quality) / 100
-    return {
-        clean: find_levels(plan.upscaler, clean, pixels, icc, compression)
-        for clean in {None, *(choice.sampling.clean for choice in plan.choices)}
-    }
+    estimate = None
+    if plan.upscaler.config.encoder.num_levels:
+        icc = picture.metadata.of_page(0).icc
+        estimate = estimate_levels(plan.upscaler, picture.frames[0].pixels, icc)
+    known = compression_of(picture.quality)
+    cleans = {None, *(choice.sampling.clean for choice in plan.choices)}
+    return {clean: taken_for(clean, estimate, known) for clean in cleans}
 
 
 def _dirt_of(upscaler: Upscaler) -> Callable[[np.ndarray], float] | None:
@@ -254,8 +256,7 @@ def _command(plan: PreviewPlan, choice: Choice) -> str:
     words = ["samsr", "upscale", plan.source]
     ending = f"-x{plan.scale:g}"
     if plan.count == 1 and source == plan.pictures[0]:
-        suffix = source.suffix if is_picture_name(source) else ".png"
-        words.append(str(source.with_name(f"{source.stem}{ending}{suffix}")))
+        words.append(str(source.with_name(f"{source.stem}{ending}{output_suffix(source)}")))
     else:
         words.append(f"{source.name if source.is_dir() else 'samsr'}{ending}/")
     if options.scale is not None:

@@ -1,22 +1,6 @@
-"""Times and levels in words."""
+"""Times in words."""
 
-from sam_diffsr_cli.degradation.levels import CLEAN, MOST_BLUR, MOST_NOISE, Levels
-
-__all__ = ["describe_levels", "describe_time"]
-
-
-def describe_levels(levels: Levels) -> str:
-    """Say how dirty a picture is taken for, in the units that people know."""
-    if levels == CLEAN:
-        return "clean"
-    told = []
-    if levels.compression:
-        told.append(f"a JPEG of quality {100 * (1 - levels.compression):.0f}")
-    if levels.noise:
-        told.append(f"noise of {MOST_NOISE * levels.noise:.1f} levels")
-    if levels.blur:
-        told.append(f"a blur of {MOST_BLUR * levels.blur:.2f} pixels")
-    return ", ".join(told)
+__all__ = ["describe_time"]
 
 
 def describe_time(seconds: float) -> str:

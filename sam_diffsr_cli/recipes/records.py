@@ -174,9 +174,15 @@ class Recipe:
             require(config.timesteps <= longest, "timesteps", config.timesteps, f"0..{longest}")
             good = self.model.clean_expert or not config.expert
             require(good, "expert", config.expert, "false for a model without such networks")
+            # Its networks are run for photos that are taken for clean.
+            good = self.degrade.kind == "none" or not config.expert
+            require(good, "degrade.kind", self.degrade.kind, "none where experts are trained")
         if "distill" in self.stages:
             steps = self.model.diffusion.distilled_steps
             require(steps > 0, "model.diffusion.distilled_steps", steps, "> 0 to distil")
+        # A student learns what its teacher gives for noise that no mask has shifted.
+        good = self.stages != ("distill",) or not self.data.masks
+        require(good, "data.masks", self.data.masks, "none where nothing but distill is trained")
 
     @property
     def plan(self) -> tuple[TrainConfig, ...]:

@@ -14,7 +14,15 @@ from sam_diffsr_cli.sampling_config import MOST_CLEAN
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.transparency import unit_tensor
 
-__all__ = ["CLEAN_BELOW", "Finding", "beyond_training", "estimate_levels", "find_levels", "look_at"]
+__all__ = [
+    "CLEAN_BELOW",
+    "Finding",
+    "beyond_training",
+    "estimate_levels",
+    "find_levels",
+    "look_at",
+    "taken_for",
+]
 
 LEAST_CERTAIN = 0.03
 """A JPEG of quality 98 or more may pass for clean; below, its tables say that it is not."""
@@ -71,13 +79,26 @@ def look_at(
     if not upscaler.config.encoder.num_levels or clean == 0:
         return Finding(CLEAN, None)
     estimate = estimate_levels(upscaler, pixels, icc)
+    return Finding(taken_for(clean, estimate, compression), estimate)
+
+
+def taken_for(clean: int | None, estimate: Levels | None, compression: float = 0.0) -> Levels:
+    """Decide what the encoder is told of a photo whose estimate is known.
+
+    Args:
+        clean: As in ``look_at``.
+        estimate: What ``estimate_levels`` gave; None of a model that is told no levels.
+        compression: As in ``look_at``.
+    """
+    if estimate is None or clean == 0:
+        return CLEAN
     if clean is not None:
         level = clean / MOST_CLEAN
-        return Finding(Levels(level, level, estimate.blur), estimate)
+        return Levels(level, level, estimate.blur)
     pairs = zip(estimate, CLEAN_BELOW, strict=True)
     found = Levels(*(0.0 if value < least else value for value, least in pairs))
     certain = compression if compression >= LEAST_CERTAIN else 0.0
-    return Finding(found._replace(compression=max(found.compression, certain)), estimate)
+    return found._replace(compression=max(found.compression, certain))
 
 
 def beyond_training(levels: Levels) -> str | None:

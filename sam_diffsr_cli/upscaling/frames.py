@@ -10,9 +10,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sam_diffsr_cli import resize
+from sam_diffsr_cli.choices import DEFAULT_SCALE
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import derive_seed, memory_errors
 from sam_diffsr_cli.errors import ShapeError
+from sam_diffsr_cli.pictures.channels import BT601, gray_of
 from sam_diffsr_cli.pictures.colour import ColourPath, colour_path
 from sam_diffsr_cli.pictures.records import has_alpha
 from sam_diffsr_cli.sampling_config import SamplingConfig
@@ -27,9 +29,6 @@ from sam_diffsr_cli.upscaling.transparency import alpha_bounds, fill_levels, uni
 from sam_diffsr_cli.upscaling.windows import Windows, paste
 
 __all__ = ["UpscaleRun", "enlarge_frame"]
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in gray (BT.601)."""
 
 OVERLAP = 4
 """Context of the bicubic that carries colours beyond sRGB, in input pixels; it reaches 2."""
@@ -53,7 +52,7 @@ class UpscaleRun:
 
     upscaler: Upscaler
     sampling: SamplingConfig
-    scale: float = 4.0
+    scale: float = DEFAULT_SCALE
     size: Size | None = None
     folder: Path = Path()
     levels: Levels | None = None
@@ -200,7 +199,7 @@ def _enlarge_colour(
         if path is not None:
             sr = _back_to_native(sr, windows.cut(tile), tile, path, scale)
         elif colour.shape[2] == 1:
-            sr = (sr @ np.array(LUMA, dtype=np.float32))[..., None]
+            sr = gray_of(sr)[..., None]
         paste(canvas, windows.place(tile, scale), sr)
 
 
@@ -269,5 +268,5 @@ def _enlarge_alpha(run: UpscaleRun, alpha: np.ndarray, canvas: np.ndarray) -> No
             interpolate(bound[..., rows, columns], scale_factor=scale, mode="nearest")[0, 0]
             for bound in alpha_bounds(unit_tensor(windows.cut(tile)))
         )
-        sr = torch.tensordot(torch.tensor(LUMA), core, dims=1).add(1).div(2)
+        sr = torch.tensordot(torch.tensor(BT601), core, dims=1).add(1).div(2)
         paste(canvas, windows.place(tile, scale), sr.clamp(lowest, highest).numpy())

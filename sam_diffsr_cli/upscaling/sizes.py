@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sam_diffsr_cli.errors import InputError
 
-__all__ = ["HIGHEST_SCALE", "Size", "Target", "check_scale", "final_size"]
+__all__ = ["HIGHEST_SCALE", "Size", "Target", "check_scale", "check_wrap", "final_size"]
 
 HIGHEST_SCALE = 16.0
 """The model enlarges so often at most; what is left to a size that was asked for is bicubic."""
@@ -201,6 +201,16 @@ class Size:
             return max(Fraction(1), Fraction(self.min_size, min(size)))
         across, down = _turned(self.fit or (1, 1), size, turns=self.turns)
         return min(Fraction(across, width), Fraction(down, height))
+
+
+def check_wrap(size: Size | None, *, wrap: bool) -> None:
+    """Refuse a size that a pattern, which repeats, cannot have.
+
+    Raises:
+        InputError: It cuts.
+    """
+    if wrap and size is not None and size.fill is not None:
+        raise InputError("--wrap and --fill exclude each other: what is cut does not tile")
 
 
 _REQUESTS = tuple(each.name for each in fields(Size) if each.name not in NOT_REQUESTS)

@@ -120,7 +120,10 @@ def time_growing(
 
 @dataclass(frozen=True, slots=True)
 class Enlarging:
-    """Enlarges noise with one model, tile and scale; None is the model's own scale."""
+    """Enlarges noise with one model, tile and scale; None is the model's own scale.
+
+    Steps are taken by the sampler, and from the row, that the model takes so many with.
+    """
 
     upscaler: Upscaler
     tile: int
@@ -136,12 +139,19 @@ class Enlarging:
 
         levels = np.random.default_rng(0)
         pixels = levels.integers(256, size=(work.height, work.width, 3), dtype=np.uint8)
-        sampling = SamplingConfig(steps=work.steps, tile=self.tile)
+        sampling = self._sampling(work.steps)
         scale = self.scale or self.upscaler.config.scale
         run = UpscaleRun(upscaler=self.upscaler, sampling=sampling, scale=scale, progress=mark)
         began = time.perf_counter()
         enlarge_frame(run, pixels)
         return Ran(time.perf_counter() - began, step_seconds(marks, work.steps))
+
+    def _sampling(self, steps: int) -> SamplingConfig:
+        """Return how the model takes so many steps, by the network that takes them by default."""
+        chain = self.upscaler.config.diffusion
+        start = chain.sampling_start if steps <= chain.sampling_start else 0
+        sampler = chain.sampler_of(steps, start)
+        return SamplingConfig(steps=steps, tile=self.tile, sampler=sampler, start=start)
 
     def area(self, work: Work) -> int:
         """Return the input pixels that are computed."""

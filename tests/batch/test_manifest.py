@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sam_diffsr_cli.batch.manifest import Manifest, read_resume_state
+from sam_diffsr_cli.batch.options import BatchOptions
 from sam_diffsr_cli.batch.pipeline import Outcome
 from sam_diffsr_cli.batch.plan import Job, ResumeState
+from sam_diffsr_cli.batch.request import plan_batch
+from sam_diffsr_cli.batch.run import run
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.errors import DiskFullError, InputError
+from sam_diffsr_cli.sampling_config import SamplingOptions
 
 MADE_BY = {"model": "tiny", "scale": 4.0, "device": "cpu"}
 
@@ -245,6 +250,40 @@ def test_renamed_outputs_keep_their_names(photos: Path, weights: Path, tmp_path:
     assert before == ["a.png", "b (2).png", "b.png", "c.png"]
     assert upscale(*options)[1] == []
     assert sorted(path.name for path in out.iterdir()) == before
+
+
+def test_an_output_that_was_renamed_as_it_was_written_keeps_that_name(tmp_path: Path) -> None:
+    """Its name was free when the run was planned, and taken when it was written."""
+    kept, renamed = tmp_path / "m", Outcome(job("a.png"), is_renamed=True)
+    renamed.job = replace(renamed.job, target=Path("out") / "a (2).png")
+    with Manifest(kept, MADE_BY) as manifest:
+        manifest.add_plan([job("a.png"), job("b.png")], ResumeState())
+        manifest.add(renamed)
+    assert read_resume_state(kept) == ResumeState(
+        targets={"in/a.png": str(Path("out") / "a (2).png"), "in/b.png": "out/b.png"},
+        done=frozenset({"in/a.png"}),
+    )
+
+
+def test_a_run_goes_on_with_a_name_that_was_found_as_it_was_written(
+    photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    out, kept = tmp_path / "out", tmp_path / "m"
+    options = BatchOptions(
+        model=weights,
+        on_exists="rename",
+        manifest=kept,
+        device="cpu",
+        sampling=SamplingOptions(steps=0, tile=0),
+    )
+    batch = plan_batch([str(photos)], str(out), options)
+    out.mkdir()
+    (out / "b.png").write_bytes(b"somebody's")
+    names = [str(each.job.target) for each in run(batch)]
+    assert names == [str(out / name) for name in ("a.png", "b (2).png", "c.png")]
+    again = plan_batch([str(photos)], str(out), options)
+    assert [(str(job.target), job.is_done) for job in again.jobs] == [(n, True) for n in names]
+    assert (out / "b.png").read_bytes() == b"somebody's"
 
 
 def test_other_settings_are_refused_before_any_work(

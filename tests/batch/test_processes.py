@@ -145,6 +145,42 @@ def test_a_picture_that_was_begun_before_is_made_again(
     assert "exists already" in statuses[1][1]
 
 
+def test_what_was_there_before_the_batch_is_not_lost_when_a_worker_dies(
+    one: LocalPool[Outcome], place: Any, tmp_path: Path
+) -> None:
+    job = jobs_into(place, tmp_path / "out")[0]
+    assert isinstance(job.target, Path)
+    job.target.parent.mkdir(parents=True)
+    job.target.write_bytes(b"mine")
+    job = jobs_into(place, tmp_path / "out")[0]
+    one.give(0, [Task(0, job, is_again=True)])
+    done = one.wait()
+    assert isinstance(done, Done)
+    assert done.result.status == "failed"
+    assert "exists already" in str(done.result.error)
+    assert Path(str(job.target)).read_bytes() == b"mine"
+
+
+def test_a_name_that_came_to_be_there_is_renamed_by_the_worker_and_told(
+    place: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    settings = settings_into(place, out)
+    naming = replace(settings.naming, on_exists="rename")
+    jobs = plan_jobs(gather_sources([str(place.photos)], recursive=True, leave_out=out), naming)
+    taken = Path(str(jobs[0].target))
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"somebody's")
+    pool = LocalPool(config_of(replace(settings, naming=naming)), ["cpu"])
+    outcomes = {o.job.source.name: o for o in share_jobs(jobs[:2], pool)}
+    renamed = outcomes[jobs[0].source.name]
+    assert renamed.is_renamed
+    assert renamed.job.target == taken.with_name(f"{taken.stem} (2){taken.suffix}")
+    assert Path(str(renamed.job.target)).is_file()
+    assert taken.read_bytes() == b"somebody's"
+    assert outcomes[jobs[1].source.name].job.target == jobs[1].target
+
+
 def test_an_error_comes_back_with_its_hint(
     one: LocalPool[Outcome], place: Any, tmp_path: Path
 ) -> None:

@@ -259,6 +259,21 @@ def test_from_a_store_and_to_it_as_from_a_disk_and_to_it(
         assert store.cat_file(f"/out/{name}") == (tmp_path / "out" / name).read_bytes()
 
 
+def test_times_that_a_store_does_not_keep_are_told(
+    store: Any, weights: Path, tmp_path: Path
+) -> None:
+    fill(store, "/in/a.png")
+    (tmp_path / "b.png").write_bytes(picture(1))
+    options = ("--weights", weights, "--preserve-times")
+    for place in ("memory://in/a.png", tmp_path / "b.png"):
+        code, _, stderr = upscale(place, "memory://out/", *options)
+        assert code == 0
+        assert "its times were not kept: only files on disk have any" in " ".join(stderr.split())
+    code, _, stderr = upscale("memory://in/a.png", tmp_path / "out/", *options)
+    assert code == 0
+    assert "its times are not known, and were not kept" in " ".join(stderr.split())
+
+
 def test_an_input_in_a_store_is_never_overwritten(store: Any, weights: Path) -> None:
     fill(store, "/in/a.png")
     code, _, stderr = upscale(

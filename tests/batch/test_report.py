@@ -21,6 +21,7 @@ from sam_diffsr_cli.batch.report import FailureLog, closing_line
 from sam_diffsr_cli.batch.sources import Source
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.render import error_document, to_text
+from sam_diffsr_cli.degradation.levels import Levels, describe_levels
 from sam_diffsr_cli.device import resolve_precision
 from sam_diffsr_cli.errors import InputError, SamsrError
 from sam_diffsr_cli.networks.model import build_model
@@ -422,8 +423,9 @@ def test_verbose_tells_of_each_picture_what_was_estimated(
     ran = samsr("upscale", "-v", photos, tmp_path / "out", *options)
     estimate = found_in(photos / "c.webp")
     line = next(line for line in ran.stderr.splitlines() if "c.webp: taken" in line)
-    assert "compression 0.30 (as JPEG 70), noise 0.30 (7.5 of 255)" in line
-    assert f"estimated: compression {estimate['compression']:.2f}" in line
+    assert "taken for a JPEG of quality 70, noise of 7.5 levels" in line
+    told_of = describe_levels(Levels(**estimate))
+    assert line.endswith(f"; estimated: {told_of}")
     assert ran.stderr.count(": taken for") == 3
     quiet = samsr("upscale", photos, tmp_path / "quiet", *options)
     assert "taken for" not in quiet.stderr

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,27 @@ def test_an_outcome_tells_which_worker_it_is_of() -> None:
     of_worker = {task.index: worker for worker, tasks in pool.given for task in tasks}
     names = {o.job.source.name: o.worker for o in outcomes}
     assert names == {f"{index}.png": worker for index, worker in of_worker.items()}
+
+
+def test_an_output_that_a_worker_renamed_has_that_name_in_the_plans_own_folder() -> None:
+    class Renaming(FakePool):
+        def give(self, worker: int, tasks: Sequence[Task[Job]]) -> None:
+            super().give(worker, tasks)
+            for event in self.events:
+                if isinstance(event, Done) and event.index == 1:
+                    event.result.is_renamed = True
+                    job = event.result.job
+                    # A worker has the whole path of what the plan names by a relative one.
+                    whole = Path("/somewhere/out/1 (2).png")
+                    event.result.job = replace(job, target=whole)
+
+    jobs = plan(3)
+    outcomes = list(share_jobs(jobs, Renaming(1)))
+    found = {o.job.source.name: o.job.target for o in outcomes}
+    assert found == {
+        n: Path("out") / t
+        for n, t in zip(("0.png", "1.png", "2.png"), ("0.png", "1 (2).png", "2.png"), strict=True)
+    }
 
 
 def test_what_a_dead_worker_had_is_done_by_others_alone() -> None:

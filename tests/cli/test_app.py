@@ -94,10 +94,11 @@ LITE = RECIPES["lite"]
         ("encoder_steps", LITE.encoder.steps),
         ("diffusion_steps", LITE.diffusion.steps),
         ("learning_rate", ", ".join(str(getattr(LITE, each).learning_rate) for each in STAGES)),
+        ("batch", f"{LITE.encoder.batch}; {LITE.distill.batch} to distil"),
         *(
             (name, getattr(LITE.encoder, name))
             for name in (
-                *("batch", "accumulate", "patch"),
+                *("accumulate", "patch"),
                 *("modulation", "mask_norm", "seed", "precision"),
             )
         ),

@@ -58,6 +58,12 @@ def test_what_cannot_be_used_is_an_error(
     assert not list(tmp_path.glob("*.html"))
 
 
+def test_a_place_that_cannot_be_is_told_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    page = tmp_path / "nowhere" / "page.html"
+    _, loaded = loaded_by("preview", "cat.jpg", "-o", str(page), code=3)
+    assert "torch" not in loaded
+
+
 def test_help_of_the_preview_loads_nothing_heavy() -> None:
     text, loaded = loaded_by("preview", "--help")
     assert "samsr preview cat.jpg" in text

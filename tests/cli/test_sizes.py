@@ -170,6 +170,13 @@ def test_times_are_those_of_the_input_if_so_asked(
     assert (tmp_path / "b.png").stat().st_mtime_ns != 11**17
 
 
+def test_what_is_piped_has_no_times(mixed: Path, weights: Path) -> None:
+    command = ("upscale", mixed / "a.png", "-", "--steps", 0, "--weights", weights)
+    ran = samsr(*command, "--device", "cpu", "--preserve-times")
+    assert ran.exit_code == 0
+    assert "its times were not kept: only files on disk have any" in ran.stderr
+
+
 def test_a_jpeg_is_subsampled_and_progressive_if_so_asked(
     mixed: Path, weights: Path, tmp_path: Path
 ) -> None:
@@ -186,6 +193,26 @@ def test_a_jpeg_is_subsampled_and_progressive_if_so_asked(
     ran = upscale(weights, mixed, tmp_path / "out", "--format", "png", "--progressive")
     assert ran.exit_code == 3
     assert "--progressive is for JPEG, and --format is png" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [(["--progressive"], "--progressive"), (["--subsampling", "420"], "--subsampling")],
+)
+def test_what_is_for_jpeg_is_refused_where_no_output_is_one(
+    mixed: Path, weights: Path, tmp_path: Path, options: list[str], name: str
+) -> None:
+    ran = upscale(weights, mixed / "a.png", tmp_path / "x.png", *options)
+    assert ran.exit_code == 3
+    assert f"{name} is for JPEG, and {tmp_path / 'x.png'} is none" in ran.stderr
+    ran = upscale(weights, mixed, tmp_path / "out", *options)
+    assert ran.exit_code == 3
+    assert f"{name} is for JPEG, and no output is one" in ran.stderr
+    assert not (tmp_path / "out").exists()
+    # One of several is.
+    with Image.open(mixed / "a.png") as image:
+        image.convert("RGB").save(mixed / "a.jpg")
+    assert upscale(weights, mixed, tmp_path / "out", *options).exit_code == 0
 
 
 def test_a_print_tells_its_density(mixed: Path, weights: Path, tmp_path: Path) -> None:
@@ -228,5 +255,7 @@ def test_from_python_an_image_gets_a_size(weights: Path) -> None:
     assert filled.size == (7, 7)
     with pytest.raises(InputError, match="exclude each other"):
         upscale_image(pixels, 2, size=Size(width=9), model=model)
+    with pytest.raises(InputError, match="--wrap and --fill exclude each other"):
+        upscale_image(pixels, size=Size(fill=(7, 7)), model=model, steps=0, wrap=True)
     shrunk = upscale_image(pixels, size=Size(width=3), model=model, steps=0)
     assert shrunk.shape == (2, 3, 3)

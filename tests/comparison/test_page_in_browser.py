@@ -430,6 +430,44 @@ def test_no_text_is_cut_off_on_a_narrow_screen(browser: WebDriver, path: Path, m
     assert browser.execute_script(CUT) == [400, []]
 
 
+AT = """
+const box = arguments[0].querySelector('.frame').getBoundingClientRect();
+return [box.left + scrollX, box.top + scrollY].map((at) => at * devicePixelRatio);
+"""
+
+
+def toggle(driver: WebDriver, index: int, *, opens: bool) -> None:
+    """Open or close one of the page's details, and wait until the page was told."""
+    code = """
+    const [index, opens, done] = arguments, one = document.querySelectorAll('details')[index];
+    if (one.open === opens) return done();
+    one.addEventListener('toggle', () => done(), { once: true });
+    one.open = opens;
+    """
+    driver.execute_async_script(code, index, opens)
+
+
+@pytest.mark.parametrize("ratio", [1, 1.5, 2])
+@pytest.mark.parametrize("width", [1200, 397])
+def test_panes_lie_on_pixels_of_the_screen_whatever_is_opened_above(
+    browser: WebDriver, path: Path, width: int, ratio: float
+) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": ratio, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    viewer = visit(browser, path)
+    count = len(browser.find_elements(By.TAG_NAME, "details"))
+    assert count > 1
+    places = []
+    for opens in (True, False):
+        for index in range(count):
+            toggle(browser, index, opens=opens)
+            at = np.array(browser.execute_script(AT, viewer.article))
+            np.testing.assert_allclose(at, at.round(), atol=0.02)
+            places.append(at[1])
+    # They were moved.
+    assert len(set(np.round(places))) > 2
+
+
 def test_everything_to_press_has_a_name_and_shows_its_focus(viewer: Viewer) -> None:
     code = """
     const seen = [...document.querySelectorAll(

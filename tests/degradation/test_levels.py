@@ -1,8 +1,16 @@
 """What networks are told of levels: mostly the truth, sometimes less."""
 
+import pytest
 import torch
 
-from sam_diffsr_cli.degradation.levels import UNKNOWN, told_levels
+from sam_diffsr_cli.degradation.levels import (
+    CLEAN,
+    UNKNOWN,
+    Levels,
+    compression_of,
+    describe_levels,
+    told_levels,
+)
 
 
 def told(levels: torch.Tensor, seed: int = 0) -> torch.Tensor:
@@ -35,3 +43,15 @@ def test_levels_are_not_changed() -> None:
     kept = levels.clone()
     told(levels)
     assert torch.equal(levels, kept)
+
+
+def test_levels_are_told_in_units_that_people_know() -> None:
+    assert describe_levels(CLEAN) == "clean"
+    assert describe_levels(Levels(0.25, 0.4, 0.5)) == (
+        "a JPEG of quality 75, noise of 10.0 levels, a blur of 0.30 pixels"
+    )
+
+
+@pytest.mark.parametrize(("quality", "level"), [(None, 0.0), (100, 0.0), (75, 0.25), (15, 0.85)])
+def test_the_level_of_a_jpeg_is_by_its_quality(quality: int | None, level: float) -> None:
+    assert compression_of(quality) == level

@@ -97,13 +97,15 @@ def test_a_link_to_a_folder_is_counted(tmp_path: Path) -> None:
 
 
 def test_the_line_names_counts_kinds_and_reasons(tmp_path: Path) -> None:
-    put(tmp_path, a_jpg=JPEG, b_CR2=CANON, c_txt=b"x", noext=JPEG)
+    put(tmp_path, a_jpg=JPEG, b_CR2=CANON, c_txt=b"x", noext=JPEG, _d_jpg=JPEG)
     left_out = LeftOut()
     gather_sources([str(tmp_path)], recursive=False, leave_out=None, left_out=left_out)
+    # What nothing is to be done about comes last.
     assert left_out.line() == (
-        "left out of folders: JPEG: 1 (no suffix of a picture; name them outright, or rename them),"
-        " raw photo (CR2 of Canon): 1 (develop it first, and give the TIFF or PNG; a raw photo is "
-        "no picture yet), txt files: 1 (no picture that has a name here)"
+        "left out of folders: JPEG: 1 (not called as pictures are; name them outright, or rename "
+        "them), raw photo (CR2 of Canon): 1 (develop it first, and give the TIFF or PNG; a raw "
+        "photo is no picture yet), pictures: 1 (hidden; name them outright), txt files: 1 (no "
+        "pictures, as far as is known)"
     )
     assert left_out.pictures == 2
 

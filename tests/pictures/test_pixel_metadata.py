@@ -9,6 +9,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from sam_diffsr_cli.pictures.change import Change
+from sam_diffsr_cli.pictures.exif import upright_exif
 from sam_diffsr_cli.pictures.pixel_metadata import ROWS, SPACES
 from tests.pictures import samples
 from tests.pictures.samples import enlarged, opened, photo, read, saved, written
@@ -78,10 +80,27 @@ def test_exif_focal_plane_resolution(turn: int, expected: tuple[float, float]) -
     assert (float(below[0xA20E]), float(below[0xA20F])) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("turn", [1, 6])
-def test_exif_focal_plane_resolution_of_one_axis_only(turn: int) -> None:
-    below = exif_after(turn, {}, {0xA20F: 40.0}).get_ifd(EXIF_IFD)
-    assert float(below[0xA20F]) == pytest.approx(80)
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize(("tag", "other"), [(0xA20E, 0xA20F), (0xA20F, 0xA20E)])
+def test_exif_focal_plane_resolution_of_one_axis_only(turn: int, tag: int, other: int) -> None:
+    below = exif_after(turn, {}, {tag: 40.0}).get_ifd(EXIF_IFD)
+    left, gone = (other, tag) if turn in QUARTER else (tag, other)
+    assert float(below[left]) == pytest.approx(80)
+    assert gone not in below
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize(("tag", "other"), [(0x011A, 0x011B), (0x011B, 0x011A)])
+def test_exif_density_of_one_axis_only(turn: int, tag: int, other: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[tag] = turn, 72.0
+    before = (48, 64) if turn in QUARTER else (64, 48)
+    change = Change(turn, before, (2 * before[0], 2 * before[1]))
+    after = Image.Exif()
+    after.load(b"Exif\0\0" + (upright_exif(exif.tobytes()[6:], change) or b""))
+    left, gone = (other, tag) if turn in QUARTER else (tag, other)
+    assert float(after[left]) == 72
+    assert gone not in after
 
 
 @pytest.mark.parametrize(
@@ -185,9 +204,9 @@ def forms(name: str, value: object) -> list[tuple[str, str]]:
         ("exif:PixelXDimension", 64, "128", "96"),
         ("tiff:ImageLength", 48, "96", "128"),
         ("exif:PixelYDimension", 48, "96", "128"),
-        ("exif:FocalPlaneXResolution", "736/10", "1472/10", "1472/10"),
-        ("exif:FocalPlaneYResolution", "40", "80", "80"),
-        ("tiff:XResolution", "300/1", "300/1", "300/1"),
+        ("exif:FocalPlaneXResolution", "736/10", "1472/10", None),
+        ("exif:FocalPlaneYResolution", "40", "80", None),
+        ("tiff:XResolution", "300/1", "300/1", None),
         ("tiff:NativeDigest", "256,257;ABC", None, None),
         ("tiff:Compression", 5, None, None),
         ("tiff:BitsPerSample", "16", None, None),
@@ -227,6 +246,25 @@ def test_xmp_values_of_two_axes_change_places(
     made = [forms(name, value)[form] for name, value in zip(pair, (10, 40), strict=True)]
     after = After(6, " ".join(each[0] for each in made), "".join(each[1] for each in made))
     assert [after.values(name)[0] for name in pair] == expected
+
+
+@pytest.mark.parametrize("form", [0, 1])
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        (("exif:FocalPlaneXResolution", "exif:FocalPlaneYResolution"), "20"),
+        (("tiff:XResolution", "tiff:YResolution"), "10"),
+    ],
+)
+@pytest.mark.parametrize("turn", [1, 6])
+def test_an_xmp_value_of_one_axis_only_becomes_that_of_the_other(
+    pair: tuple[str, str], expected: str, form: int, turn: int
+) -> None:
+    for first, second in (pair, pair[::-1]):
+        attributes, elements = forms(first, 10)[form]
+        after = After(turn, attributes, elements)
+        left, gone = (second, first) if turn == 6 else (first, second)
+        assert (after.values(left), after.values(gone)) == ([expected], [])
 
 
 @pytest.mark.parametrize(

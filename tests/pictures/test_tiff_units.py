@@ -141,6 +141,18 @@ def test_the_density_of_a_page_on_its_side_is_turned() -> None:
     assert resolution(rewritten(drawn((levels(4, 6), option)), "TIFF")) == (200, 300, 2)
 
 
+@pytest.mark.parametrize("turn", [1, 6])
+@pytest.mark.parametrize("tag", [282, 283])
+def test_a_density_of_one_axis_only_is_kept(tag: int, turn: int) -> None:
+    """A TIFF has to have both."""
+    data = bytearray(tiff(levels(4, 6), resolution=(300, 300), extratags=[(274, 3, 1, turn, True)]))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        lost = file.pages[0].aspage().tags[565 - tag]
+    # Of a private tag, which nothing reads.
+    struct.pack_into("<H", data, lost.offset, 65000)
+    assert resolution(rewritten(bytes(data), "TIFF")) == (300, 300, 2)
+
+
 # -------------------------------------------------------------------------------- descriptions
 
 
@@ -160,7 +172,7 @@ def imagej(count: int = 1) -> bytes:
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_pixels_per_micron_of_imagej_grow_with_the_pixels(count: int) -> None:
     data = rewritten(imagej(count), "TIFF")
-    assert resolution(data) == (4, 4, 1)
+    assert [resolution(data, page) for page in range(count)] == [(4, 4, 1)] * count
     file = quietly(data)
     assert file.is_imagej
     told = file.imagej_metadata or {}

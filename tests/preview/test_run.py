@@ -9,11 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
+from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.config import EncoderConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.networks.model import build_model
+from sam_diffsr_cli.pictures.reading import read_picture
+from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.preview import run
 from sam_diffsr_cli.preview.choices import choices_for
 from sam_diffsr_cli.preview.run import (
     LARGEST_SIDE,
@@ -23,7 +27,7 @@ from sam_diffsr_cli.preview.run import (
     preview,
     side_of_places,
 )
-from sam_diffsr_cli.preview.words import describe_levels, describe_time
+from sam_diffsr_cli.preview.words import describe_time
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from tests.helpers import TINY, draw_photos, write_weights
@@ -183,11 +187,27 @@ def test_places_shrink_where_the_calls_are_many(options: PreviewOptions) -> None
     assert LEAST_SIDE <= side_of_places(many) < few <= LARGEST_SIDE
 
 
-def test_levels_are_told_in_units_that_people_know() -> None:
-    assert describe_levels(CLEAN) == "clean"
-    assert describe_levels(Levels(0.25, 0.4, 0.5)) == (
-        "a JPEG of quality 75, noise of 10.0 levels, a blur of 0.30 pixels"
-    )
+def test_a_whole_picture_is_estimated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what it is taken for is what ``samsr upscale`` takes it for, at each choice."""
+    estimates: list[tuple[int, ...]] = []
+
+    def estimate(_upscaler: object, pixels: np.ndarray, _icc: bytes | None = None) -> Levels:
+        estimates.append(pixels.shape[:2])
+        return Levels(0.3, 0.02, 0.5)
+
+    monkeypatch.setattr(run, "estimate_levels", estimate)
+    weights = tmp_path / "told.safetensors"
+    save_weights(weights, build_model(CLEANER), "drawn")
+    folder = draw_photos(tmp_path / "in", ["cat.png"], (150, 420))
+    plan = plan_preview(str(folder / "cat.png"), PreviewOptions(model=str(weights), device="cpu"))
+    list(preview(plan, tmp_path / "page.html"))
+    assert estimates.count((150, 420)) == 1
+    picture = read_picture(folder / "cat.png", Limits())
+    assert run._levels_of(plan, picture) == {
+        None: Levels(0.3, 0.0, 0.5),
+        0: CLEAN,
+        60: Levels(0.6, 0.6, 0.5),
+    }
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from sam_diffsr_cli.recipes.records import (
     RECIPES,
     STAGES,
     DataConfig,
+    DegradeConfig,
     Recipe,
     Stage,
     TrainConfig,
@@ -159,6 +160,29 @@ def test_only_a_model_with_experts_trains_them() -> None:
         replace(LITE_RECIPE, diffusion=expert)
     model = replace(LITE_RECIPE.model, clean_expert=True)
     assert replace(LITE_RECIPE, model=model, diffusion=expert).plan[1].expert
+
+
+def test_experts_are_not_trained_on_degraded_photos() -> None:
+    model = replace(LITE_RECIPE.model, clean_expert=True)
+    expert = replace(LITE_RECIPE.encoder, expert=True)
+    recipe = replace(LITE_RECIPE, model=model, encoder=expert)
+    for kind in ("photo", "second-order"):
+        message = f"degrade.kind is '{kind}', allowed: none where experts are trained"
+        with pytest.raises(ConfigError, match=message):
+            replace(recipe, degrade=DegradeConfig(kind=kind))
+    # One that is not among the stages does not matter.
+    others = replace(recipe, stages=("diffusion",), degrade=DegradeConfig(kind="photo"))
+    assert others.encoder.expert
+
+
+def test_masks_are_refused_where_only_a_network_that_does_not_see_them_is_trained() -> None:
+    model, masked = distilled(LITE_RECIPE.model), DataConfig(masks="masks")
+    with pytest.raises(
+        ConfigError, match=r"data\.masks is 'masks', allowed: none where nothing but distill"
+    ):
+        replace(LITE_RECIPE, model=model, stages=("distill",), data=masked)
+    both: tuple[Stage, ...] = ("diffusion", "distill")
+    assert replace(LITE_RECIPE, model=model, stages=both, data=masked).data.masks
 
 
 def test_an_unknown_preset_is_refused() -> None:

@@ -1,11 +1,13 @@
 """One frame enlarged: sizes, depths, channels, colours and transparency."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageFilter
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.device import resolve_device
@@ -13,6 +15,7 @@ from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
+from sam_diffsr_cli.upscaling.sizes import Size
 
 Maker = Callable[[str], Upscaler]
 P3_PRIMARIES = (0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0)
@@ -263,3 +266,23 @@ def test_the_bundled_model_beats_bicubic_on_a_drawn_edge() -> None:
     for steps in (0, upscaler.config.diffusion.sampling_steps):
         sr = enlarge(upscaler, lr, steps=steps).astype(float)
         assert np.square(sr - hr).mean() < 0.5 * bicubic_error
+
+
+@pytest.mark.parametrize(
+    ("size", "box"), [((60, 100), (240, 240)), ((100, 37), (148, 148)), ((50, 90), (150, 100))]
+)
+def test_fill_is_the_middle_of_the_whole(
+    upscaler: Upscaler, size: tuple[int, int], box: tuple[int, int]
+) -> None:
+    pixels = np.random.default_rng(0).integers(256, size=(*size, 3), dtype=np.uint8)
+    # Smooth, as photos are.
+    pixels = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(1.5)))
+    sampling = SamplingConfig(steps=0, tile=0)
+    run = UpscaleRun(upscaler=upscaler, sampling=sampling, size=Size(fill=box))
+    filled = enlarge_frame(run, pixels)
+    factor = max(box[1] / size[0], box[0] / size[1])
+    whole = enlarge_frame(replace(run, size=None, scale=factor), pixels)
+    top, left = ((whole.shape[axis] - box[1 - axis]) // 2 for axis in (0, 1))
+    middle = whole[top : top + box[1], left : left + box[0]]
+    assert filled.shape == middle.shape
+    assert np.abs(filled.astype(int) - middle.astype(int)).max() <= 1

@@ -1,13 +1,16 @@
 """The time that is told before the work: one disturbed run does not decide it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from sam_diffsr_cli.config import distilled
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling import speed
 from sam_diffsr_cli.upscaling.frames import UpscaleRun
 from sam_diffsr_cli.upscaling.model import Upscaler
+from tests.helpers import TINY, shaken
 
 STILL_S, STEP_S = 1.0, 2.0
 ROUNDS = 4
@@ -38,6 +41,37 @@ def test_a_run_that_was_held_up_does_not_count(
     sampling = SamplingConfig(steps=steps, tile=0)
     found = speed.seconds_per_megapixel(upscaler, sampling, 4.0, 64)
     assert found == pytest.approx((STILL_S + steps * STEP_S) / (64 * 64 * 16 / 1e6))
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (2, (2, "distilled", 7)),
+        (3, (3, "dpmpp_2m", 7)),
+        (7, (7, "dpmpp_2m", 7)),
+        (10, (10, "dpmpp_2m", 0)),
+        (0, (0, "dpmpp_2m", 7)),
+    ],
+    ids=str,
+)
+def test_what_is_timed_is_what_the_model_does_by_default(
+    steps: int, expected: tuple[int, str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[SamplingConfig] = []
+    monkeypatch.setattr(speed, "enlarge_frame", lambda run, _pixels: ran.append(run.sampling))
+    chain = replace(TINY.diffusion, sampling_start=7, sampling_spacing="quadratic")
+    few = shaken(distilled(replace(TINY, diffusion=chain), steps=2))
+    work = speed.Work(height=16, width=16, steps=steps)
+    speed.Enlarging(few, 64).run(work, lambda _: None)
+    assert [(one.steps, one.sampler, one.start, one.tile) for one in ran] == [(*expected, 64)]
+
+
+def test_every_number_of_steps_that_a_model_has_can_be_timed() -> None:
+    chain = replace(TINY.diffusion, sampling_start=7, sampling_spacing="quadratic")
+    few = shaken(distilled(replace(TINY, diffusion=chain), steps=2))
+    for steps in range(chain.num_timesteps + 1):
+        work = speed.Work(height=16, width=16, steps=steps)
+        assert speed.Enlarging(few, 0).run(work, lambda _: None).seconds > 0
 
 
 def test_a_megapixel_of_a_larger_scale_takes_less(

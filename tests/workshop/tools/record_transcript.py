@@ -291,6 +291,8 @@ RULES = (
     (r"\"worker\": \d", '"worker": N'),
     (r"(worker N on cpu: )[^\n]*", r"\1DONE"),
     (r"(versions\"?: )[^\n]*", r"\1V"),
+    # By the processor.
+    (r"(\"precision\": \")(?:fp32|bf16|fp16)\"", r'\1P"'),
     # A file's holds its configuration, which gets new keys.
     (r"\b[0-9a-f]{64}\b", "SHA256"),
     (r"[ \t]+\n", "\n"),
