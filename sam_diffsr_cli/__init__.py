@@ -6,21 +6,14 @@ The names below are loaded when they are first used: importing the package alone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sam_diffsr_cli.api import (
-        BatchOptions,
-        EvaluateOptions,
-        MaskOptions,
-        SamplingOptions,
-        SamsrError,
-        Size,
-        TrainOptions,
-        build_masks,
-        evaluate,
-        load,
-        train,
-        upscale,
-        upscale_files,
-    )
+    from sam_diffsr_cli.api import build_masks, evaluate, load, train, upscale, upscale_files
+    from sam_diffsr_cli.batch.options import BatchOptions
+    from sam_diffsr_cli.errors import SamsrError
+    from sam_diffsr_cli.evaluation.request import EvaluateOptions
+    from sam_diffsr_cli.masks.work import MaskOptions
+    from sam_diffsr_cli.sampling_config import SamplingOptions
+    from sam_diffsr_cli.training.resolve import TrainOptions
+    from sam_diffsr_cli.upscaling.sizes import Size
 
 __all__ = [
     "BatchOptions",

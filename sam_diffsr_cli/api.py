@@ -38,21 +38,7 @@ from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
 from sam_diffsr_cli.upscaling.sizes import Size, check_wrap
 
-__all__ = [
-    "BatchOptions",
-    "EvaluateOptions",
-    "MaskOptions",
-    "SamplingOptions",
-    "SamsrError",
-    "Size",
-    "TrainOptions",
-    "build_masks",
-    "evaluate",
-    "load",
-    "train",
-    "upscale",
-    "upscale_files",
-]
+__all__ = ["SamsrError", "build_masks", "evaluate", "load", "train", "upscale", "upscale_files"]
 
 
 AnyImage = TypeVar("AnyImage", Image.Image, np.ndarray)

@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A busy machine takes longer for the same.
 settings.register_profile("without a clock", deadline=None)
+settings.register_profile("quick", settings.get_profile("without a clock"), max_examples=25)
 settings.load_profile("without a clock")
 
 OWN_VECTORS = Path(__file__).parent / "conformance" / "vectors"
@@ -28,6 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder of conformance vectors (default: tests/conformance/vectors)",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.markexpr == "not slow":
+        settings.load_profile("quick")
 
 
 MARKED = {"chromium": ("browser", "slow"), "together": ("cluster", "slow")}

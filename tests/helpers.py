@@ -4,9 +4,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from typer.testing import CliRunner
@@ -104,6 +105,17 @@ def draw_photos(folder: Path, names: Sequence[str], size: tuple[int, int] = (6, 
         pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / name)
     return folder
+
+
+def also_slowly(*values: Any) -> list[Any]:
+    """Mark parameters that are left out of the quick tests, where others take the same path."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
+def each_value(cases: Sequence[tuple[Any, str, Any]]) -> pytest.MarkDecorator:
+    """Give a test each record's builder, the name of a field, and a value for it."""
+    ids = [f"{name}={value}" for _, name, value in cases]
+    return pytest.mark.parametrize(("build", "name", "value"), cases, ids=ids)
 
 
 def touch(*names: str) -> None:

@@ -8,34 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import sam_diffsr_cli
 from sam_diffsr_cli import BatchOptions, SamplingOptions, load, upscale, upscale_files
-from sam_diffsr_cli.chain_config import DiffusionConfig
-from sam_diffsr_cli.checkpoints.store import save_weights
-from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.errors import InputError, InterruptedRun, ShapeError, WeightsError
-from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.pictures.colour import srgb_profile
 from sam_diffsr_cli.upscaling.model import Upscaler
+from tests.helpers import write_weights
 
 PAGE = Path(sam_diffsr_cli.__file__).parent / "docs" / "python.md"
-CONFIG = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
-    ),
-)
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.safetensors"
-    save_weights(path, build_model(CONFIG), "test", torch.float32)
-    return path
+    return write_weights(tmp_path / "tiny.safetensors")
 
 
 @pytest.fixture
@@ -226,22 +213,12 @@ def test_the_package_alone_loads_no_torch_and_is_quick() -> None:
     assert float(took) < 0.05
 
 
-def test_the_package_runs_as_a_module() -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "sam_diffsr_cli", "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert result.stdout == f"samsr {sam_diffsr_cli.__version__}\n"
-
-
 def test_the_examples_of_the_page_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = PAGE.read_text(encoding="utf-8")
     examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     (tmp_path / "photos").mkdir()
     blocks = levels(12, 12, 3).repeat(8, axis=0).repeat(8, axis=1)
     Image.fromarray(blocks).save(tmp_path / "photos" / "cat.png")
@@ -255,3 +232,4 @@ def test_the_examples_of_the_page_run(
     assert promised
     assert all(f"{line}\n" in shown.out for line in promised)
     assert Path("run/model.safetensors").is_file()
+    assert Path("masks/cat.json").is_file()

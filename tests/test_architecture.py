@@ -1,6 +1,7 @@
 """The layers of the package, read from its imports, and the budgets of the house."""
 
 import ast
+import graphlib
 import tomllib
 from pathlib import Path
 
@@ -61,7 +62,16 @@ ROOMS = sorted(
     for path in PACKAGE.iterdir()
     if not path.name.startswith("_") and (path.is_dir() or path.suffix == ".py")
 )
+COPY = 6
 HEAVY = {"torch", "numpy", "PIL", "safetensors", "tifffile", "imagecodecs"}
+
+
+def dotted_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+NAMES = {dotted_name(path): path for path in MODULES}
 
 
 def unit_of(dotted: str) -> str:
@@ -73,11 +83,6 @@ def unit_of(dotted: str) -> str:
 
 def level_of(unit: str) -> int:
     return next(i for i, layer in enumerate(LAYERS) if unit in layer)
-
-
-def dotted_name(path: Path) -> str:
-    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-    return ".".join(parts).removesuffix(".__init__")
 
 
 def internal_imports(path: Path) -> set[str]:
@@ -113,6 +118,62 @@ def test_a_module_keeps_within_its_budget(path: Path) -> None:
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
             assert lines <= 40, f"{node.name} has {lines} lines"
+
+
+def modules_imported(path: Path) -> set[str]:
+    """Name the modules of the package that one imports, also those that it takes as a name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sam_diffsr_cli"):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in NAMES else str(node.module) for name in names}
+    return found
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    """But for the package itself, which loads its face when it is used."""
+    graph = {
+        name: modules_imported(path) - {name, "sam_diffsr_cli"} for name, path in NAMES.items()
+    }
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(MODULES)
+
+
+def test_what_is_for_the_terminal_alone_stays_small() -> None:
+    lines = (path.read_text(encoding="utf-8").count("\n") for path in PACKAGE.glob("cli/*.py"))
+    assert sum(lines) <= 2900
+
+
+def lines_of_code(path: Path) -> list[tuple[int, str]]:
+    """Number each line that is no import, text or remark, and more than a bracket."""
+    text = path.read_text(encoding="utf-8")
+    left_out: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.stmt) and (
+            is_text or isinstance(node, (ast.Import, ast.ImportFrom))
+        ):
+            left_out.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate(map(str.strip, text.splitlines()), 1)
+    return [
+        (number, line)
+        for number, line in lines
+        if number not in left_out and len(line) > 3 and not line.startswith("#")
+    ]
+
+
+@pytest.mark.parametrize("root", [PACKAGE, ROOT / "tests"], ids=["package", "tests"])
+def test_no_six_lines_stand_twice(root: Path) -> None:
+    """Names and numbers included: what differs in one of them is no copy."""
+    places: dict[tuple[str, ...], str] = {}
+    twice = []
+    for path in sorted(root.rglob("*.py")):
+        lines = lines_of_code(path)
+        for start in range(len(lines) - COPY + 1):
+            number, window = lines[start][0], tuple(line for _, line in lines[start : start + COPY])
+            place = f"{path.relative_to(root)}:{number}"
+            if places.setdefault(window, place) != place:
+                twice.append(f"{place} is {places[window]}")
+    assert not twice
 
 
 def test_help_answers_without_heavy_imports() -> None:

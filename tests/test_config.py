@@ -23,6 +23,7 @@ from sam_diffsr_cli.config import (
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.strict import from_json, to_json
+from tests.helpers import each_value
 
 Json = dict[str, Any]
 Build = Callable[..., object]
@@ -242,9 +243,7 @@ BROKEN: list[tuple[Build, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("build", "name", "value"), BROKEN, ids=[f"{name}={value}" for _, name, value in BROKEN]
-)
+@each_value(BROKEN)
 def test_value_out_of_range_is_refused_by_name(build: Build, name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"{name} is .*allowed"):
         build(**{name: value})
@@ -266,9 +265,7 @@ ALLOWED: list[tuple[Build, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("build", "name", "value"), ALLOWED, ids=[f"{name}={value}" for _, name, value in ALLOWED]
-)
+@each_value(ALLOWED)
 def test_value_at_the_end_of_its_range_is_kept(build: Build, name: str, value: Any) -> None:
     assert getattr(build(**{name: value}), name) == value
 

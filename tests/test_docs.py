@@ -183,3 +183,15 @@ def test_help_loads_nothing_heavy() -> None:
     text, loaded = loaded_by("help", "formats")
     assert "# Formats" in text
     assert not loaded & {"torch", "numpy", "PIL", "safetensors", "jinja2"}
+
+
+def test_contributing_names_files_and_modules_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    paths = re.findall(r"`([\w./]+(?:/|\.py|\.md|\.toml))`", prose)
+    modules = re.findall(r"python -m ([\w.]+)", text)
+    found = [*paths, *(f"{name.replace('.', '/')}.py" for name in modules if "." in name)]
+    assert len(found) > 30
+    assert [
+        each for each in found if not any((root / each).exists() for root in (ROOT, DOCS.parent))
+    ] == []

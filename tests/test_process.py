@@ -59,6 +59,7 @@ def test_workers_keep_what_the_user_set(monkeypatch: pytest.MonkeyPatch) -> None
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other OpenMP libraries")
 @pytest.mark.parametrize(("load", "expected"), [(99.0, True), (0.0, False)], ids=["busy", "idle"])
 def test_the_command_decides_it_before_openmp_is_loaded(load: float, *, expected: bool) -> None:

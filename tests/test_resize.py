@@ -24,6 +24,7 @@ SIZES = [
     pytest.param((9, 17), id="9x17"),
 ]
 FACTORS = [2, 3, 4, 8]
+ROWS = [(1, 1), (1, 9), (9, 1)]
 by_size = pytest.mark.parametrize("size", SIZES)
 by_factor = pytest.mark.parametrize("factor", FACTORS, ids="x{}".format)
 
@@ -92,31 +93,14 @@ def test_downscaled_levels_equal_matlab_exactly(size: tuple[int, int], factor: i
     assert torch.equal(resize.downscale_uint8(image, factor), to_batch(expected))
 
 
-@pytest.mark.parametrize(
-    "size",
-    [
-        pytest.param((1, 1), id="1x1"),
-        pytest.param((1, 9), id="1x9"),
-        pytest.param((9, 1), id="9x1"),
-        pytest.param((2, 20), id="2x20"),
-    ],
-)
+@pytest.mark.parametrize("size", [*ROWS, (2, 20)], ids=str)
 def test_picture_of_few_pixels_is_upscaled_as_in_matlab(size: tuple[int, int]) -> None:
     image = levels(size) / 255
     expected = to_batch(reference.imresize(to_numpy(image), 4, 1))
     torch.testing.assert_close(resize.upscale(image, 4), expected, rtol=0, atol=FLOAT_ATOL)
 
 
-@pytest.mark.parametrize(
-    "size",
-    [
-        pytest.param((1, 1), id="1x1"),
-        pytest.param((1, 9), id="1x9"),
-        pytest.param((9, 1), id="9x1"),
-        pytest.param((3, 20), id="3x20"),
-        pytest.param((20, 3), id="20x3"),
-    ],
-)
+@pytest.mark.parametrize("size", [*ROWS, (3, 20), (20, 3)], ids=str)
 def test_picture_of_few_pixels_is_downscaled_as_in_matlab(size: tuple[int, int]) -> None:
     image = levels(size) / 255
     expected = to_batch(reference.imresize(to_numpy(image), 1, 4))

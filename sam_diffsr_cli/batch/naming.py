@@ -17,7 +17,7 @@ from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, pars
 from sam_diffsr_cli.batch.sources import STANDARD, gather_sources, is_folder, is_there
 from sam_diffsr_cli.checkpoints.references import parse_reference
 from sam_diffsr_cli.choices import DEFAULT_SCALE
-from sam_diffsr_cli.errors import InputError, UsageError, exists_already
+from sam_diffsr_cli.errors import InputError, UsageError, exists_already, os_errors
 from sam_diffsr_cli.pictures.formats import (
     FOREIGN_SUFFIXES,
     Format,
@@ -231,12 +231,11 @@ def _is_occupied(target: Place, must_be_new: bool) -> bool:  # noqa: FBT001 - on
     """Whether there is something of this name; a store is asked only where it matters."""
     if isinstance(target, RemotePath):
         return must_be_new and is_remote_there(target)
-    try:
-        target.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror})") from error
+    with os_errors(target, "cannot be written"):
+        try:
+            target.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
     return True
 
 

@@ -62,7 +62,7 @@ def plan_batch(
     if named is None:
         named = name_batch(sources, target, options)
     workers = plan_workers(
-        options.workers, options.gpus, options.device, (options.engine, options.ray_address)
+        options.workers, options.gpus, options.device, options.engine, options.ray_address
     )
     upscaler = _load(options, workers)
     sharing = 1 if workers is None else workers.sharing

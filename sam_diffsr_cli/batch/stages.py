@@ -3,10 +3,11 @@
 import io
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import make_folder
@@ -22,7 +23,7 @@ from sam_diffsr_cli.pictures.encoders import WriteOptions
 from sam_diffsr_cli.pictures.formats import Format, format_kept, format_of
 from sam_diffsr_cli.pictures.ledger import resolve_parts
 from sam_diffsr_cli.pictures.reading import decode_picture, read_picture
-from sam_diffsr_cli.pictures.records import Limits, Made, Metadata, Picture
+from sam_diffsr_cli.pictures.records import Limits, Made, Picture
 from sam_diffsr_cli.pictures.views import without_views
 from sam_diffsr_cli.pictures.writing import (
     check_fits,
@@ -121,7 +122,7 @@ def make_stages(settings: BatchSettings, report: Report, standard_input: bytes =
         return _read(job, settings, standard_input)
 
     def enlarge(job: Job, picture: Picture, notify: Callable[[str], None]) -> Picture | None:
-        return _enlarge(job, picture, settings, (notify, report))
+        return _enlarge(job, picture, settings, notify, report)
 
     def write(job: Job, picture: Picture) -> Written:
         record = make_record(settings, picture.levels, picture.made[0].factor)
@@ -160,9 +161,9 @@ def _enlarge(
     job: Job,
     picture: Picture,
     settings: BatchSettings,
-    told: tuple[Callable[[str], None], Report],
+    notify: Callable[[str], None],
+    report: Report,
 ) -> Picture | None:
-    notify, report = told
     target = _target_format(job, picture, settings.naming)
     picture = without_views(picture, target)
     targets = [
@@ -237,8 +238,8 @@ def _write(job: Job, picture: Picture, settings: BatchSettings, record: str) -> 
     )
     try:
         with open_output(job, settings.naming.on_exists) as output:
-            with output.path.open("r+b") as file:
-                _encode(file, picture, (target, metadata, options), job)
+            with output.path.open("r+b") as file, _named(job):
+                encode_picture(file, picture, target, metadata, options)
             if settings.preserve_times:
                 notes = (*notes, *_keep_times(job, output.path))
     except ExistsError:
@@ -257,10 +258,10 @@ def _keep_times(job: Job, path: Path) -> tuple[str, ...]:
     return ()
 
 
-def _encode(
-    file: BinaryIO, picture: Picture, how: tuple[Format, Metadata, WriteOptions], job: Job
-) -> None:
+@contextmanager
+def _named(job: Job) -> Iterator[None]:
+    """Say of an error which output it is about."""
     try:
-        encode_picture(file, picture, *how)
+        yield
     except InputError as error:
         raise InputError(f"{job.target or job.source.name}: {error}") from error

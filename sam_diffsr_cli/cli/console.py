@@ -6,7 +6,7 @@ import textwrap
 import time
 import traceback
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -172,15 +172,7 @@ def progress(title: str, total: float, start: float = 0.0) -> Iterator[Reporter]
     if not console.is_terminal:
         yield _plain_reporter(title, total, start)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
-    )
-    with _showing(console, columns) as bars:
+    with _showing(console, TimeRemainingColumn(), TextColumn("{task.fields[text]}")) as bars:
         task = bars.add_task(escape(title), total=total, completed=int(start), text="")
 
         def report(done: float, text: str = "") -> None:
@@ -204,14 +196,7 @@ def batch_progress(total: float) -> Iterator[BatchReporter]:
 
         yield report_plainly
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        _TimeLeftColumn(),
-    )
-    with _showing(console, columns) as bars:
+    with _showing(console, _TimeLeftColumn()) as bars:
         whole = bars.add_task("all", total=total)
         one = bars.add_task("", total=1.0)
 
@@ -234,8 +219,18 @@ class _TimeLeftColumn(ProgressColumn):
 
 
 @contextmanager
-def _showing(console: Console, columns: Sequence[ProgressColumn]) -> Iterator[Progress]:
-    """Show a set of bars, above which everything else is printed meanwhile."""
+def _showing(console: Console, *more: ProgressColumn) -> Iterator[Progress]:
+    """Show a set of bars, above which everything else is printed meanwhile.
+
+    ``more`` columns follow those of every bar: its name, the bar, the share and the time.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        *more,
+    )
     token = _shown.set(console)
     try:
         with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bars:

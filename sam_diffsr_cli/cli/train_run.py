@@ -11,11 +11,11 @@ import typer
 
 from sam_diffsr_cli.cli.console import Reporter, note, print_result, progress
 from sam_diffsr_cli.cli.data_sets import make_fetcher
-from sam_diffsr_cli.cli.train_cost import print_cost
 from sam_diffsr_cli.cli.train_view import teller, training_console, training_view
 from sam_diffsr_cli.errors import InterruptedRun
 from sam_diffsr_cli.measures import clock
 from sam_diffsr_cli.recipes.records import Recipe
+from sam_diffsr_cli.training.cost import describe_cost
 from sam_diffsr_cli.training.gathering import PhotoRead, PhotosLeftOut, PhotosReady
 from sam_diffsr_cli.training.resolve import TrainOptions, is_main_process
 from sam_diffsr_cli.training.run import StageEvent, TrainRun
@@ -40,7 +40,8 @@ NAMED = 10
 def run_training(recipe: Recipe, options: TrainOptions, *, download: bool, dry_run: bool) -> None:
     """Tell what a training would take, or train."""
     if dry_run:
-        print_cost(recipe, options)
+        for line in describe_cost(recipe, options, note):
+            typer.echo(line)
         return
     try:
         _train(recipe, options, download=download)

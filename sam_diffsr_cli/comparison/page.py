@@ -25,7 +25,7 @@ from sam_diffsr_cli.comparison.numbers import draw_numbers, draw_picture_numbers
 from sam_diffsr_cli.comparison.panels import Packed, load_panels, pack
 from sam_diffsr_cli.comparison.plot import draw_curves
 from sam_diffsr_cli.comparison.records import ComparedPicture, Page
-from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.pages import look, render
 
 __all__ = ["check_place", "folder_beside", "write_page"]
@@ -112,7 +112,8 @@ def write_page(page: Page, path: Path, *, beside: bool = False) -> int:
 
     if not beside:
         return _write_file(path, page, _embed, "blob:")
-    _make_folder(folder)
+    with os_errors(folder, "cannot be made"):
+        folder.mkdir(exist_ok=True)
     try:
         size = _write_file(path, page, keep, "'self' file:")
     finally:
@@ -123,13 +124,6 @@ def write_page(page: Page, path: Path, *, beside: bool = False) -> int:
         if OWN_FILE.fullmatch(old.name) and old.name not in written:
             old.unlink()
     return size + sum(written.values())
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror})") from error
 
 
 def _embed(_name: str, packed: Packed) -> str:

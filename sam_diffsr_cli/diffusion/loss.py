@@ -19,8 +19,13 @@ class NoisyPair(NamedTuple):
     target: Tensor
 
 
-def noisy_pair(
-    x_start: Tensor, t: Tensor, noise: Tensor, spe: Tensor, chain: tuple[Schedule, Coefficients]
+def noisy_pair(  # noqa: PLR0913, PLR0917 - those of the formula
+    x_start: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    spe: Tensor,
+    schedule: Schedule,
+    coefficients: Coefficients,
 ) -> NoisyPair:
     """Diffuse ``x_start`` with structure-modulated noise (SAM-DiffSR, section 3).
 
@@ -31,12 +36,12 @@ def noisy_pair(
         t: Step of each item, ``(B,)``, int64 on the CPU.
         noise: Standard normal, same shape as ``x_start``.
         spe: Structural position encoding, ``(B, 1, H, W)``.
-        chain: The trained chain and its modulation coefficients.
+        schedule: The trained chain.
+        coefficients: Its modulation.
 
     Returns:
         The noisy input and the noise to predict.
     """
-    schedule, coefficients = chain
     forward_noise = modulate_noise(noise, spe, t, coefficients.forward)
     target = modulate_noise(noise, spe, t, coefficients.target)
     return NoisyPair(q_sample(x_start, t, forward_noise, schedule), target)

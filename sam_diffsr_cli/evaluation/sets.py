@@ -1,7 +1,5 @@
 """Sets of pictures whose truth is known, and their low-resolution twins, made or given."""
 
-import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import torch
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.degradation.specs import Degradation, degrade_picture
+from sam_diffsr_cli.digests import digest_of, identity_of
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.protocols import Protocol
 from sam_diffsr_cli.pictures.finding import find_pictures
@@ -236,11 +235,4 @@ def stamp(paths: Iterable[Path]) -> str:
     Raises:
         InputError: One of them cannot be read.
     """
-    parts = []
-    for path in paths:
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-        parts.append((os.fsencode(path.resolve()), stat.st_size, stat.st_mtime_ns))
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+    return digest_of([identity_of(path) for path in paths])

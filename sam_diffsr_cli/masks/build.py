@@ -15,7 +15,7 @@ from typing import Any
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.atomic import atomic_path, make_folder
 from sam_diffsr_cli.device import memory_errors
-from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError
+from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError, os_errors
 from sam_diffsr_cli.masks.segmenters import Segmenter
 from sam_diffsr_cli.masks.store import MANIFEST, write_records
 from sam_diffsr_cli.pictures.finding import find_pictures
@@ -158,11 +158,10 @@ def read_manifest(out: Path) -> dict[str, Any]:
     """
     path = out / MANIFEST
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with os_errors(path, "cannot be read"):
+            found = json.loads(path.read_text(encoding="utf-8"))
         if found["samsr_masks"] != MANIFEST_VERSION or not isinstance(found["made_by"], dict):
             raise ValueError("of another version")  # noqa: TRY301 - told as the others
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged ({error})", hint="remove it and the masks") from error
     result: dict[str, Any] = found

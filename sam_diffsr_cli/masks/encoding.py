@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.choices import MaskNorm
-from sam_diffsr_cli.errors import InputError, SamsrError
+from sam_diffsr_cli.errors import InputError, SamsrError, os_errors
 from sam_diffsr_cli.masks.packing import IMPORTED, pack_encoding, unpack_encoding
 from sam_diffsr_cli.masks.position import paint_encoding
 from sam_diffsr_cli.masks.regions import iterate_masks
@@ -38,10 +38,8 @@ def read_encoding(path: Path, masks: Path, size: tuple[int, int], norm: MaskNorm
     Raises:
         InputError: The file is damaged, of another size, or has no such norm.
     """
-    try:
+    with os_errors(path, "cannot read masks"):
         data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot read masks ({error.strerror})") from error
     if path.suffix == IMPORTED:
         return _ready_made(path, data, size, norm)
     source = hashlib.sha256(data).hexdigest()

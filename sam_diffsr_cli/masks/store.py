@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sam_diffsr_cli.atomic import atomic_path
-from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.errors import InputError, os_errors
 from sam_diffsr_cli.masks.rle import decode_mask
 from sam_diffsr_cli.pictures.formats import is_picture_name
 
@@ -50,15 +50,14 @@ def read_records(path: Path) -> list[Record]:
         InputError: The file is unreadable or malformed.
     """
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))
+        with os_errors(path, "cannot read masks"):
+            records = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(records, list):
             raise TypeError("not a list")  # noqa: TRY301 - told as the others
         for record in records:
             height, width = record["segmentation"]["size"]
             if type(height) is not int or type(width) is not int:
                 raise TypeError("a size that is not of whole numbers")  # noqa: TRY301
-    except OSError as error:
-        raise InputError(f"{path}: cannot read masks ({error.strerror})") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{path}: not a list of COCO run-length masks ({error})") from error
     return records

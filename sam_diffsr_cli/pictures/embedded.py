@@ -58,7 +58,7 @@ def read_metadata(image: Image.Image, file: BinaryIO) -> Metadata:
             png_chunks=tuple(_find_chunks(chunks) if boxes is None else light_chunks(boxes)),
             behind=None if jpeg is None else jpeg.carried(),
         )
-        colour = _or_none(lambda: _find_colour(image, file, (chunks, boxes), found))
+        colour = _or_none(lambda: _find_colour(image, file, chunks, boxes, found))
         file.seek(place)
         return with_colour(found, colour, gray=_is_gray(image, boxes))
 
@@ -77,11 +77,11 @@ def with_colour(metadata: Metadata, colour: Colour | None, *, gray: bool) -> Met
 def _find_colour(
     image: Image.Image,
     file: BinaryIO,
-    told: tuple[list[tuple[bytes, bytes]], ItemProperties | None],
+    chunks: list[tuple[bytes, bytes]],
+    boxes: ItemProperties | None,
     found: Metadata,
 ) -> Colour | None:
     """Find the numbers that tell the colours; a profile goes before all but PNG's code points."""
-    chunks, boxes = told
     colour = colour_of_png(chunks) if image.format == "PNG" else None
     is_plain = image.mode in GRAY_MODES or image.mode in RGB_MODES
     if not is_plain or colour is not None or found.icc is not None:

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
-from torch.utils.flop_counter import FlopCounterMode
 
 from sam_diffsr_cli.config import NUM_LEVELS, ModelConfig
 from sam_diffsr_cli.data.crops import Batch, CropPlan, TrainingPhoto, crop_side
 from sam_diffsr_cli.device import free_memory, memory_errors
 from sam_diffsr_cli.diffusion.distillation import distillation_plan
+from sam_diffsr_cli.networks.counting import WorkCounter
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
@@ -192,9 +192,9 @@ def _count(model_config: ModelConfig, config: TrainConfig) -> _Counted:
             told=levels,
         )
         objective = Objective(model, config)
-        with FlopCounterMode(display=False) as counter, saved_tensors_hooks(keep, lambda x: x):
+        with WorkCounter() as counter, saved_tensors_hooks(keep, lambda x: x):
             objective(batch, (start,), noise).backward()
-        return _Counted(counter.get_total_flops(), sum(s.nbytes() for s in kept.values()))
+        return _Counted(counter.flops, sum(s.nbytes() for s in kept.values()))
 
 
 def _memory(model: SuperResolver, config: TrainConfig, counted: _Counted, work: _Work) -> int:

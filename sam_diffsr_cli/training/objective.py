@@ -136,7 +136,7 @@ class Objective(nn.Module):
             scale = model.config.diffusion.residual_scale
             x_start = image_to_residual(hr, condition.base, scale)
             t = torch.tensor(steps, dtype=torch.int64)
-            pair = noisy_pair(x_start, t, noise, batch.spe, (self.schedule, self.coefficients))
+            pair = noisy_pair(x_start, t, noise, batch.spe, self.schedule, self.coefficients)
             eps = model.predict_eps(pair.x_t, t, condition, self.schedule)
         error = noise_error(eps, pair.target, t, self.schedule, model.config.diffusion.sigma_data)
         return distance(error, kind)

@@ -19,6 +19,7 @@ from sam_diffsr_cli.data.cache import (
     write_photo,
 )
 from sam_diffsr_cli.data.crops import Regions, TrainingPhoto
+from sam_diffsr_cli.digests import digest_of, identity_of
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.encoding import read_encoding
 from sam_diffsr_cli.masks.store import find_mask_file
@@ -162,16 +163,11 @@ def _key(path: Path, mask_file: Path | None, norm: MaskNorm) -> str:
     """Name what a cached file was made from: the same files, unchanged, have the same key."""
     parts: list[object] = [FORMAT]
     for source in (path, mask_file):
-        if source is None:
-            continue
-        try:
-            stat = source.stat()
-        except OSError as error:
-            raise InputError(f"{source}: cannot be read ({error.strerror})") from error
-        parts += [os.fsencode(source.resolve()), stat.st_size, stat.st_mtime_ns]
+        if source is not None:
+            parts += identity_of(source)
     if mask_file is not None:
         parts.append(norm)
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+    return digest_of(parts)
 
 
 def _decode(photo: FoundPhoto, mask_file: Path | None, request: PhotoRequest) -> TrainingPhoto:
@@ -202,7 +198,7 @@ def split(
 def identify(entries: Sequence[CacheEntry]) -> str:
     """Return what tells this list of photos from another: names, pixels, encodings and order."""
     parts = [(os.fsencode(e.name), e.digest) for e in entries]
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+    return digest_of(parts)
 
 
 def place_photos(entries: Sequence[CacheEntry], device: torch.device) -> Sequence[TrainingPhoto]:

@@ -121,7 +121,7 @@ def start_training(
             engine.share(config.accumulate).rows(config.batch)
         if not options.resume:
             _check_start(recipe)
-        yield from _open_run(options, recipe, engine, (folder, hooks))
+        yield from _open_run(options, recipe, engine, folder, hooks)
     finally:
         engine.close()
 
@@ -151,10 +151,9 @@ def _check_start(recipe: Recipe) -> None:
 
 
 def _open_run(
-    options: TrainOptions, recipe: Recipe, engine: Engine, place: tuple[RunFolder, Hooks]
+    options: TrainOptions, recipe: Recipe, engine: Engine, folder: RunFolder, hooks: Hooks
 ) -> Generator[TrainEvent, None, None]:
     """Prepare the photos and run."""
-    folder, hooks = place
     with ExitStack() as stack:
         if engine.is_main:
             folder.make()

@@ -190,10 +190,16 @@ def _enlarge_colour(
             return unit_tensor(levels).expand(-1, 3, -1, -1) * 2 - 1
         return unit_tensor(path.to_srgb(_to_16_bits(levels))) * 2 - 1
 
-    scale, report = run.upscaler.config.scale, (run.progress, run.notify)
-    upscaler, sampling = run.upscaler, run.sampling
+    scale = run.upscaler.config.scale
     for tile, core in enlarge_tiles(
-        upscaler, windows.size, window_of, sampling, report, run.levels or CLEAN, windows.period
+        run.upscaler,
+        windows.size,
+        window_of,
+        run.sampling,
+        run.progress,
+        run.notify,
+        run.levels or CLEAN,
+        windows.period,
     ):
         sr = (core.permute(1, 2, 0).numpy() + 1) / 2
         if path is not None:
@@ -259,9 +265,16 @@ def _enlarge_alpha(run: UpscaleRun, alpha: np.ndarray, canvas: np.ndarray) -> No
     def progress(share: float) -> None:
         run.progress(NATIVE_SHARE + (1 - NATIVE_SHARE) * share)
 
-    scale, report = run.upscaler.config.scale, (progress, run.notify)
+    scale = run.upscaler.config.scale
     for tile, core in enlarge_tiles(
-        run.upscaler, windows.size, window_of, sampling, report, CLEAN, windows.period
+        run.upscaler,
+        windows.size,
+        window_of,
+        sampling,
+        progress,
+        run.notify,
+        CLEAN,
+        windows.period,
     ):
         rows, columns = (slice(s.start - s.first, s.stop - s.first) for s in tile)
         lowest, highest = (

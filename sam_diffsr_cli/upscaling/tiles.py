@@ -103,7 +103,8 @@ def enlarge_tiles(  # noqa: PLR0913, PLR0917 - what decides them
     size: tuple[int, int],
     window_of: Callable[[Tile], Tensor],
     sampling: SamplingConfig,
-    report: tuple[Progress, Notify],
+    progress: Progress,
+    notify: Notify,
     levels: Levels = CLEAN,
     period: tuple[int, int] | None = None,
 ) -> Iterator[tuple[Tile, Tensor]]:
@@ -114,7 +115,8 @@ def enlarge_tiles(  # noqa: PLR0913, PLR0917 - what decides them
         size: Height and width, multiples of the model's ``size_multiple``.
         window_of: Gives the context of a tile, ``(1, 3, h, w)`` float32 in [-1, 1] on the CPU.
         sampling: Steps, seed and tile.
-        report: Called with the share done, in (0, 1]; and with sentences for the user.
+        progress: Called with the share done, in (0, 1].
+        notify: Called with sentences for the user.
         levels: How dirty the photo is, for an encoder that is told.
         period: Height and width after which the photo repeats, and the noise with it: tiles have
             context beyond its borders. None where it ends there.
@@ -127,7 +129,6 @@ def enlarge_tiles(  # noqa: PLR0913, PLR0917 - what decides them
         ResourceError: Memory ran out even for the smallest tile.
         WeightsError: The model gives values that are not finite, also in fp32.
     """
-    progress, notify = report
     chain = make_chain(upscaler.config, sampling, levels, period)
     multiple, margin = upscaler.config.size_multiple, context_margin(sampling.steps)
     wrap = period is not None
@@ -169,10 +170,10 @@ def _tile_core(
     """Compute a tile and cut off its context; again in fp32 when numbers overflow."""
     lr = window.to(upscaler.device, torch.float32).contiguous(memory_format=torch.channels_last)
     try:
-        image = _tile_image(upscaler, lr, tile, chain, (progress, upscaler.precision))
+        image = _tile_image(upscaler, lr, tile, chain, progress, upscaler.precision)
     except _NotFiniteError:
         try:
-            image = _tile_image(upscaler, lr, tile, chain, (progress, "fp32"))
+            image = _tile_image(upscaler, lr, tile, chain, progress, "fp32")
         except _NotFiniteError as error:
             raise WeightsError(
                 "the model gives values that are not finite",
@@ -186,17 +187,21 @@ def _tile_core(
     return image[0, :, top:bottom, left:right].contiguous().cpu().clamp(-1, 1)
 
 
-def _tile_image(
-    upscaler: Upscaler, lr: Tensor, tile: Tile, chain: Chain, how: tuple[Progress, Precision]
+def _tile_image(  # noqa: PLR0913, PLR0917 - what decides it
+    upscaler: Upscaler,
+    lr: Tensor,
+    tile: Tile,
+    chain: Chain,
+    progress: Progress,
+    precision: Precision,
 ) -> Tensor:
     """Compute one tile with its context, ``(1, 3, H, W)``, in the given number format."""
-    progress, precision = how
     with number_format(precision, upscaler.device):
         condition = _condition(upscaler, lr, chain)
         if chain.schedule is None:
             progress(1.0)
             return condition.sr
-        residual = _run_chain(upscaler, condition, tile, (chain.schedule, chain), progress)
+        residual = _run_chain(upscaler, condition, tile, chain, chain.schedule, progress)
         diffusion = upscaler.config.diffusion
         if diffusion.sampling_flat:
             scale = upscaler.config.scale
@@ -224,15 +229,16 @@ def _check_finite(values: Tensor) -> None:
         raise _NotFiniteError
 
 
-def _run_chain(
+def _run_chain(  # noqa: PLR0913, PLR0917 - what decides it
     upscaler: Upscaler,
     condition: Condition,
     tile: Tile,
-    run: tuple[Schedule, Chain],
+    chain: Chain,
+    schedule: Schedule,
     progress: Progress,
 ) -> Tensor:
     """Run the reverse process on one tile and return its residual, ``(1, 3, H, W)``."""
-    (schedule, chain), model = run, upscaler.model
+    model = upscaler.model
     scale, is_distilled = model.config.scale, chain.sampler == "distilled"
     rows, columns = ((scale * span.first, scale * span.last) for span in tile)
 

@@ -35,7 +35,7 @@ class WorkerPlan:
 
 
 def plan_workers(
-    workers: int | None, gpus: str | None, device: str, engine: tuple[Engine, str | None]
+    workers: int | None, gpus: str | None, device: str, engine: Engine, address: str | None
 ) -> WorkerPlan | None:
     """Read the options; None where the process is to do the work itself.
 
@@ -43,13 +43,13 @@ def plan_workers(
         workers: How many.
         gpus: ``all``, or numbers with commas.
         device: What ``--device`` was given.
-        engine: Its name, and Ray's address.
+        engine: Its name.
+        address: Of a Ray cluster that runs already.
 
     Raises:
         InputError: The options exclude each other, a GPU is not there, or Ray is not installed.
     """
-    name, address = engine
-    if name == "local":
+    if engine == "local":
         if address is not None:
             raise InputError("--ray-address needs --engine ray")
         devices = worker_devices(workers, gpus, device)

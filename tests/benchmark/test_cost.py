@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from sam_diffsr_cli.benchmark.cost import Cost, _Traffic, count_cost
+from sam_diffsr_cli.benchmark.cost import Cost, count_cost
 from sam_diffsr_cli.config import LITE, PAPER, ModelConfig
 from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
@@ -30,15 +30,6 @@ EMBEDDING = 8 * 32 + 32 * 8 + 6 * 8 * 16
 def tflop_per_megapixel(config: ModelConfig, steps: int) -> float:
     cost = count_cost(config, [(SIDE, SIDE)], steps, "fp32")
     return cost.flops / 1e12 / (AREA * config.scale**2 / 1e6)
-
-
-def traffic_of(body: str) -> _Traffic:
-    """Follow a few operations on ``x``, 1000 numbers, and ``y``, the first 10 of them."""
-    x = torch.ones(1000)
-    with _Traffic() as traffic:
-        exec(body, {"x": x, "y": x[:10], "torch": torch})  # noqa: S102 - our own text
-    assert isinstance(traffic, _Traffic)
-    return traffic
 
 
 def test_flops_without_steps_are_those_summed_by_hand() -> None:
@@ -101,28 +92,3 @@ def test_a_large_picture_is_counted_without_its_memory() -> None:
     cost = count_cost(LITE, [(8192, 8192)], 6, "fp32")
     assert cost.flops / 1e12 / (8192**2 * 16 / 1e6) == pytest.approx(1.14, rel=0.02)
     assert cost.held > 2**37
-
-
-@pytest.mark.parametrize(
-    ("body", "moved"),
-    [
-        ("x.relu()", 2 * 4000),
-        ("x + x", 3 * 4000),
-        ("x.add_(1)", 2 * 4000),
-        ("x.view(10, 100).transpose(0, 1)[3:]", 0),
-        ("y.relu()", 2 * 40),
-        ("torch.ones(1).expand(500).relu()", 4 + 4 + 2000),
-        ("torch.cat([x, y])", 2 * 4040),
-    ],
-    ids=["one", "two", "in-place", "view", "part", "expanded", "cat"],
-)
-def test_bytes_are_those_that_an_operation_reads_and_writes(body: str, moved: int) -> None:
-    assert traffic_of(body).moved == moved
-
-
-def test_what_is_held_at_a_time_counts_what_is_freed_once() -> None:
-    assert traffic_of("for _ in range(5): z = x.relu(); del z").most_held == 4000
-
-
-def test_what_is_kept_adds_up() -> None:
-    assert traffic_of("kept = [x.relu() for _ in range(5)]").most_held == 5 * 4000

@@ -381,6 +381,7 @@ def test_a_dry_run_tells_what_is_there_already(photos: Path, weights: Path, tmp_
     assert len(stdout.splitlines()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_no_space_on_standard_output_is_exit_code_5(photos: Path, weights: Path) -> None:
     command = [sys.executable, "-m", "sam_diffsr_cli", "upscale", str(photos / "a.png"), "-"]
@@ -474,7 +475,7 @@ def test_one_line_counts_what_a_folder_holds_besides(
     code, _, stderr = samsr("upscale", mixed, tmp_path / "out", "--weights", weights)
     assert code == 0
     (line,) = (each for each in stderr.splitlines() if "left out of folders" in each)
-    assert "JPEG: 1 (no suffix" in line
+    assert "JPEG: 1 (not called as pictures are" in line
     assert "raw photo (CR2 of Canon): 1 (develop" in line
     assert "txt files: 1" in line
 

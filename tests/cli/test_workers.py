@@ -21,7 +21,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pool(workers: int | None, gpus: str | None, device: str, engine: Any = LOCAL) -> Any:
-    return plan_workers(workers, gpus, device, engine)
+    return plan_workers(workers, gpus, device, *engine)
 
 
 @pytest.mark.parametrize("workers", [None, 1])

@@ -254,6 +254,7 @@ def test_a_first_page_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_one_picture_is_in_memory_at_a_time(tmp_path: Path) -> None:
     alive: list[weakref.ref[np.ndarray]] = []
     counts = []

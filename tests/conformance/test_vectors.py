@@ -259,7 +259,7 @@ def predicted_noise(case: Case, arrays: dict[str, Tensor]) -> Tensor:
 def modulated_pair(case: Case, arrays: dict[str, Tensor]) -> NoisyPair:
     x_start, t, noise, spe = (arrays[name] for name in ("x_start", "t", "noise", "sam_mask"))
     released = modulation_coefficients(case.schedule, "released")
-    return noisy_pair(x_start, t, noise, spe, (case.schedule, released))
+    return noisy_pair(x_start, t, noise, spe, case.schedule, released)
 
 
 def test_training_starts_from_the_recorded_residual(case: Case) -> None:

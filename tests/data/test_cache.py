@@ -458,6 +458,7 @@ def test_threads_that_write_the_same_photo_leave_one_whole_file(path: Path) -> N
     assert below(path.parent) == [path.name]
 
 
+@pytest.mark.slow
 def test_what_another_process_writes_is_whole_whenever_it_is_read(path: Path) -> None:
     code = textwrap.dedent(f"""
         import itertools, torch

@@ -21,6 +21,7 @@ from sam_diffsr_cli.diagnosis.verifying import check_against, check_digest, chec
 from sam_diffsr_cli.errors import InputError, WeightsError
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
+from tests.helpers import also_slowly
 
 CPU = torch.device("cpu")
 STEPS = 4
@@ -82,7 +83,7 @@ def test_random_weights_of_the_papers_kind_are_refused(seed: int) -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, *also_slowly(*range(1, 6))])
 def test_a_file_whose_numbers_are_in_another_order_is_refused(seed: int, tmp_path: Path) -> None:
     model = load_weights(bundled_weights()).model
     generator = torch.Generator().manual_seed(seed)
@@ -100,6 +101,7 @@ SOUND = ["0 steps", "2 steps", "0 steps with --clean 1"]
 """Checks that do not use the noise predictor of photos that are not clean."""
 
 
+@pytest.mark.slow
 def test_a_noise_predictor_that_does_not_fit_is_found_by_the_steps_that_use_it() -> None:
     parts = (("clean_distilled_denoise_fn", ["0 steps"]), ("distilled_denoise_fn", SOUND))
     for name, before in parts:

@@ -31,7 +31,7 @@ def test_target_is_the_noise_shifted_by_the_target_coefficient(
     modulation: Literal["none", "released", "paper"],
 ) -> None:
     coefficients = modulation_coefficients(SCHEDULE, modulation)
-    pair = noisy_pair(drawn(3, 0), T, drawn(3, 1), drawn(1, 2), (SCHEDULE, coefficients))
+    pair = noisy_pair(drawn(3, 0), T, drawn(3, 1), drawn(1, 2), SCHEDULE, coefficients)
     for item, t in enumerate(T.tolist()):
         expected = drawn(3, 1)[item] + float(coefficients.target[t]) * drawn(1, 2)[item]
         torch.testing.assert_close(pair.target[item], expected, rtol=0, atol=ATOL)
@@ -42,7 +42,7 @@ def test_input_is_diffused_with_noise_shifted_by_the_forward_coefficient(
     modulation: Literal["none", "released", "paper"],
 ) -> None:
     coefficients = modulation_coefficients(SCHEDULE, modulation)
-    pair = noisy_pair(drawn(3, 0), T, drawn(3, 1), drawn(1, 2), (SCHEDULE, coefficients))
+    pair = noisy_pair(drawn(3, 0), T, drawn(3, 1), drawn(1, 2), SCHEDULE, coefficients)
     for item, (t, level) in enumerate(zip(T.tolist(), levels(), strict=True)):
         noise = drawn(3, 1)[item] + float(coefficients.forward[t]) * drawn(1, 2)[item]
         expected = math.sqrt(level) * drawn(3, 0)[item] + math.sqrt(1 - level) * noise
@@ -51,7 +51,7 @@ def test_input_is_diffused_with_noise_shifted_by_the_forward_coefficient(
 
 def test_arguments_of_the_noisy_pair_are_not_modified() -> None:
     x_start, noise, spe = drawn(3, 0), drawn(3, 1), drawn(1, 2)
-    noisy_pair(x_start, T, noise, spe, (SCHEDULE, modulation_coefficients(SCHEDULE, "paper")))
+    noisy_pair(x_start, T, noise, spe, SCHEDULE, modulation_coefficients(SCHEDULE, "paper"))
     assert torch.equal(x_start, drawn(3, 0))
     assert torch.equal(noise, drawn(3, 1))
     assert torch.equal(spe, drawn(1, 2))

@@ -117,6 +117,7 @@ def test_a_large_photo_is_segmented_smaller_and_its_masks_enlarged(
         assert abs(left + width - columns[-1]) <= 4
 
 
+@pytest.mark.slow
 def test_points_at_a_time_follow_the_size_of_the_photo(
     segmenter: SamSegmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,12 @@ def squeezed_or_same(pixels: np.ndarray) -> np.ndarray:
     return squeezed(pixels) if pixels.ndim == 3 else pixels
 
 
+def assert_pillow_reads(data: bytes, pixels: np.ndarray) -> None:
+    with opened(data) as image:
+        assert image.mode == {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
+        assert np.array_equal(np.asarray(image), squeezed(pixels))
+
+
 def tiff(pixels: np.ndarray, **options: Any) -> bytes:
     file = io.BytesIO()
     tifffile.imwrite(file, pixels, metadata=None, **options)

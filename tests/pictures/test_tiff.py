@@ -55,9 +55,7 @@ def test_tifffile_reads_back_what_was_written(
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_pillow_reads_back_8_bits(size: tuple[int, int], channels: int) -> None:
     pixels = samples.levels(*size, channels)
-    with samples.opened(encoded(pixels)) as image:
-        assert image.mode == {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
-        assert np.array_equal(np.asarray(image), samples.squeezed(pixels))
+    samples.assert_pillow_reads(encoded(pixels), pixels)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -21,6 +21,7 @@ from sam_diffsr_cli.recipes.records import (
     recipe_for,
 )
 from sam_diffsr_cli.strict import from_json, to_json
+from tests.helpers import each_value
 
 Build = Callable[..., object]
 
@@ -278,9 +279,7 @@ BROKEN: list[tuple[Build, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("build", "name", "value"), BROKEN, ids=[f"{name}={value}" for _, name, value in BROKEN]
-)
+@each_value(BROKEN)
 def test_value_out_of_range_is_refused_by_name(build: Build, name: str, value: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         build(**{name: value})
@@ -303,9 +302,7 @@ ALLOWED: list[tuple[Build, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("build", "name", "value"), ALLOWED, ids=[f"{name}={value}" for _, name, value in ALLOWED]
-)
+@each_value(ALLOWED)
 def test_value_at_the_end_of_its_range_is_kept(build: Build, name: str, value: Any) -> None:
     assert getattr(build(**{name: value}), name) == value
 

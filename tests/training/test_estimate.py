@@ -1,5 +1,6 @@
 """The estimate of a stage against counts by hand, a measured process, and a clock that is known."""
 
+import functools
 import json
 import os
 import subprocess
@@ -46,9 +47,61 @@ def estimated(config: TrainConfig, model: ModelConfig = TINY) -> StageEstimate:
     return estimate_stage(build_model(model, seed=1), config, CPU)
 
 
+class Machine:
+    """Stands in for the loop and the clock: a step takes so many seconds for each pixel.
+
+    The first of each size takes longer; every batch is waited for.
+    """
+
+    def __init__(self, pixel_s: float) -> None:
+        self.pixel_s, self.now, self.held_up_s = pixel_s, 0.0, 0.0
+        self.asked: list[TrainConfig] = []
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def train(self, state: TrainState, source: BatchSource, _: Any) -> Iterator[SimpleNamespace]:
+        config = state.config
+        assert source.config == config
+        self.asked.append(config)
+        for number in range(config.steps - state.step):
+            slow = 1.5 if number == 0 else (1.2, 1)[number % 2]
+            self.now += 7.0 * self.pixel_s + slow * self.pixel_s * config.batch * config.patch**2
+            if state.step == 1:
+                self.now += self.held_up_s
+            state.step += 1
+            yield SimpleNamespace(wait_s=7.0 * self.pixel_s)
+
+
+COUNTED = functools.cache(estimate._count)
+"""A count, done once for all tests that are not of the counting."""
+
+
+@pytest.fixture
+def untimed(machine: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count, and train no steps, which take most of the time of an estimate."""
+    count = estimate._count
+    machine(1e-7)
+    monkeypatch.setattr(estimate, "_count", count)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Machine]:
+    def install(pixel_s: float, start_flops: float = 0.0) -> Machine:
+        made = Machine(pixel_s)
+        monkeypatch.setattr(estimate, "START_FLOPS", start_flops)
+        monkeypatch.setattr(estimate, "time", made)
+        monkeypatch.setattr(estimate, "train", made.train)
+        monkeypatch.setattr(estimate, "_count", COUNTED)
+        return made
+
+    return install
+
+
 # --------------------------------------------------------------------------------------- work
 
 
+@pytest.mark.usefixtures("untimed")
 def test_work_of_the_encoder_is_that_of_its_convolutions() -> None:
     """Each on an 8x8 crop, forward and for both gradients; the photo itself needs none."""
     pixels, taps = 8 * 8, 3 * 3
@@ -87,6 +140,7 @@ def work_of_layers(model: SuperResolver, config: TrainConfig) -> int:
     return total
 
 
+@pytest.mark.usefixtures("untimed")
 @STAGES
 @MODELS
 def test_work_is_that_of_all_layers(config: TrainConfig, model: ModelConfig) -> None:
@@ -94,6 +148,7 @@ def test_work_is_that_of_all_layers(config: TrainConfig, model: ModelConfig) -> 
     assert estimated(config, model).flops_per_step == expected
 
 
+@pytest.mark.usefixtures("untimed")
 @STAGES
 def test_work_grows_with_the_batch_and_not_with_its_pieces(config: TrainConfig) -> None:
     one, six, pieces = (
@@ -103,6 +158,7 @@ def test_work_grows_with_the_batch_and_not_with_its_pieces(config: TrainConfig) 
     assert 6 * one == six == pieces
 
 
+@pytest.mark.usefixtures("untimed")
 def test_work_grows_with_the_area_of_the_crops() -> None:
     small, large = (estimated(replace(ENCODER, patch=patch)).flops_per_step for patch in (32, 96))
     assert large == 9 * small
@@ -111,6 +167,7 @@ def test_work_grows_with_the_area_of_the_crops() -> None:
 # --------------------------------------------------------------------------------- parameters
 
 
+@pytest.mark.usefixtures("untimed")
 @STAGES
 def test_parameters_are_those_of_the_stage_and_of_both_networks(config: TrainConfig) -> None:
     model = build_model(TINY)
@@ -195,6 +252,7 @@ def memory(config: TrainConfig, model: ModelConfig = TINY) -> int:
     return estimated(config, model).memory_bytes
 
 
+@pytest.mark.usefixtures("untimed")
 def test_memory_of_crops_follows_their_number_in_a_piece() -> None:
     """Beside the parameters: 8 crops in 4 pieces keep what 2 keep, but for the batch itself."""
     two, four, eight, pieces = (
@@ -206,12 +264,14 @@ def test_memory_of_crops_follows_their_number_in_a_piece() -> None:
     assert pieces == pytest.approx(two + 6 * batch, abs=8)
 
 
+@pytest.mark.usefixtures("untimed")
 def test_memory_of_crops_follows_their_area() -> None:
     fixed = 2 * memory(replace(DENOISER, batch=1)) - memory(DENOISER)
     small, large = (memory(replace(DENOISER, patch=patch)) - fixed for patch in (32, 96))
     assert large == pytest.approx(9 * small, rel=0.02)
 
 
+@pytest.mark.usefixtures("untimed")
 @STAGES
 def test_memory_of_no_crops_is_that_of_five_values_for_each_parameter(config: TrainConfig) -> None:
     """Itself, its gradient, Adam's two moments and the average; a frozen one is there once."""
@@ -221,6 +281,8 @@ def test_memory_of_no_crops_is_that_of_five_values_for_each_parameter(config: Tr
     assert fixed == pytest.approx(4 * (5 * found.parameters + frozen), abs=8)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("untimed")
 def test_a_crop_takes_less_in_a_short_number_format() -> None:
     """Though each parameter is cast, which is not done for each crop."""
     fp32, bf16 = (
@@ -231,6 +293,7 @@ def test_a_crop_takes_less_in_a_short_number_format() -> None:
     assert 0.5 < bf16 / fp32 < 0.7
 
 
+@pytest.mark.usefixtures("untimed")
 def test_each_parameter_is_cast_once_for_a_short_number_format() -> None:
     one, two = (estimated(replace(DENOISER, batch=b, precision="bf16")) for b in (1, 2))
     fixed = 2 * one.memory_bytes - two.memory_bytes
@@ -240,44 +303,6 @@ def test_each_parameter_is_cast_once_for_a_short_number_format() -> None:
 
 
 # --------------------------------------------------------------------------------------- time
-
-
-class Machine:
-    """Stands in for the loop and the clock: a step takes so many seconds for each pixel.
-
-    The first of each size takes longer; every batch is waited for.
-    """
-
-    def __init__(self, pixel_s: float) -> None:
-        self.pixel_s, self.now, self.held_up_s = pixel_s, 0.0, 0.0
-        self.asked: list[TrainConfig] = []
-
-    def perf_counter(self) -> float:
-        return self.now
-
-    def train(self, state: TrainState, source: BatchSource, _: Any) -> Iterator[SimpleNamespace]:
-        config = state.config
-        assert source.config == config
-        self.asked.append(config)
-        for number in range(config.steps - state.step):
-            slow = 1.5 if number == 0 else (1.2, 1)[number % 2]
-            self.now += 7.0 * self.pixel_s + slow * self.pixel_s * config.batch * config.patch**2
-            if state.step == 1:
-                self.now += self.held_up_s
-            state.step += 1
-            yield SimpleNamespace(wait_s=7.0 * self.pixel_s)
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Machine]:
-    def install(pixel_s: float, start_flops: float = 0.0) -> Machine:
-        made = Machine(pixel_s)
-        monkeypatch.setattr(estimate, "START_FLOPS", start_flops)
-        monkeypatch.setattr(estimate, "time", made)
-        monkeypatch.setattr(estimate, "train", made.train)
-        return made
-
-    return install
 
 
 WHOLE = replace(DENOISER, patch=96, batch=32, accumulate=2)
@@ -317,7 +342,11 @@ def test_one_step_that_was_held_up_does_not_end_it(machine: Callable[..., Machin
 
 
 @pytest.mark.parametrize(
-    ("preset", "crops", "patch"), [("lite", 16, 96), ("paper", 1, 80)], ids=["lite", "paper"]
+    ("preset", "crops", "patch"),
+    [
+        pytest.param("lite", 16, 96, id="lite"),
+        pytest.param("paper", 1, 80, id="paper", marks=pytest.mark.slow),
+    ],
 )
 def test_timing_does_not_start_with_crumbs(
     preset: str, crops: int, patch: int, machine: Callable[..., Machine]

@@ -37,6 +37,7 @@ DATA = DataConfig(
     cache=f"{PRIVATE}/cache",
 )
 RECIPE = replace(tiny.recipe(), data=DATA)
+DISTILLING = tiny.recipe("encoder", "diffusion", "distill")
 
 
 def averaged(state: TrainState) -> TrainState:
@@ -180,17 +181,21 @@ def test_weights_of_both_stages_run_as_many_steps_as_the_recipe_says(
     assert load_weights(out).model.config == TINY
 
 
+@pytest.fixture(scope="module")
+def distilled(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> RunFolder:
+    """A run of all three stages."""
+    run = tiny.make_run(tmp_path_factory.mktemp("distilled"), engine, DISTILLING)
+    list(run_stages(run))
+    return run.folder
+
+
 @pytest.mark.parametrize(("stage", "steps"), [("encoder", 0), ("diffusion", 6), ("distill", 2)])
 def test_weights_hold_a_distilled_network_once_it_is_trained(
-    tmp_path: Path, engine: Engine, stage: Stage, steps: int
+    distilled: RunFolder, out: Path, stage: Stage, steps: int
 ) -> None:
-    asked = tiny.recipe("encoder", "diffusion", "distill")
-    list(run_stages(tiny.make_run(tmp_path, engine, asked)))
-    out = tmp_path / "out.safetensors"
-    run = RunFolder(tmp_path / "run")
-    state = run.latest(getattr(asked, stage), CPU, print)
+    state = distilled.latest(getattr(DISTILLING, stage), CPU, print)
     assert state is not None
-    export(run, state, out)
+    export(distilled, state, out)
     model = load_weights(out).model
     assert model.config.diffusion.sampling_steps == steps
     assert hasattr(model, "distilled_denoise_fn") == (stage == "distill")

@@ -23,7 +23,7 @@ from sam_diffsr_cli.training.journal import JOURNAL_NAME, EventEntry, read_journ
 from sam_diffsr_cli.training.run import run_stages
 from sam_diffsr_cli.training.state import load_state
 from tests.halting import Halt, go_on
-from tests.helpers import PATIENCE_S
+from tests.helpers import PATIENCE_S, also_slowly
 from tests.training import tiny
 from tests.training.tiny import CPU, STEPS_ONLY, different, values
 
@@ -83,6 +83,7 @@ def journal(folder: RunFolder) -> list[dict[str, Any]]:
 # --------------------------------------------------------------------------------- in process
 
 RECIPE = tiny.recipe()
+DISTILLING = tiny.recipe("encoder", "diffusion", "distill")
 VALIDATING: dict[str, Any] = {
     "options": replace(STEPS_ONLY, validate_every=3, save_every=3),
     "is_validated": True,
@@ -101,21 +102,21 @@ def whole_journal(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> l
     return journal(unbroken(tmp_path_factory.mktemp("told"), engine, RECIPE, **VALIDATING))
 
 
-@pytest.mark.parametrize("after", [(1,), (6,), (7,), (1, 1, 1), (3, 6, 2)], ids=str)
+@pytest.mark.parametrize("after", [*also_slowly((1,), (7,), (1, 1, 1)), (6,), (3, 6, 2)], ids=str)
 def test_a_run_stopped_after_any_step_ends_as_an_unbroken_one(
     tmp_path: Path, engine: Engine, whole: RunFolder, after: Sequence[int]
 ) -> None:
     assert_same_end(stopped(tmp_path, engine, RECIPE, after), whole, RECIPE)
 
 
-@pytest.mark.parametrize("after", [1, 4, 9, 14])
+@pytest.mark.parametrize("after", [*also_slowly(1, 14), 4, 9])
 def test_a_run_left_at_any_moment_ends_as_an_unbroken_one(
     tmp_path: Path, engine: Engine, whole: RunFolder, after: int
 ) -> None:
     assert_same_end(left(tmp_path, engine, RECIPE, after), whole, RECIPE)
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("workers", [*also_slowly(0, 1), 2])
 def test_threads_that_prepare_batches_resume_exactly(
     tmp_path: Path, engine: Engine, whole: RunFolder, workers: int
 ) -> None:
@@ -123,13 +124,17 @@ def test_threads_that_prepare_batches_resume_exactly(
     assert_same_end(left(tmp_path, engine, RECIPE, 5, options=options), whole, RECIPE)
 
 
-@pytest.mark.parametrize("after", [(3,), (9, 8), (16,)], ids=str)
+@pytest.fixture(scope="module")
+def distilled(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> RunFolder:
+    """A run of all three stages that nothing broke."""
+    return unbroken(tmp_path_factory.mktemp("distilled"), engine, DISTILLING)
+
+
+@pytest.mark.parametrize("after", [*also_slowly((3,), (9, 8)), (16,)], ids=str)
 def test_a_run_that_distils_ends_as_an_unbroken_one(
-    tmp_path: Path, engine: Engine, after: Sequence[int]
+    tmp_path: Path, engine: Engine, distilled: RunFolder, after: Sequence[int]
 ) -> None:
-    asked = tiny.recipe("encoder", "diffusion", "distill")
-    whole = unbroken(tmp_path / "whole", engine, asked)
-    assert_same_end(stopped(tmp_path / "broken", engine, asked, after), whole, asked)
+    assert_same_end(stopped(tmp_path, engine, DISTILLING, after), distilled, DISTILLING)
 
 
 def test_a_batch_in_pieces_resumes_exactly(tmp_path: Path, engine: Engine) -> None:
@@ -138,7 +143,7 @@ def test_a_batch_in_pieces_resumes_exactly(tmp_path: Path, engine: Engine) -> No
     assert_same_end(left(tmp_path / "broken", engine, asked, 5), whole, asked)
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("precision", [*also_slowly("fp16"), "bf16"])
 def test_short_numbers_resume_exactly(
     tmp_path: Path, engine: Engine, precision: Literal["bf16", "fp16"]
 ) -> None:
@@ -162,7 +167,7 @@ def test_a_run_that_fell_back_from_a_damaged_state_ends_as_an_unbroken_one(
     assert_same_end(unbroken(tmp_path, engine, RECIPE), whole, RECIPE)
 
 
-@pytest.mark.parametrize("after", [1, 4, 10, 15])
+@pytest.mark.parametrize("after", [*also_slowly(1, 4, 15), 10])
 def test_the_journal_of_a_run_left_at_any_moment_is_that_of_an_unbroken_one(
     tmp_path: Path, engine: Engine, whole_journal: list[dict[str, Any]], after: int
 ) -> None:

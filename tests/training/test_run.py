@@ -102,6 +102,7 @@ def test_a_stop_saves_the_step_and_tells_how_to_go_on(make_run: MakeRun) -> None
     assert not run.folder.weights_path.exists()
 
 
+@pytest.mark.slow
 def test_a_compiled_network_is_saved_under_its_own_names(make_run: MakeRun) -> None:
     options = replace(tiny.STEPS_ONLY, compile=True)
     with torch.compiler.set_stance("force_eager"):

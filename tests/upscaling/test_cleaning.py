@@ -175,6 +175,7 @@ def test_levels_reach_the_image(told: Upscaler) -> None:
     assert not torch.equal(images[0], images[1])
 
 
+@pytest.mark.slow
 def test_an_estimator_learns_noise_from_few_photos() -> None:
     generator = torch.Generator().manual_seed(0)
     levels = torch.rand(256, 1, generator=generator)

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,14 @@ from sam_diffsr_cli.networks.steady import steady
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
-from tests.helpers import shaken_model
+from tests.helpers import also_slowly, shaken_model
 
 has_bf16 = pytest.mark.skipif(
     not torch.ops.mkldnn._is_mkldnn_bf16_supported(),
     reason="oneDNN has no bf16 on this processor",
 )
 PRECISIONS = ["fp32", pytest.param("bf16", marks=has_bf16)]
-SIZES = [(1, 1), (3, 5), (7, 40), (33, 29), (61, 58)]
+SIZES = [*also_slowly((1, 1), (3, 5), (61, 58)), (7, 40), (33, 29)]
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,7 @@ def draw(size: tuple[int, int]) -> np.ndarray:
     return np.stack(channels, axis=-1).clip(0, 255).astype(np.uint8)
 
 
+@cache
 def random_model(precision: Precision) -> Upscaler:
     """Make a model of the bundled one's layers, none of which is zero."""
     model = shaken_model(LITE, 0.01)
@@ -83,17 +85,23 @@ def test_threads_do_not_show_with_the_bundled_model(precision: Precision, steps:
         assert np.array_equal(many, one), threads
 
 
+@pytest.mark.parametrize("tiles", [(48,), *also_slowly((16, 64))], ids=str)
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_without_steps_any_tile_gives_the_bytes_of_one_piece(precision: Precision) -> None:
+def test_without_steps_any_tile_gives_the_bytes_of_one_piece(
+    precision: Precision, tiles: Sequence[int]
+) -> None:
     upscaler = load_upscaler(None, torch.device("cpu"), precision)
     whole = enlarge_steps(upscaler, (61, 90), 1, 0, steps=0)
-    for tile in (16, 48, 64):
+    for tile in tiles:
         assert np.array_equal(enlarge_steps(upscaler, (61, 90), 2, tile, steps=0), whole), tile
 
 
 @pytest.mark.parametrize(
     ("precision", "most"),
-    [pytest.param("fp32", 1e-4, id="fp32"), pytest.param("bf16", 0.05, id="bf16", marks=has_bf16)],
+    [
+        pytest.param("fp32", 1e-4, id="fp32"),
+        pytest.param("bf16", 0.05, id="bf16", marks=[has_bf16, pytest.mark.slow]),
+    ],
 )
 def test_with_steps_a_tile_changes_few_values_and_none_by_more_than_a_level(
     precision: Precision, most: float
@@ -105,6 +113,7 @@ def test_with_steps_a_tile_changes_few_values_and_none_by_more_than_a_level(
     assert np.count_nonzero(apart) <= most * apart.size
 
 
+@pytest.mark.slow
 def test_workers_write_what_one_process_does(tmp_path: Path) -> None:
     """The command itself: with one thread, with three, and with two workers of one."""
     folder = tmp_path / "in"

@@ -1,6 +1,7 @@
 """Tiles do not show, memory that runs out and numbers that overflow do not end the work."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -61,22 +62,44 @@ def largest_step(picture: np.ndarray, borders: np.ndarray) -> tuple[float, float
     return float(steps[at_border].max()), float(steps[~at_border].max())
 
 
-@pytest.mark.parametrize("side", [32, 48, 80])
-@pytest.mark.parametrize("steps", [0, 6])
-@pytest.mark.parametrize("picture", ["gradient", "noise"])
-def test_no_border_of_tiles_can_be_found(
-    bundled: Upscaler, side: int, steps: int, picture: str
-) -> None:
-    """Tall, so that there are several borders; cheap, since it is narrow."""
+def tall(picture: str) -> np.ndarray:
+    """Draw a picture that has several borders, and costs little, since it is narrow."""
     if picture == "gradient":
         ramp = np.linspace(100, 140, 160).round().astype(np.uint8)
-        pixels = np.tile(ramp[:, None, None], (1, 16, 3))
-    else:
-        pixels = np.random.default_rng(3).integers(90, 166, (160, 16, 3), dtype=np.uint8)
+        return np.tile(ramp[:, None, None], (1, 16, 3))
+    return np.random.default_rng(3).integers(90, 166, (160, 16, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def whole_of(bundled: Upscaler) -> Callable[[str, int], np.ndarray]:
+    """What a tall picture becomes in one piece, with so many steps."""
+    return cache(lambda picture, steps: enlarge(bundled, tall(picture), steps, 0).astype(int))
+
+
+@pytest.mark.parametrize(
+    ("steps", "side"),
+    [
+        (0, 32),
+        (0, 48),
+        (0, 80),
+        (6, 80),
+        pytest.param(6, 32, marks=pytest.mark.slow),
+        pytest.param(6, 48, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("picture", ["gradient", "noise"])
+def test_no_border_of_tiles_can_be_found(
+    bundled: Upscaler,
+    whole_of: Callable[[str, int], np.ndarray],
+    side: int,
+    steps: int,
+    picture: str,
+) -> None:
     plan = plan_tiles((160, 16), side, tiles.context_margin(steps), 4)
     borders = np.array([4 * tile.rows.start for tile in plan if tile.rows.start])
     assert len(borders) >= 1
-    tiled, whole = (enlarge(bundled, pixels, steps, each).astype(int) for each in (side, 0))
+    whole = whole_of(picture, steps)
+    tiled = enlarge(bundled, tall(picture), steps, side).astype(int)
     assert np.abs(whole - tiled).max() <= 1
     at_border, elsewhere = largest_step(tiled, borders)
     of_itself, _ = largest_step(whole, borders)

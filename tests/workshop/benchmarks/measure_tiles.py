@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from sam_diffsr_cli.chain_config import Sampler
 
 
+def quiet(_: object) -> None:
+    """Tell nothing."""
+
+
 def enlarge(upscaler: Upscaler, lr: torch.Tensor, sampling: SamplingConfig) -> torch.Tensor:
     """Return the result of ``(3, h, w)`` in [-1, 1] as levels ``(3, H, W)``, not rounded."""
     scale = upscaler.config.scale
@@ -36,8 +40,7 @@ def enlarge(upscaler: Upscaler, lr: torch.Tensor, sampling: SamplingConfig) -> t
         rows, columns = (slice(span.first, span.last) for span in tile)
         return lr[None, :, rows, columns]
 
-    quiet = (lambda _share: None, lambda _text: None)
-    for tile, core in enlarge_tiles(upscaler, size, window_of, sampling, quiet):
+    for tile, core in enlarge_tiles(upscaler, size, window_of, sampling, quiet, quiet):
         rows, columns = (slice(span.start * scale, span.stop * scale) for span in tile)
         sr[:, rows, columns] = core
     return (sr.clamp(-1, 1) + 1) * 127.5

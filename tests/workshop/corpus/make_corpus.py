@@ -571,29 +571,16 @@ def names_and_sizes() -> Iterable[Case]:
 
 def bad_files() -> Iterable[Case]:
     """What is no picture, or not a whole or a harmless one."""
-    for suffix, name in (
-        ("png", "PNG"),
-        ("jpg", "JPEG"),
-        ("webp", "WEBP"),
-        ("tif", "TIFF"),
-        ("bmp", "BMP"),
-        ("gif", "GIF"),
-        ("avif", "AVIF"),
-    ):
+    common = [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP"), ("tif", "TIFF")]
+    common += [("bmp", "BMP"), ("gif", "GIF")]
+    for suffix, name in (*common, ("avif", "AVIF")):
         file = f"cut.{suffix}"
         yield bad(f"truncated-{suffix}", file, p.truncated(name), "")
         yield bad(f"zero-byte-{suffix}", f"empty.{suffix}", p.raw(b""), "is empty")
         yield bad(
             f"text-named-{suffix}", f"text.{suffix}", p.raw(b"Dear diary,\n" * 9), "not a picture"
         )
-    for suffix, name in (
-        ("png", "PNG"),
-        ("jpg", "JPEG"),
-        ("webp", "WEBP"),
-        ("tif", "TIFF"),
-        ("bmp", "BMP"),
-        ("gif", "GIF"),
-    ):
+    for suffix, name in common:
         yield bad(f"bomb-{suffix}", f"bomb.{suffix}", p.bomb(name), "than is safe to decode")
     yield bad("checksum-png", "crc.png", p.corrupt_png(), "damaged")
     yield bad("complex-tif", "complex.tif", p.complex_tiff(), "complex numbers")

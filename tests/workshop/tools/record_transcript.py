@@ -22,24 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from sam_diffsr_cli import __version__
-from sam_diffsr_cli.chain_config import DiffusionConfig
-from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
-from sam_diffsr_cli.networks.model import build_model
+from tests.helpers import write_weights
 
-CONFIG = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
-    unet=UNetConfig(kind="folded", widths=(8, 8)),
-    diffusion=DiffusionConfig(
-        num_timesteps=10, base="encoder", residual_scale=4.0, sigma_data=0.33, sampling_steps=2
-    ),
-)
 RECIPE = """
 [model.encoder]
 kind = "residual"
@@ -268,7 +257,7 @@ def draw_inputs(folder: Path) -> None:
     (folder / "mixed" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnot a picture")
     (folder / "out").mkdir()
     (folder / "tiny.toml").write_text(RECIPE, encoding="utf-8")
-    save_weights(folder / "tiny.safetensors", build_model(CONFIG), "test", torch.float32)
+    write_weights(folder / "tiny.safetensors")
 
 
 def known_files(folder: Path) -> dict[str, str]:

@@ -1,8 +1,7 @@
-"""``samsr train --dry-run``: the recipe, and what it will take."""
+"""What a training will take, in the words of ``samsr train --dry-run``."""
 
-import typer
+from collections.abc import Callable, Iterator
 
-from sam_diffsr_cli.cli.console import note
 from sam_diffsr_cli.data.known_sets import find_data
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import InputError
@@ -14,28 +13,36 @@ from sam_diffsr_cli.training.estimate import StageEstimate, estimate_stage
 from sam_diffsr_cli.training.photos import find_photos
 from sam_diffsr_cli.training.resolve import TrainOptions, resolve_recipe_precision
 
-__all__ = ["print_cost"]
+__all__ = ["describe_cost"]
 
 
-def print_cost(recipe: Recipe, options: TrainOptions) -> None:
-    """Print the recipe, then parameters, work, memory and time of each stage.
+def describe_cost(
+    recipe: Recipe, options: TrainOptions, notify: Callable[[str], None]
+) -> Iterator[str]:
+    """Tell the recipe, then parameters, work, memory and time of each stage.
 
     Nothing is read but the names of the photos, and nothing is written.
+
+    Args:
+        recipe: What to train.
+        options: Where, and where known sets are.
+        notify: Told what is being timed, which takes seconds.
+
+    Yields:
+        Lines of TOML, all but the recipe as comments.
     """
     device = resolve_device(options.device)
     recipe = resolve_recipe_precision(recipe, device)
-    typer.echo(to_toml(recipe))
-    typer.echo(f"# photos: {_photos(recipe, options)}")
+    yield to_toml(recipe)
+    yield f"# photos: {_photos(recipe, options)}"
     total_s = 0.0
     for config in recipe.plan:
-        note(f"timing the {config.stage} stage ...")
-        model = build_model(recipe.model, config.seed)
-        estimate = estimate_stage(model, config, device)
+        notify(f"timing the {config.stage} stage ...")
+        estimate = estimate_stage(build_model(recipe.model, config.seed), config, device)
         total_s += estimate.seconds_total
-        typer.echo(f"# {config.stage} stage on {device}, {config.precision}:")
-        for name, value in _lines(estimate):
-            typer.echo(f"#   {name}: {value}")
-    typer.echo(f"# all: {_duration(total_s)}, without validations and other work on the machine")
+        yield f"# {config.stage} stage on {device}, {config.precision}:"
+        yield from (f"#   {name}: {value}" for name, value in _lines(estimate))
+    yield f"# all: {_duration(total_s)}, without validations and other work on the machine"
 
 
 def _photos(recipe: Recipe, options: TrainOptions) -> str:
