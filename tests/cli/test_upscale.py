@@ -475,7 +475,7 @@ def test_one_line_counts_what_a_folder_holds_besides(
     code, _, stderr = samsr("upscale", mixed, tmp_path / "out", "--weights", weights)
     assert code == 0
     (line,) = (each for each in stderr.splitlines() if "left out of folders" in each)
-    assert "JPEG: 1 (no suffix" in line
+    assert "JPEG: 1 (not called as pictures are" in line
     assert "raw photo (CR2 of Canon): 1 (develop" in line
     assert "txt files: 1" in line
 
