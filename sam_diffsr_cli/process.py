@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 
-__all__ = ["choose_wait_policy", "prepare_process", "quiet_children"]
+__all__ = ["CUDA_BINDINGS", "choose_wait_policy", "leave_out", "prepare_process", "quiet_children"]
 
 OWN_SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 """Each says how OpenMP's threads wait; where one of them is set, the user has decided."""
@@ -21,9 +21,13 @@ BUSY_SHARE = 0.25
 take the processors of others then: two crops of 192x192 took 38 CPU seconds for 26. On a machine
 that does nothing else spinning costs no more and is 9 % quicker, so there it stays."""
 
-M_MMAP_THRESHOLD, MAPPED_BYTES = -3, 4 << 20
+M_MMAP_THRESHOLD, MAPPED_BYTES = -3, 1 << 20
 """glibc's ``mallopt`` of what is given back to the system at once. Without it the limit follows
-what is freed, up to 32 MiB, and freed layers of a network are holes that nothing else fits."""
+what is freed, up to 32 MiB, and freed layers of a network are holes that nothing else fits. With
+4 MiB the inner layers leave such holes too: 18 MB at the default's .8 megapixels."""
+
+CUDA_BINDINGS = "cuda.bindings"
+"""What torch imports for CUDA's green contexts and the notes of its graphs, if it is installed."""
 
 COLLECT_AFTER = 100_000
 """Objects between two collections of garbage; loading torch makes as many, and none is garbage."""
@@ -56,6 +60,15 @@ def choose_wait_policy(environ: MutableMapping[str, str], load: float | None, co
 def _let_sleep(environ: MutableMapping[str, str]) -> None:
     if not any(name in environ for name in OWN_SETTINGS):
         environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def leave_out(name: str) -> None:
+    """Let a module that others import if it is there pass for one that is not.
+
+    Call it before they are imported; where the module was imported already, nothing is done.
+    """
+    # None in its place is Python's own word for that.
+    sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # typeshed has no such entry
 
 
 def _load() -> float | None:

@@ -62,6 +62,7 @@ def reverse_process(
     deviations = [math.sqrt(variance) for variance in chain.posterior_variance.tolist()]
     weights = correction.tolist()
     x, before = x_t, None
+    del x_t
     for t in range(len(chain) - 1, -1, -1):
         rows = torch.full((x.shape[0],), t, dtype=torch.int64)
         x, x_start = p_mean(x, rows, denoise(x, rows), chain)
@@ -69,5 +70,9 @@ def reverse_process(
             x = x + weights[t] * (x_start - before)
         if t > 0 and deviations[t]:
             x = x + deviations[t] * draw_noise(t)
-        before = x_start
-        yield SampleStep(t, x, x_start)
+        before = x_start if t > 0 and weights[t - 1] else None
+        step = SampleStep(t, x, x_start)
+        del x_start
+        yield step
+        # The next prediction takes the most memory: nothing that is done with stays meanwhile.
+        del step

@@ -141,3 +141,29 @@ def test_output_that_cannot_be_written_is_told_at_the_end() -> None:
     os.close(write)
     assert done.returncode == 120
     assert "BrokenPipeError" in done.stderr
+
+
+LEAVE_OUT = """
+import sys
+from sam_diffsr_cli.process import leave_out
+{before}
+leave_out("wave")
+try:
+    import wave
+    print("there")
+except ImportError:
+    print("missing")
+"""
+
+
+@pytest.mark.parametrize(("before", "told"), [("", "missing"), ("import wave", "there")])
+def test_a_module_that_is_left_out_passes_for_missing_unless_it_is_there(
+    before: str, told: str
+) -> None:
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", LEAVE_OUT.format(before=before)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{told}\n"

@@ -1,5 +1,6 @@
 """The reverse process, against ``diffusers`` and against a denoiser that knows the answer."""
 
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
-from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig, Sampler
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
     make_schedule,
@@ -172,3 +173,41 @@ def test_items_of_a_batch_do_not_mix() -> None:
     together = halves(slice(0, 2))
     apart = torch.cat([halves(slice(0, 1)), halves(slice(1, 2))])
     torch.testing.assert_close(together, apart, rtol=0, atol=1e-12)
+
+
+def living_at_each_prediction(sampler: Sampler) -> list[int]:
+    """Count the tensors of before that are still there as each of four predictions begins.
+
+    They are the noise of the beginning, every residual, and every clean one that was predicted.
+    """
+    made: list[weakref.ref[Tensor]] = []
+    counts = []
+
+    def begin() -> Tensor:
+        noise = drawn(1)
+        made.append(weakref.ref(noise))
+        return noise
+
+    def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+        counts.append(sum(ref() is not None for ref in made))
+        return some_denoiser(x_t, t)
+
+    for step in reverse_process(denoise, begin(), SHORT, source(7), sampler):
+        made += [weakref.ref(step.x), weakref.ref(step.x_start)]
+        del step
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("sampler", "counts"),
+    [
+        ("distilled", [1, 1, 1, 1]),
+        ("ancestral", [1, 1, 1, 1]),
+        ("dpmpp_2m", [1, 2, 2, 1]),
+    ],
+)
+def test_what_is_done_with_is_let_go_before_the_next_prediction(
+    sampler: Sampler, counts: list[int]
+) -> None:
+    """The residual stays; of the second order also what the next step is corrected by."""
+    assert living_at_each_prediction(sampler) == counts

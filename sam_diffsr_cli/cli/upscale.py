@@ -17,6 +17,7 @@ from sam_diffsr_cli.choices import (
 from sam_diffsr_cli.cli.options import Device, Json, Precision, Weights, option
 from sam_diffsr_cli.cli.render import CommandResult
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.process import CUDA_BINDINGS, leave_out
 from sam_diffsr_cli.sampling_config import SamplingOptions, parse_clean
 
 if TYPE_CHECKING:
@@ -274,6 +275,8 @@ def _start(
     if as_json and target == STANDARD:
         raise InputError("--json and OUT - both want standard output", hint="name a file")
     named = name_batch(sources, target, options, looks=not (dry_run or as_json))
+    # 12 MB and 60 ms of every start.
+    leave_out(CUDA_BINDINGS)
     from sam_diffsr_cli.batch.request import plan_batch
     from sam_diffsr_cli.cli.batch import show_batch
 

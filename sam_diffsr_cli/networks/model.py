@@ -189,25 +189,38 @@ class SuperResolver(nn.Module):
         """
         sigma_data = self.config.diffusion.sigma_data
         network = self._denoiser(condition, distilled=distilled)
+        rows = schedule.timesteps[t]
         if sigma_data is None:
-            return _predict(network, x_t, schedule.timesteps[t], condition).float()
+            return _predict(network, x_t, None, rows, condition).float()
         skip, out, scale_in = (
             extract(factor, t, x_t) for factor in precondition(schedule.alphas_cumprod, sigma_data)
         )
-        inner = _predict(network, scale_in * x_t, schedule.timesteps[t], condition)
+        inner = _predict(network, x_t, scale_in, rows, condition)
         return add(skip * x_t, out * inner.float())
 
 
 def _predict(
-    network: FoldedUNet | FullUNet, x: Tensor, steps: Tensor, condition: Condition
+    network: FoldedUNet | FullUNet,
+    x: Tensor,
+    scale_in: Tensor | None,
+    steps: Tensor,
+    condition: Condition,
 ) -> Tensor:
+    """Ask a network about ``x``, scaled if it is to be.
+
+    What is scaled has no name here, so that ``predict`` is the only one to hold it.
+    """
     steps = steps.to(x.device)
     predicted: Tensor
     if condition.prepared is None:
-        predicted = network(x, steps, condition.features, condition.base)
+        predicted = network(_scaled(x, scale_in), steps, condition.features, condition.base)
     else:
-        predicted = network.predict(x, steps, condition.prepared)
+        predicted = network.predict(_scaled(x, scale_in), steps, condition.prepared)
     return predicted
+
+
+def _scaled(x: Tensor, factor: Tensor | None) -> Tensor:
+    return x if factor is None else factor * x
 
 
 def build_encoder(config: ModelConfig) -> nn.Module:

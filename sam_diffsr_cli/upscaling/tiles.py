@@ -260,4 +260,6 @@ def _run_chain(  # noqa: PLR0913, PLR0917 - what decides it
     for step in reverse_process(denoise, residual, schedule, draw_noise, chain.sampler):
         residual = step.x
         progress(1 - step.t / len(schedule))
+        # Its ``x_start`` is not kept while the next step is made.
+        del step
     return residual

@@ -75,3 +75,18 @@ ANSWERS = {
 def test_answers_that_need_no_torch_load_none(folder: Path) -> None:
     expected = {line: (code, False) for line, code in ANSWERS.items()}
     assert answer(folder, list(ANSWERS)) == expected
+
+
+def test_what_torch_imports_for_cuda_alone_is_left_out(folder: Path) -> None:
+    code = (
+        "import sys\n"
+        "from sam_diffsr_cli.cli.app import app\n"
+        "try:\n"
+        "    app(['upscale', 'photo.png', 'out.png', '--steps', '0', '--device', 'cpu'])\n"
+        "finally:\n"
+        "    print('torch' in sys.modules, sys.modules.get('cuda.bindings', 'not asked for'))\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["out.png", "True None"]

@@ -1,5 +1,6 @@
 """Shapes, sizes and starting points of the networks; their values are in tests/conformance."""
 
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.config import LITE, PAPER, EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import make_schedule, respace
+from sam_diffsr_cli.networks import folded_unet
 from sam_diffsr_cli.networks.folded_unet import FoldedUNet
 from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model
 from tests.helpers import shaken_model
@@ -276,6 +278,26 @@ def test_what_is_prepared_beforehand_changes_no_bit(config: ModelConfig) -> None
             t = torch.tensor([step, step + 1])
             expected = model.predict_eps(x_t, t, condition, schedule)
             assert torch.equal(model.predict_eps(x_t, t, prepared, schedule), expected)
+
+
+def test_the_scaled_residual_is_let_go_once_it_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, lr, x_t = shaken(SMALL_FOLDED), photo(8, 8), drawn(1, 3, 32, 32)
+    given: list[weakref.ref[Tensor]] = []
+    plainly = folded_unet._fold
+
+    def fold(x: Tensor, scale: int) -> Tensor:
+        given.append(weakref.ref(x))
+        return plainly(x, scale)
+
+    alive = []
+    with torch.inference_mode():
+        condition = model.prepare(model.condition(lr))
+        monkeypatch.setattr(folded_unet, "_fold", fold)
+        middle = model.denoise_fn.get_submodule("middle")
+        middle.register_forward_pre_hook(lambda *_: alive.append(given[-1]() is not None))
+        schedule = make_schedule(SMALL_FOLDED.diffusion)
+        model.predict_eps(x_t, torch.tensor([3]), condition, schedule)
+    assert alive == [False]
 
 
 def test_the_folded_network_sees_residual_base_and_features_as_one_input() -> None:
