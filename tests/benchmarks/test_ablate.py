@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.workshop.benchmarks.ablate_noise import Found, differences, table
 
 
@@ -23,6 +25,7 @@ def test_means_have_standard_errors_over_the_seeds() -> None:
     assert rows[1].startswith("| paper | 28.400 \u00b1 0.900 /")
 
 
+@pytest.mark.slow
 def test_differences_are_from_the_first_and_paired_by_seed() -> None:
     (row,) = differences(FOUND).splitlines()[2:]
     assert row == "| paper | -0.600 \u00b1 0.100 / +0.0000 \u00b1 0.0000 / +0.00 \u00b1 0.00 |"

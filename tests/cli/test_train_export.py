@@ -40,6 +40,7 @@ def export(run: Path, output: Path, *more: object) -> dict[str, Tensor]:
     return read_tensors(output)[0]
 
 
+@pytest.mark.slow
 def test_the_newest_weights_are_those_that_the_run_ended_with(run: Path, tmp_path: Path) -> None:
     exported = export(run, tmp_path / "mine.safetensors")
     ended = read_tensors(run / "model.safetensors")[0]

@@ -115,6 +115,7 @@ def test_sam_is_loaded_once_however_many_photos_there_are(
     assert loaded == [(Path("sam.pth"), "vit_b", CPU)]
 
 
+@pytest.mark.slow
 def test_a_worker_refuses_masks_made_in_another_way(tmp_path: Path) -> None:
     config_into(tmp_path).start(CPU)
     pool = LocalPool(config_into(tmp_path, Felzenszwalb(sigma=1.5)), ["cpu"])
@@ -125,6 +126,7 @@ def test_a_worker_refuses_masks_made_in_another_way(tmp_path: Path) -> None:
     assert "other options (least_area, region_scale, sigma)" in str(event.error)
 
 
+@pytest.mark.slow
 def test_a_pool_that_is_never_closed_does_not_keep_its_process_from_ending(
     tmp_path: Path,
 ) -> None:

@@ -31,6 +31,7 @@ def read_levels(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"), dtype=np.int16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PNGS)
 def test_drawing_again_gives_the_committed_pixels(drawn: Path, name: str) -> None:
     again, committed = read_levels(drawn / name), read_levels(FOLDER / name)

@@ -263,6 +263,7 @@ def memory(config: TrainConfig, model: ModelConfig = TINY) -> int:
     return estimated(config, model).memory_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untimed")
 def test_memory_of_crops_follows_their_number_in_a_piece() -> None:
     """Beside the parameters: 8 crops in 4 pieces keep what 2 keep, but for the batch itself."""

@@ -156,6 +156,7 @@ def has_kernel() -> Callable[[str], bool]:
     return lambda op: is_listed(functions[op.removeprefix("aten.").removesuffix(".default")])
 
 
+@pytest.mark.slow
 def test_the_table_of_kernels_knows_what_mps_lacks(has_kernel: Callable[[str], bool]) -> None:
     assert has_kernel("aten.add.Tensor")
     assert not has_kernel("aten._cudnn_rnn.default")

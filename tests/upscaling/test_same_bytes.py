@@ -96,11 +96,12 @@ def test_without_steps_any_tile_gives_the_bytes_of_one_piece(
         assert np.array_equal(enlarge_steps(upscaler, (61, 90), 2, tile, steps=0), whole), tile
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "most"),
     [
         pytest.param("fp32", 1e-4, id="fp32"),
-        pytest.param("bf16", 0.05, id="bf16", marks=[has_bf16, pytest.mark.slow]),
+        pytest.param("bf16", 0.05, id="bf16", marks=has_bf16),
     ],
 )
 def test_with_steps_a_tile_changes_few_values_and_none_by_more_than_a_level(
