@@ -42,8 +42,8 @@ BUNDLED = (
         name="samsr-lite-x4",
         preset="lite",
         scale=4,
-        bytes=38_487_534,
-        sha256="ae99b01b3bc33b82dfc2074ed6753f2fcb4de77832d8285a635353ba8e502c23",
+        bytes=38_490_478,
+        sha256="b4c4dac3afbc9ca5ebba94b310aff249a1b8b6f129cc06164f1b04d8d30891d6",
         licence="Apache-2.0",
         source=(
             "trained by samsr on 333 freely licensed photographs and drawn pages; "
