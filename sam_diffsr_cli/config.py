@@ -181,7 +181,9 @@ OFFICIAL = dataclasses.replace(PAPER, lr_divisor=256)
 """The published network as the authors trained it, with their darker skip image."""
 
 LITE = ModelConfig(
-    encoder=EncoderConfig(kind="residual", num_feat=64, num_block=11, num_levels=NUM_LEVELS),
+    encoder=EncoderConfig(
+        kind="residual", num_feat=64, num_block=11, num_levels=NUM_LEVELS, sees_blocks=True
+    ),
     unet=UNetConfig(kind="folded", widths=(96, 128, 192)),
     diffusion=DiffusionConfig(
         base="encoder",

@@ -111,11 +111,11 @@ def block_features(lr: Tensor) -> Tensor:
     weights = torch.tensor(PLANES[0], device=lr.device)
     luma = torch.einsum("bchw,c->bhw", (lr.float() + 1) * 127.5, weights)[:, None]
     by_place = _coefficients(luma)
-    frequency = torch.arange(GRID, device=lr.device)
-    sums = (frequency[:, None] + frequency).flatten()
+    sums = [row + column for row in range(GRID) for column in range(GRID)]
     parts = []
     for least, most in BANDS:
-        sizes = by_place[:, (sums >= least) & (sums <= most)].abs()
+        within = [place for place, total in enumerate(sums) if least <= total <= most]
+        sizes = by_place[:, within].abs()
         shares = _ordered((sizes < 1).float())
         strengths = _ordered((sizes + 0.3).log())
         middle = slice(PLACES // 2, PLACES // 2 + 1)

@@ -26,12 +26,12 @@ __all__ = [
     "Condition",
     "Part",
     "SuperResolver",
+    "begin_as_teacher",
     "build_encoder",
     "build_model",
     "with_config",
     "with_levels",
 ]
-
 
 Part = Literal["rrdb", "denoise_fn", "distilled_denoise_fn"]
 """The encoder, the noise predictor, and the one to which its path was distilled."""
@@ -264,8 +264,8 @@ def with_levels(model: SuperResolver, *, sees_blocks: bool = False) -> SuperReso
     Returns:
         A model that gives the same images, whatever levels it is told; its estimator is untrained.
     """
-    told = {"num_levels": NUM_LEVELS, "sees_blocks": sees_blocks}
-    encoder = dataclasses.replace(model.config.encoder, **told)
+    was = model.config.encoder
+    encoder = dataclasses.replace(was, num_levels=NUM_LEVELS, sees_blocks=sees_blocks)
     wider = build_model(dataclasses.replace(model.config, encoder=encoder))
     state = wider.state_dict() | model.state_dict()
     old = state["rrdb.conv_first.weight"]
@@ -292,3 +292,9 @@ def with_config(model: SuperResolver, config: ModelConfig) -> SuperResolver:
         state[name] = have[name] if name in have else have[followed]
     wanted.load_state_dict(state)
     return wanted.train(model.training)
+
+
+def begin_as_teacher(model: SuperResolver, *, expert: bool) -> None:
+    """Make one of the distilled networks, in place, a copy of the noise predictor it follows."""
+    teacher = model.network("denoise_fn", expert=expert)
+    model.network("distilled_denoise_fn", expert=expert).load_state_dict(teacher.state_dict())

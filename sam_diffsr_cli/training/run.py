@@ -14,7 +14,13 @@ from sam_diffsr_cli.config import ModelConfig, undistilled
 from sam_diffsr_cli.data.cache import CachedPhotos, CacheEntry
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto
 from sam_diffsr_cli.errors import ConfigError, InputError, InterruptedRun
-from sam_diffsr_cli.networks.model import SuperResolver, build_model, with_config, with_levels
+from sam_diffsr_cli.networks.model import (
+    SuperResolver,
+    begin_as_teacher,
+    build_model,
+    with_config,
+    with_levels,
+)
 from sam_diffsr_cli.recipes.records import Recipe, Stage, TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
@@ -25,7 +31,7 @@ from sam_diffsr_cli.training.journal import ValidationEntry
 from sam_diffsr_cli.training.loop import TrainStep, train
 from sam_diffsr_cli.training.photos import identify, place_photos
 from sam_diffsr_cli.training.recorder import Recorder, RunOptions
-from sam_diffsr_cli.training.state import TrainState, network_of, new_state, trained_model
+from sam_diffsr_cli.training.state import TrainState, new_state, trained_model
 
 __all__ = [
     "StageBegun",
@@ -191,8 +197,7 @@ def _start_of(run: TrainRun, number: int) -> SuperResolver:
         model = trained_model(before)
         # The distilled network begins as its teacher has become.
         if config.stage == "distill":
-            teacher = model.network("denoise_fn", expert=config.expert)
-            network_of(model, config).load_state_dict(teacher.state_dict())
+            begin_as_teacher(model, expert=config.expert)
         return model
     if not run.recipe.data.init:
         if config.stage != "encoder":

@@ -72,8 +72,8 @@ def test_coefficients_are_those_of_the_cosine_transform_at_every_place() -> None
         ordered = np.sort(shares[number].ravel())
         median = float(features[number * PER_BAND + 3])
         assert median == pytest.approx(ordered[GRID**2 // 2], abs=0.01)
-        top = float(features[number * PER_BAND + LARGEST_SHARE]) + median
-        assert top == pytest.approx(ordered[-1], abs=0.01)
+        highest = float(features[number * PER_BAND + LARGEST_SHARE]) + median
+        assert highest == pytest.approx(ordered[-1], abs=0.01)
 
 
 @pytest.mark.parametrize("place", [0, 1, 3, 7])

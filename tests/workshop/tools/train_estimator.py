@@ -87,8 +87,8 @@ def fit(estimator: LevelEstimator, numbers: Tensor, levels: Tensor, steps: int) 
         schedule.step()
     first = estimator.linear1
     with torch.no_grad():
-        first.weight /= deviation
-        first.bias -= first.weight @ mean
+        first.weight.div_(deviation)
+        first.bias.sub_(first.weight @ mean)
 
 
 def seeing_blocks(model: SuperResolver) -> SuperResolver:
