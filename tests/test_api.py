@@ -213,6 +213,7 @@ def test_the_package_alone_loads_no_torch_and_is_quick() -> None:
     assert float(took) < 0.05
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

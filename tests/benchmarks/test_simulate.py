@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sam_diffsr_cli.batch.pipeline import WRITERS, Outcome, Stages, Written, run_batch
@@ -193,6 +193,7 @@ def test_what_a_dead_worker_is_given_is_done_by_nobody() -> None:
     shared=st.integers(1, 3),
     deaths=st.sampled_from([0.0, 30.0, 1500.0]),
 )
+@example(seed=0, count=3, gpus=2, shared=2, deaths=1500.0)
 def test_every_picture_is_done_once(
     seed: int, count: int, gpus: int, shared: int, deaths: float
 ) -> None:

@@ -77,6 +77,7 @@ def test_answers_that_need_no_torch_load_none(folder: Path) -> None:
     assert answer(folder, list(ANSWERS)) == expected
 
 
+@pytest.mark.slow
 def test_what_torch_imports_for_cuda_alone_is_left_out(folder: Path) -> None:
     code = (
         "import sys\n"

@@ -80,6 +80,7 @@ def test_a_picture_is_shown_at_every_choice(tmp_path: Path, options: PreviewOpti
     assert all(len(panels) == 1 + len(plan.choices) for panels in shown.values())
 
 
+@pytest.mark.slow
 def test_a_place_is_what_the_picture_holds_there(tmp_path: Path, options: PreviewOptions) -> None:
     """The encoder sees a few pixels around: less than the context that is not shown."""
     folder = draw_photos(tmp_path / "in", ["cat.png"], (150, 420))
@@ -187,6 +188,7 @@ def test_places_shrink_where_the_calls_are_many(options: PreviewOptions) -> None
     assert LEAST_SIDE <= side_of_places(many) < few <= LARGEST_SIDE
 
 
+@pytest.mark.slow
 def test_a_whole_picture_is_estimated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what it is taken for is what ``samsr upscale`` takes it for, at each choice."""
     estimates: list[tuple[int, ...]] = []

@@ -39,6 +39,7 @@ def test_drawing_again_gives_the_committed_pixels(drawn: Path, name: str) -> Non
     assert int(np.abs(again - committed).max()) <= MOST_LEVELS
 
 
+@pytest.mark.slow
 def test_every_picture_that_is_drawn_is_committed(drawn: Path) -> None:
     pictures = {p.name for p in FOLDER.iterdir() if p.suffix in (".png", ".jpg")}
     assert {p.name for p in drawn.iterdir()} == pictures

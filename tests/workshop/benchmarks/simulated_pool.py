@@ -41,6 +41,10 @@ class _Server:
         self.busy_s += seconds
         return self.free
 
+    def busy_until(self, end_s: float) -> float:
+        """Return for how long it was busy; what it was asked for last may go on after the end."""
+        return self.busy_s - max(0.0, self.free - end_s)
+
 
 class _Cores:
     """As ``_Server``, of so many processors."""
@@ -55,6 +59,10 @@ class _Cores:
         heapq.heapreplace(self._free, end)
         self.busy_s += seconds
         return end
+
+    def busy_until(self, end_s: float) -> float:
+        """As of ``_Server``, of all together."""
+        return self.busy_s - sum(max(0.0, free - end_s) for free in self._free)
 
 
 @dataclass(slots=True)
@@ -131,15 +139,15 @@ class SimulatedPool:
 
     def shares(self, span_s: float) -> dict[str, float]:
         """Return for which share of so many seconds each part was busy, on average."""
-        gpu_s = sum(gpu.busy_s for gpu, _ in self.groups) / self.cluster.gpus
-        core_s = sum(cores.busy_s for _, cores in self.groups) / self.cluster.gpus
+        gpu_s = sum(gpu.busy_until(span_s) for gpu, _ in self.groups) / self.cluster.gpus
+        core_s = sum(cores.busy_until(span_s) for _, cores in self.groups) / self.cluster.gpus
         seconds = {
             "GPU": gpu_s,
             "reader": self.reading_s / self.size,
             "writers": self.writing_s / (self.size * WRITERS),
             "cores": core_s / self.cluster.cores_per_gpu,
-            "storage": self.storage.busy_s,
-            "driver": self.driver.busy_s,
+            "storage": self.storage.busy_until(span_s),
+            "driver": self.driver.busy_until(span_s),
         }
         return {name: busy_s / span_s for name, busy_s in seconds.items()}
 
