@@ -161,6 +161,7 @@ def lines_of_code(path: Path) -> list[tuple[int, str]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("root", [PACKAGE, ROOT / "tests"], ids=["package", "tests"])
 def test_no_six_lines_stand_twice(root: Path) -> None:
     """Names and numbers included: what differs in one of them is no copy."""

@@ -32,6 +32,7 @@ print_result("out/a picture with a long name that no line of this terminal can h
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [60, 100])
 def test_written_paths_and_notes_stay_and_no_bar_does(columns: int) -> None:
     expected = []

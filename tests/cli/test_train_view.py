@@ -283,6 +283,7 @@ def test_on_a_terminal_a_run_shows_the_live_table(
     assert all(f"\n{name} " in stderr.replace("\r", "") for name in NAMES)
 
 
+@pytest.mark.slow
 def test_no_color_is_respected_on_a_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +294,7 @@ def test_no_color_is_respected_on_a_terminal(
     assert not any(code.strip("\x1b[m") for code in COLOUR.findall(stderr))
 
 
+@pytest.mark.slow
 def test_elsewhere_a_run_writes_plain_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

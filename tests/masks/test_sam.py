@@ -74,6 +74,7 @@ def test_records_have_the_layout_of_sams_own_tool(segmenter: SamSegmenter) -> No
         json.dumps(record)
 
 
+@pytest.mark.slow
 def test_masks_are_those_that_sam_gives(segmenter: SamSegmenter) -> None:
     """The same generator asked for plain masks."""
     from segment_anything import SamAutomaticMaskGenerator

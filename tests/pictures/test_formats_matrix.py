@@ -2,12 +2,15 @@
 
 import functools
 
+import pytest
+
 from tests.workshop.tools.format_matrix import BEGIN, CELLS, END, measure_cells, table_of
 from tests.workshop.tools.write_formats import PAGE
 
 cells = functools.cache(measure_cells)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_without_a_note() -> None:
     lost = [
         (*kind, target)

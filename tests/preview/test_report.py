@@ -205,6 +205,7 @@ def test_a_picture_that_was_cut_is_told_as_not_in_the_report(tmp_path: Path) -> 
     assert {name.partition(" (")[0] for name in panels_of(page)} == {"square.png"}
 
 
+@pytest.mark.slow
 def test_a_picture_of_more_than_sixteen_times_is_shown(tmp_path: Path) -> None:
     """Beyond what the model enlarges, draws are as large as it makes them."""
     draw_photos(tmp_path / "in", ["a.png"], (12, 90))

@@ -104,6 +104,7 @@ def test_a_recipe_comes_back_from_its_text(recipe: Recipe) -> None:
     assert from_toml(to_toml(recipe)) == recipe
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(first=recipes(), second=recipes())
 def test_what_differs_makes_one_recipe_of_the_other(first: Recipe, second: Recipe) -> None:

@@ -276,6 +276,7 @@ def test_memory_of_crops_follows_their_number_in_a_piece() -> None:
     assert pieces == pytest.approx(two + 6 * batch, abs=8)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untimed")
 def test_memory_of_crops_follows_their_area() -> None:
     fixed = 2 * memory(replace(DENOISER, batch=1)) - memory(DENOISER)

@@ -137,6 +137,7 @@ def test_a_run_that_distils_ends_as_an_unbroken_one(
     assert_same_end(stopped(tmp_path, engine, DISTILLING, after), distilled, DISTILLING)
 
 
+@pytest.mark.slow
 def test_a_batch_in_pieces_resumes_exactly(tmp_path: Path, engine: Engine) -> None:
     asked = tiny.recipe(accumulate=2)
     whole = unbroken(tmp_path / "whole", engine, asked)

@@ -41,6 +41,7 @@ def enlarge(upscaler: Upscaler, options: SamplingOptions) -> np.ndarray:
     return enlarge_frame(UpscaleRun(upscaler=upscaler, sampling=sampling, scale=4.0), pixels)
 
 
+@pytest.mark.slow
 def test_a_model_that_was_read_whole_outlives_its_file(path: Path) -> None:
     expected = [enlarge(load_upscaler(path, CPU), options) for options in RUNS]
     upscaler = load_upscaler(path, CPU, whole=True)

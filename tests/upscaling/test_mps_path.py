@@ -162,6 +162,7 @@ def test_the_table_of_kernels_knows_what_mps_lacks(has_kernel: Callable[[str], b
     assert not has_kernel("aten._cudnn_rnn.default")
 
 
+@pytest.mark.slow
 def test_everything_that_runs_on_mps_has_a_kernel_there(
     watched: tuple[PretendMps, np.ndarray], has_kernel: Callable[[str], bool]
 ) -> None:

@@ -75,6 +75,7 @@ def test_any_number_of_threads_gives_the_bytes_of_one(
         assert np.array_equal(enlarge(upscaler, size, threads), one), threads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [0, 2], ids=["fast", "steps"])
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_threads_do_not_show_with_the_bundled_model(precision: Precision, steps: int) -> None:

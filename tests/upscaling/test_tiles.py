@@ -76,6 +76,7 @@ def whole_of(bundled: Upscaler) -> Callable[[str, int], np.ndarray]:
     return cache(lambda picture, steps: enlarge(bundled, tall(picture), steps, 0).astype(int))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "side"),
     [
