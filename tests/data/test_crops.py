@@ -290,6 +290,7 @@ def test_a_photo_is_drawn_in_proportion_to_its_area() -> None:
     assert chi_square(found, [height * width for height, width in sizes]) < 35.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", ["top", "left", "orientation"])
 def test_places_and_turns_are_drawn_evenly(axis: str) -> None:
     side = crop_side(8, 2)
@@ -300,6 +301,7 @@ def test_places_and_turns_are_drawn_evenly(axis: str) -> None:
     assert chi_square(list(counts.values()), [1.0] * 8) < 40.6
 
 
+@pytest.mark.slow
 def test_places_and_turns_do_not_depend_on_each_other() -> None:
     side = crop_side(8, 2)
     crops = CropPlan([(side + 3, side + 3)], 8, 2).draw(DRAWN, generator())

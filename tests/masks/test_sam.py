@@ -53,6 +53,7 @@ def photo(height: int, width: int) -> np.ndarray:
     return pixels.astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_records_have_the_layout_of_sams_own_tool(segmenter: SamSegmenter) -> None:
     records = segmenter.segment(photo(48, 64))
     assert records
@@ -98,6 +99,7 @@ def test_from_photo_to_encoding(segmenter: SamSegmenter, tmp_path: Path) -> None
     assert bool((encoding != 0).any())
 
 
+@pytest.mark.slow
 def test_a_large_photo_is_segmented_smaller_and_its_masks_enlarged(
     segmenter: SamSegmenter,
 ) -> None:
@@ -146,6 +148,7 @@ def test_points_reach_the_device_in_single_precision(
     assert set(seen) == {torch.float32}
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     Image.fromarray(photo(32, 44)).save(tmp_path / "in" / "a.png")

@@ -68,6 +68,7 @@ def test_every_choice_is_a_run_of_its_own_and_its_words_ask_for_it() -> None:
             assert choice.sampling.steps == 0
 
 
+@pytest.mark.slow
 def test_a_picture_is_shown_at_every_choice(tmp_path: Path, options: PreviewOptions) -> None:
     folder = draw_photos(tmp_path / "in", ["cat.png"], (150, 420))
     plan = plan_preview(str(folder / "cat.png"), options)

@@ -168,6 +168,7 @@ def test_a_run_that_fell_back_from_a_damaged_state_ends_as_an_unbroken_one(
     assert_same_end(unbroken(tmp_path, engine, RECIPE), whole, RECIPE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [*also_slowly(1, 4, 15), 10])
 def test_the_journal_of_a_run_left_at_any_moment_is_that_of_an_unbroken_one(
     tmp_path: Path, engine: Engine, whole_journal: list[dict[str, Any]], after: int
