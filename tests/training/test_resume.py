@@ -27,6 +27,8 @@ from tests.helpers import PATIENCE_S, also_slowly
 from tests.training import tiny
 from tests.training.tiny import CPU, STEPS_ONLY, different, values
 
+pytestmark = pytest.mark.slow
+
 MEASURED = {"images_per_s", "wait_share", "memory_mib", "elapsed_s", "seconds"}
 """What differs from run to run whatever is done."""
 
