@@ -178,6 +178,9 @@ class Recipe:
             good = self.degrade.kind == "none" or not config.expert
             require(good, "degrade.kind", self.degrade.kind, "none where experts are trained")
         if "distill" in self.stages:
+            # Else one is trained on, and what was distilled from it fits it no more.
+            experts = sorted({config.expert for config in self.plan})
+            require(len(experts) == 1, "expert", experts, "the same in stages up to distill")
             steps = self.model.diffusion.distilled_steps
             require(steps > 0, "model.diffusion.distilled_steps", steps, "> 0 to distil")
         # A student learns what its teacher gives for noise that no mask has shifted.

@@ -163,6 +163,16 @@ def test_only_a_model_with_experts_trains_them() -> None:
     assert replace(LITE_RECIPE, model=model, diffusion=expert).plan[1].expert
 
 
+def test_the_networks_that_are_trained_are_those_that_are_distilled() -> None:
+    model = distilled(replace(LITE_RECIPE.model, clean_expert=True))
+    both = replace(LITE_RECIPE, model=model, stages=("diffusion", "distill"))
+    expert = {name: replace(getattr(both, name), expert=True) for name in ("diffusion", "distill")}
+    for name, stage in expert.items():
+        with pytest.raises(ConfigError, match="the same in stages up to distill"):
+            replace(both, **{name: stage})
+    assert all(config.expert for config in replace(both, **expert).plan)
+
+
 def test_experts_are_not_trained_on_degraded_photos() -> None:
     model = replace(LITE_RECIPE.model, clean_expert=True)
     expert = replace(LITE_RECIPE.encoder, expert=True)
