@@ -46,14 +46,19 @@ def dirt_features(lr: Tensor) -> Tensor:
     Returns:
         ``(B, NUM_FEATURES)``, float32, about in [-2, 2].
     """
-    weights = torch.tensor(PLANES, device=lr.device)
-    planes = torch.einsum("bchw,pc->bphw", (lr.float() + 1) * 127.5, weights)
+    planes = _planes(lr)
     parts = [_strengths(planes)]
     for axis in (-1, -2):
         differences = [planes.diff(dim=axis)] + [_far(planes, axis, far) for far in SCALES[1:]]
         parts += [_log(each.abs().mean(dim=(-2, -1))) for each in differences]
         parts += _grid(differences[0], axis)
     return torch.cat(parts, dim=1)
+
+
+def _planes(lr: Tensor) -> Tensor:
+    """Return luma and colour differences, 8-bit levels, ``(B, len(PLANES), h, w)``."""
+    weights = torch.tensor(PLANES, device=lr.device)
+    return torch.einsum("bchw,pc->bphw", (lr.float() + 1) * 127.5, weights)
 
 
 def _log(values: Tensor) -> Tensor:
@@ -108,9 +113,7 @@ def block_features(lr: Tensor) -> Tensor:
         ``(B, NUM_BLOCK_FEATURES)``, float32, about in [-2, 3]: for each of ``BANDS``, of all places
         the three largest shares and the median; three least strengths, the largest, the median.
     """
-    weights = torch.tensor(PLANES[0], device=lr.device)
-    luma = torch.einsum("bchw,c->bhw", (lr.float() + 1) * 127.5, weights)[:, None]
-    by_place = _coefficients(luma)
+    by_place = _coefficients(_planes(lr)[:, :1])
     sums = [row + column for row in range(GRID) for column in range(GRID)]
     parts = []
     for least, most in BANDS:

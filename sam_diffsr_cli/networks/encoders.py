@@ -203,7 +203,10 @@ class LevelEstimator(nn.Module):
             return self.answer(self.describe(padded))
 
     def describe(self, lr: Tensor) -> Tensor:
-        """Return the numbers of ``lr``, as ``dirt_features`` takes it, that ``answer`` takes."""
+        """Return what ``answer`` takes of ``lr`` ``(B, 3, h, w)``, sides at least ``LEAST_SIDE``.
+
+        ``(B, NUM_FEATURES)``, and ``NUM_BLOCK_FEATURES`` more where blocks are seen.
+        """
         features = dirt_features(lr)
         return torch.cat([features, block_features(lr)], dim=1) if self.sees_blocks else features
 

@@ -4,11 +4,10 @@
 
 ``samsr train`` trains it beside the encoder, a few crops a step. It is so small that many more can
 be looked at by itself: crops are degraded once, described once, and its layers see them often.
-``--blocks`` gives a model whose estimator sees no blocks (``sees_blocks``) one that does.
+These begin anew. ``--blocks`` lets the estimator see blocks (``sees_blocks``) where it did not.
 """
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from sam_diffsr_cli.networks.encoders import LevelEstimator
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_levels
+from sam_diffsr_cli.recipes.text import from_toml, to_toml
 
 if TYPE_CHECKING:
     from sam_diffsr_cli.degradation.levels import Levels
@@ -91,15 +91,21 @@ def fit(estimator: LevelEstimator, numbers: Tensor, levels: Tensor, steps: int) 
         first.bias.sub_(first.weight @ mean)
 
 
-def seeing_blocks(model: SuperResolver) -> SuperResolver:
-    """Return a copy whose estimator sees blocks, and is not trained."""
-    encoder = replace(model.config.encoder, sees_blocks=True)
-    wanted = build_model(replace(model.config, encoder=encoder))
-    is_kept = re.compile(r"(?!rrdb\.estimator\.)").match
-    wanted.load_state_dict(
-        {n: t for n, t in model.state_dict().items() if is_kept(n)}, strict=False
-    )
-    return wanted.eval()
+def with_fresh_estimator(model: SuperResolver, *, sees_blocks: bool) -> SuperResolver:
+    """Return a copy whose estimator is not trained, and sees blocks if it is to or did before."""
+    encoder = model.config.encoder
+    encoder = replace(encoder, sees_blocks=sees_blocks or encoder.sees_blocks)
+    fresh = build_model(replace(model.config, encoder=encoder))
+    state = model.state_dict().items()
+    kept = {name: values for name, values in state if not name.startswith("rrdb.estimator.")}
+    fresh.load_state_dict(fresh.state_dict() | kept)
+    return fresh.eval()
+
+
+def recipe_of(path: Path, model: SuperResolver) -> str:
+    """Return the recipe that a file holds, for a model that was changed since; or none."""
+    recipe = read_metadata(path).get("samsr.recipe", "")
+    return to_toml(replace(from_toml(recipe), model=model.config)) if recipe else ""
 
 
 def main() -> None:
@@ -114,11 +120,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     loaded = load_weights(given.model)
-    model = loaded.model
-    if not model.config.encoder.num_levels:
+    if not loaded.model.config.encoder.num_levels:
         parser.error(f"{given.model}: its encoder is told no levels")
-    if given.blocks and not model.config.encoder.sees_blocks:
-        model = seeing_blocks(model)
+    model = with_fresh_estimator(loaded.model, sees_blocks=given.blocks)
     estimator = model.rrdb.estimator
     assert isinstance(estimator, LevelEstimator)
     photos = [path for folder in given.data for path in find_pictures(folder, recursive=True)]
@@ -126,7 +130,7 @@ def main() -> None:
     held = int(HELD_OUT * len(crops))
     numbers = torch.cat([describe(estimator, crops[held:], side) for side in VIEWS])
     fit(estimator, numbers, levels[held:].repeat(len(VIEWS), 1), given.steps)
-    recipe = read_metadata(given.model).get("samsr.recipe", "")
+    recipe = recipe_of(given.model, model)
     save_weights(given.out, model, loaded.source, torch.float16, recipe)
     kept = load_weights(given.out).model.rrdb.estimator
     assert isinstance(kept, LevelEstimator)
