@@ -42,8 +42,8 @@ BUNDLED = (
         name="samsr-lite-x4",
         preset="lite",
         scale=4,
-        bytes=38_490_478,
-        sha256="b4c4dac3afbc9ca5ebba94b310aff249a1b8b6f129cc06164f1b04d8d30891d6",
+        bytes=38_494_534,
+        sha256="617ab65090309978b2edb370a39f50080f14e7cfe56ac99d10a5550e49e8b29e",
         licence="Apache-2.0",
         source=(
             "trained by samsr on 333 freely licensed photographs and drawn pages; "
