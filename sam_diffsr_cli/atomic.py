@@ -16,6 +16,9 @@ PREFIX, PART = ".samsr-", ".part"
 MOST_SUFFIX = 40
 """Of a temporary name, which must stay short however long the path's own is."""
 
+MOST_TRIES = 100
+"""At a temporary file that nobody removes; one is enough but for runs that begin this moment."""
+
 
 NO_LINKS = frozenset(
     {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -81,13 +84,9 @@ def atomic_path(path: Path, settle: Callable[[Path, Path], None] | None = None) 
         DiskFullError: The disk is full.
     """
     with os_errors(path, "cannot write here"):
-        handle, name = tempfile.mkstemp(
-            prefix=PREFIX, suffix=f"{PART}{path.suffix}"[-MOST_SUFFIX:], dir=path.parent
-        )
-    temporary = Path(name)
+        handle, temporary = _make_temporary(path)
     try:
         with disk_errors(path):
-            try_lock(handle)
             if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises on a name that is too long
                 raise InputError(f"{path}: is a folder")
             yield temporary
@@ -103,6 +102,22 @@ def atomic_path(path: Path, settle: Callable[[Path, Path], None] | None = None) 
         if handle >= 0:
             os.close(handle)
         temporary.unlink(missing_ok=True)
+
+
+def _make_temporary(path: Path) -> tuple[int, Path]:
+    """Make a temporary file beside ``path``, open and locked.
+
+    Before it is locked another run that begins may take it for a leftover: then there is another.
+    """
+    for _ in range(MOST_TRIES):
+        handle, name = tempfile.mkstemp(
+            prefix=PREFIX, suffix=f"{PART}{path.suffix}"[-MOST_SUFFIX:], dir=path.parent
+        )
+        try_lock(handle, waits=True)
+        if Path(name).exists():
+            return handle, Path(name)
+        os.close(handle)
+    raise FileNotFoundError(errno.ENOENT, "temporary files are removed at once")
 
 
 def make_folder(folder: Path) -> None:
@@ -125,22 +140,26 @@ def remove_leftovers(folder: Path) -> int:
     for left in folder.glob(f"{PREFIX}*{PART}*"):
         with contextlib.suppress(OSError):
             with left.open("rb") as file:
-                is_stale = try_lock(file.fileno())
-            if is_stale:
-                left.unlink()
-                removed += 1
+                if not try_lock(file.fileno()):
+                    continue
+                if sys.platform != "win32":
+                    # While it is locked: a run that has just made it waits, and makes another.
+                    left.unlink()
+            # An open file cannot be removed there.
+            left.unlink(missing_ok=True)
+            removed += 1
     return removed
 
 
-def try_lock(handle: int) -> bool:
-    """Lock an open file for this process; whether it could be."""
+def try_lock(handle: int, *, waits: bool = False) -> bool:
+    """Lock an open file for this process, or wait until it can be; whether it could be."""
     if sys.platform == "win32":
         # A file that is open cannot be removed there anyway.
         return True
     import fcntl  # noqa: PLC0415 - not on Windows
 
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError:

@@ -3,11 +3,14 @@
 import errno
 import os
 import stat
+import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sam_diffsr_cli.atomic import atomic_path, remove_leftovers
+from sam_diffsr_cli.atomic import atomic_path, remove_leftovers, try_lock
 from sam_diffsr_cli.errors import InputError, ResourceError
 
 
@@ -135,3 +138,65 @@ def test_another_run_that_clears_up_does_not_take_what_is_about_to_get_its_name(
     with atomic_path(tmp_path / "a.txt") as temporary:
         temporary.write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_file_that_is_taken_for_a_leftover_as_it_is_made_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that begins removes the file of another before that has locked it."""
+    make = tempfile.mkstemp
+    removed: list[int] = []
+
+    def make_for_another(*args: Any, **options: Any) -> tuple[int, str]:
+        made = make(*args, **options)
+        if not removed:
+            removed.append(remove_leftovers(tmp_path))
+        return made
+
+    monkeypatch.setattr(tempfile, "mkstemp", make_for_another)
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        assert remove_leftovers(tmp_path) == 0
+        # Not made by writing.
+        with temporary.open("r+b") as file:
+            file.write(b"whole")
+    assert removed == [1]
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    assert listing(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_a_leftover_is_locked_until_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".samsr-x.part.txt").touch()
+    unlink = Path.unlink
+    lockable: list[bool] = []
+
+    def look_then_unlink(path: Path, **options: Any) -> None:
+        if path.exists():
+            with path.open("rb") as file:
+                lockable.append(try_lock(file.fileno()))
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", look_then_unlink)
+    assert remove_leftovers(tmp_path) == 1
+    assert lockable == [False]
+    assert listing(tmp_path) == []
+
+
+def test_a_folder_where_nothing_stays_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = tempfile.mkstemp
+
+    def make_and_lose(*args: Any, **options: Any) -> tuple[int, str]:
+        handle, name = make(*args, **options)
+        Path(name).unlink()
+        return handle, name
+
+    monkeypatch.setattr(tempfile, "mkstemp", make_and_lose)
+    with (
+        pytest.raises(InputError, match=r"a\.txt: cannot write here \(.*removed at once"),
+        atomic_path(tmp_path / "a.txt"),
+    ):
+        pass
