@@ -29,7 +29,7 @@ from sam_diffsr_cli.evaluation.run import Failure, ImageScores
 from sam_diffsr_cli.evaluation.run import evaluate as evaluate_plan
 from sam_diffsr_cli.masks.build import BuildStep
 from sam_diffsr_cli.masks.work import MaskOptions, plan_build, start_build
-from sam_diffsr_cli.sampling_config import SamplingOptions
+from sam_diffsr_cli.sampling_config import SamplingOptions, parse_clean
 from sam_diffsr_cli.training.resolve import TrainOptions
 from sam_diffsr_cli.training.start import Hooks, TrainEvent, train_with
 from sam_diffsr_cli.upscaling.frames import UpscaleRun
@@ -63,6 +63,8 @@ def load(
         InputError: The device is not there, or the text names no model.
         WeightsError: The file is missing, damaged, or cannot be fetched.
     """
+    if not (model is None or isinstance(model, (str, Path))):
+        raise InputError(f"model is {model!r}, which is neither a name, a path, nor a loaded model")
     place = resolve_device(device)
     return load_upscaler(model, place, resolve_precision(precision, place))
 
@@ -78,7 +80,7 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
     sampler: Sampler | None = None,
     seed: int = 0,
     tile: int | None = None,
-    clean: int | None = None,
+    clean: int | str | None = None,
     detail: int | None = None,
     wrap: bool = False,
     progress: Callable[[float], None] = _ignore,
@@ -98,8 +100,8 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         seed: Same seed, same picture; 0 to 2^63 - 1.
         tile: Longest side of a tile in pixels of ``image``, 0 for one piece, else 16 or more; None
             is by the free memory. It does not show in the result.
-        clean: How dirty the image is taken for, 0 (clean) to 100 (as dirty as any that the model
-            was trained on); None is by the model's estimate.
+        clean: How dirty the image is taken for, 0 or ``off`` (clean) to 100 (as dirty as any that
+            the model was trained on); None or ``auto`` is by the model's estimate.
         detail: From faithful to vivid, 0 to 100; None is that of ``quality``.
         wrap: The image is a pattern that repeats, and so is the result.
         progress: Called with the share that is done, in (0, 1].
@@ -111,7 +113,8 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
 
     Raises:
         ShapeError: It is not such an array.
-        InputError: A value is out of range, or the image of a kind that cannot be enlarged.
+        InputError: A value is out of range or of another kind, or the image of a kind that cannot
+            be enlarged.
         WeightsError: The model cannot be loaded.
         ResourceError: Memory or disk space ran out.
     """
@@ -119,21 +122,25 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         raise InputError(f"expected a Pillow image or an array, got {type(image).__name__}")
     if scale is not None and size is not None:
         raise InputError("a scale and a size exclude each other", hint="leave one out")
+    if not callable(progress):
+        raise InputError(f"progress is {progress!r}, which cannot be called")
+    if not (size is None or isinstance(size, Size)):
+        raise InputError(f"size is {size!r}, which is no Size", hint="as Size(fit=(1920, 1080))")
     if size is not None and size.only_larger:
         raise InputError("only_larger leaves out files; ask the image for its size instead")
     wanted_size = size or Size(scale=DEFAULT_SCALE if scale is None else scale)
     check_wrap(wanted_size, wrap=wrap)
-    upscaler = model if isinstance(model, Upscaler) else load(model)
     options = SamplingOptions(
         quality=quality,
         steps=steps,
         sampler=sampler,
         seed=seed,
         tile=tile,
-        clean=clean,
+        clean=parse_clean(clean) if isinstance(clean, str) else clean,
         detail=detail,
         wrap=wrap,
     )
+    upscaler = model if isinstance(model, Upscaler) else load(model)
     wanted = UpscaleRun(
         upscaler=upscaler,
         sampling=resolve_sampling(upscaler, options),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sam_diffsr_cli.chain_config import SAMPLERS, Quality, Sampler
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.strict import require
+from sam_diffsr_cli.strict import conform, require
 
 __all__ = ["MOST_CLEAN", "SamplingConfig", "SamplingOptions", "parse_clean"]
 
@@ -65,6 +65,9 @@ class SamplingOptions:
     clean: int | None = None
     detail: int | None = None
     wrap: bool = False
+
+    def __post_init__(self) -> None:
+        conform(self)
 
 
 def parse_clean(text: str) -> int | None:

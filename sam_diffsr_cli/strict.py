@@ -1,16 +1,20 @@
 """Frozen records that check themselves, and their strict JSON form. Standard library only."""
 
+import contextlib
 import dataclasses
 import functools
 import json
+import numbers
+import os
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from sam_diffsr_cli.errors import ConfigError
+from sam_diffsr_cli.errors import ConfigError, InputError
 
-__all__ = ["LATER", "from_json", "parse", "require", "to_json"]
+__all__ = ["LATER", "conform", "from_json", "parse", "require", "to_json"]
 
 Record = TypeVar("Record")
 
@@ -92,8 +96,21 @@ def _allowed(kind: Any) -> str:  # noqa: ANN401 - the JSON edge
     if origin in (dict, Mapping):
         return f"an object, each {_allowed(args[1])}"
     if origin is tuple:
-        return f"a list, each {_allowed(args[0])}"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+        count = "" if args[-1] is Ellipsis else f" of {len(args)}"
+        return f"a list{count}, each {_allowed(args[0])}"
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(map(_allowed, args))
+    return _WORDS.get(kind) or f"a {kind.__name__}"
+
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+    types.NoneType: "None",
+}
 
 
 def _to_float(value: float, where: str) -> float:
@@ -120,3 +137,62 @@ def _parse_record(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - 
         raise ConfigError(f"{where}: unknown keys {_short(unknown)}, missing keys {missing}")
     given = {name: hint for name, hint in hints.items() if name in value}
     return kind(**{name: parse(hint, value[name], name) for name, hint in given.items()})
+
+
+def conform(record: object) -> None:
+    """Give the fields of a record that is made in Python the types that they are declared with.
+
+    For ``__post_init__``. NumPy's numbers become Python's, whole numbers become floats, lists
+    tuples, and texts paths, where the declared type is such a one; nothing is rounded or cut.
+
+    Raises:
+        InputError: A value is of another kind.
+    """
+    cls: Any = type(record)
+    for name, kind in _fields(cls)[0].items():
+        value = getattr(record, name)
+        try:
+            object.__setattr__(record, name, _conformed(kind, value))
+        except TypeError:
+            raise InputError(f"{name} is {_short(value)}, allowed: {_allowed(kind)}") from None
+
+
+def _conformed(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any field
+    """Return the value as what ``kind`` takes; ``TypeError`` where it does not."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _conformed_to_one(args, value)
+    if origin is tuple and isinstance(value, (tuple, list)):
+        kinds = args[:1] * len(value) if args[-1] is Ellipsis else args
+        if len(kinds) == len(value):
+            return tuple(map(_conformed, kinds, value))
+    elif origin is Literal:
+        if isinstance(value, str) and value in args:
+            return value
+    elif kind in _CONVERTED:
+        taken, convert = _CONVERTED[kind]
+        if isinstance(value, taken) and isinstance(value, bool) <= (kind is bool):
+            return convert(value)
+    elif isinstance(value, kind):
+        return value
+    raise TypeError
+
+
+def _conformed_to_one(kinds: tuple[Any, ...], value: Any) -> Any:  # noqa: ANN401 - any field
+    """Return the value as what it is, if that is allowed, or else as the first that takes it."""
+    if type(value) in kinds:
+        return value
+    for kind in kinds:
+        with contextlib.suppress(TypeError):
+            return _conformed(kind, value)
+    raise TypeError
+
+
+_CONVERTED: Mapping[Any, tuple[Any, Any]] = {
+    int: (numbers.Integral, int),
+    float: (numbers.Real, float),
+    bool: (bool, bool),
+    str: (str, str),
+    Path: ((str, os.PathLike), Path),
+}
+"""What is taken for a kind, and how it becomes one."""

@@ -11,7 +11,17 @@ import pytest
 from PIL import Image
 
 import sam_diffsr_cli
-from sam_diffsr_cli import BatchOptions, SamplingOptions, load, upscale, upscale_files
+from sam_diffsr_cli import (
+    BatchOptions,
+    EvaluateOptions,
+    MaskOptions,
+    SamplingOptions,
+    Size,
+    TrainOptions,
+    load,
+    upscale,
+    upscale_files,
+)
 from sam_diffsr_cli.errors import InputError, InterruptedRun, ShapeError, WeightsError
 from sam_diffsr_cli.pictures.colour import srgb_profile
 from sam_diffsr_cli.upscaling.model import Upscaler
@@ -144,8 +154,82 @@ def test_what_is_no_image_of_8_or_16_bits_is_refused(
     ids=str,
 )
 def test_values_out_of_range_are_refused(model: Upscaler, options: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=f"--{next(iter(options))}"):
+    with pytest.raises(InputError, match=rf"^(--)?{next(iter(options))} "):
         upscale(levels(6, 9, 3), model=model, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": "4"},
+        {"scale": [4]},
+        {"size": "600x600"},
+        {"size": (600, 600)},
+        {"quality": None},
+        {"steps": "2"},
+        {"steps": 2.0},
+        {"sampler": 3},
+        {"seed": None},
+        {"seed": 1.5},
+        {"tile": 64.0},
+        {"clean": 2.5},
+        {"clean": True},
+        {"detail": "50"},
+        {"wrap": "no"},
+        {"progress": None},
+    ],
+    ids=str,
+)
+def test_values_of_another_kind_are_refused(model: Upscaler, options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=rf"^{next(iter(options))} is "):
+        upscale(levels(6, 9, 3), model=model, **options)
+
+
+def test_a_model_of_another_kind_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^model is 3, "):
+        upscale(levels(6, 9, 3), model=3)  # type: ignore[arg-type]
+
+
+def test_clean_may_be_said_as_in_the_command(model: Upscaler) -> None:
+    photo = levels(6, 9, 3)
+    for text, value in (("off", 0), ("auto", None), ("0", 0)):
+        same = upscale(photo, model=model, clean=value)
+        assert (upscale(photo, model=model, clean=text) == same).all()
+    with pytest.raises(InputError, match="--clean much: allowed are auto, off, and 0 to 100"):
+        upscale(photo, model=model, clean="much")
+
+
+def test_numbers_of_numpy_are_numbers(model: Upscaler) -> None:
+    photo, two = levels(6, 9, 3), np.int64(2)
+    same = upscale(photo, 2, model=model, steps=2, seed=2, clean=0)
+    large = upscale(photo, np.float32(2), model=model, steps=two, seed=two, clean=np.int64(0))  # type: ignore[arg-type]
+    assert (large == same).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        (BatchOptions, {"workers": "2"}, "workers is '2', allowed: a whole number or None"),
+        (BatchOptions, {"sampling": "a"}, "sampling is 'a', allowed: a SamplingOptions"),
+        (BatchOptions, {"on_exists": "ask"}, "on_exists is 'ask', allowed: skip, overwrite"),
+        (EvaluateOptions, {"data": "Set5"}, "data is 'Set5', allowed: a list, each text"),
+        (TrainOptions, {"settings": [1]}, "settings is .1., allowed: a list, each text"),
+        (MaskOptions, {"data": "a", "out": None}, "out is None, allowed: a path"),
+        (Size, {"fit": (1, 2, 3)}, "fit is .1, 2, 3., allowed: a list of 2, each a whole number"),
+    ],
+)
+def test_records_take_nothing_of_another_kind(
+    kind: Any, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=f"^{message}"):
+        kind(**given)
+
+
+def test_records_take_what_stands_for_a_value() -> None:
+    options = EvaluateOptions(data=["a", "b"], out="results", model="org/name")  # type: ignore[arg-type]
+    assert (options.data, options.out, options.model) == (("a", "b"), Path("results"), "org/name")
+    assert BatchOptions(model=Path("a"), scale=2).model == Path("a")
+    assert MaskOptions(data="s3://bucket/a", out=Path()).data == "s3://bucket/a"
 
 
 def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:

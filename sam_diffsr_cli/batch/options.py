@@ -15,6 +15,7 @@ from sam_diffsr_cli.pictures.encoders import SUBSAMPLINGS, WriteOptions
 from sam_diffsr_cli.pictures.formats import format_named
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingOptions
+from sam_diffsr_cli.strict import conform
 from sam_diffsr_cli.upscaling.size_text import parse_dpi
 from sam_diffsr_cli.upscaling.sizes import Size, check_scale, check_wrap
 
@@ -78,6 +79,9 @@ class BatchOptions:
     device: str = "auto"
     precision: str = "auto"
     model: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        conform(self)
 
     @property
     def limits(self) -> Limits:

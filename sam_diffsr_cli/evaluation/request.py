@@ -14,6 +14,7 @@ from sam_diffsr_cli.evaluation.perceptual import make_lpips
 from sam_diffsr_cli.evaluation.protocols import find_protocol
 from sam_diffsr_cli.evaluation.run import EvaluationPlan, plain_name
 from sam_diffsr_cli.evaluation.sets import ResultFolder, find_set
+from sam_diffsr_cli.strict import conform
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 
 __all__ = ["EvaluateOptions", "count_results", "plan_evaluation"]
@@ -56,6 +57,9 @@ class EvaluateOptions:
     device: str = "auto"
     precision: str = "auto"
     tile: int | None = None
+
+    def __post_init__(self) -> None:
+        conform(self)
 
 
 def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:

@@ -21,6 +21,7 @@ from sam_diffsr_cli.masks.store import MANIFEST, write_records
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.strict import conform
 
 __all__ = [
     "BuildStep",
@@ -49,6 +50,7 @@ class Shard:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
+        conform(self)
         if not 1 <= self.index <= self.count:
             raise InputError(f"--shard {self.index}/{self.count}: allowed are 1/N to N/N")
 

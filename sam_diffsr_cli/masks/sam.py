@@ -18,6 +18,7 @@ from sam_diffsr_cli.device import memory_errors
 from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import ConfigError, WeightsError
 from sam_diffsr_cli.masks.rle import decode_mask, encode_counts, encode_mask
+from sam_diffsr_cli.strict import conform
 
 __all__ = ["SAM_TYPES", "SamOptions", "SamSegmenter", "load_sam", "sam_type_of"]
 
@@ -58,6 +59,9 @@ class SamOptions:
     stability_score_thresh: float = 0.95
     box_nms_thresh: float = 0.7
     max_side: int = 2048
+
+    def __post_init__(self) -> None:
+        conform(self)
 
 
 def sam_type_of(state: dict[str, Tensor]) -> _Encoder:

@@ -12,6 +12,7 @@ import numpy as np
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.masks.rle import encode_mask
 from sam_diffsr_cli.packages import install_command
+from sam_diffsr_cli.strict import conform
 
 __all__ = ["Felzenszwalb", "Segmenter", "label_records"]
 
@@ -65,6 +66,9 @@ class Felzenszwalb:
     region_scale: float = 300.0
     sigma: float = 0.8
     least_area: int = 200
+
+    def __post_init__(self) -> None:
+        conform(self)
 
     @property
     def description(self) -> dict[str, Any]:

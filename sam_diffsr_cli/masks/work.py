@@ -28,6 +28,7 @@ from sam_diffsr_cli.masks.sam import SamOptions
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.worker import MaskConfig
 from sam_diffsr_cli.pictures.records import Limits
+from sam_diffsr_cli.strict import conform
 from sam_diffsr_cli.workers.messages import WorkDone
 from sam_diffsr_cli.workers.plan import worker_devices
 from sam_diffsr_cli.workers.pool import Terms, run_pool
@@ -67,6 +68,9 @@ class MaskOptions:
     workers: int | None = None
     gpus: str | None = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        conform(self)
 
 
 @dataclass(frozen=True, slots=True)

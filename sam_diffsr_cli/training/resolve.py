@@ -17,6 +17,7 @@ from sam_diffsr_cli.config import ModelConfig, distilled, undistilled
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.recipes.records import RECIPES, Recipe, recipe_for
 from sam_diffsr_cli.recipes.text import from_toml, overlay, parse_setting, read_toml
+from sam_diffsr_cli.strict import conform
 
 if TYPE_CHECKING:
     import torch
@@ -103,6 +104,9 @@ class TrainOptions:
     device: str = "auto"
     workers: int | None = None
     compile_network: bool = False
+
+    def __post_init__(self) -> None:
+        conform(self)
 
     @property
     def recipe_values(self) -> dict[str, object]:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from sam_diffsr_cli.errors import InputError
+from sam_diffsr_cli.strict import conform
 
 __all__ = ["HIGHEST_SCALE", "Size", "Target", "check_scale", "check_wrap", "final_size"]
 
@@ -116,6 +117,7 @@ class Size:
     only_larger: bool = False
 
     def __post_init__(self) -> None:
+        conform(self)
         given = [name for name in _REQUESTS if getattr(self, name) is not None]
         if len(given) != 1:
             names = " and ".join(map(_option, given)) or "nothing"
