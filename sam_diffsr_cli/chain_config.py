@@ -26,11 +26,15 @@ MOST_TIMESTEPS = 10_000
 
 
 class Level(NamedTuple):
-    """A level of quality: steps, sampler, and the row at which they start (0 for the last)."""
+    """A level of quality: steps, sampler, and the row at which they start (0 for the last).
+
+    Photos that are not taken for clean start at ``dirty_start``, where that is not 0.
+    """
 
     steps: int
     sampler: Sampler
     start: int
+    dirty_start: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +45,8 @@ class DiffusionConfig:
     preconditioning. ``sampling_sigma`` is what of it remains uncertain once the photo is known
     (``widen_posterior``), 0 for the plain variance. ``sampling_steps`` and ``sampling_sampler`` are
     the balance of quality and time, begun at row ``sampling_start`` of the chain from noise of that
-    row's strength (0 for the last row, the published chain); ``fast`` has less of both, and
+    row's strength (0 for the last row, the published chain); photos that are not taken for clean
+    begin at ``sampling_dirty_start`` (0 for the same row). ``fast`` has less of both, and
     ``best`` more, or the same where its steps are 0. ``highest_start`` is the row up to which the
     noise predictor was trained, 0 for all. ``sampling_flat`` is how far neighbours in the photo
     must differ, in 8-bit levels, for all of the detail that is drawn there; 0 for all of it
@@ -61,6 +66,7 @@ class DiffusionConfig:
     sampling_sigma: float = 0.0
     sampling_sampler: Sampler = field(default="ancestral", metadata=LATER)
     sampling_start: int = field(default=0, metadata=LATER)
+    sampling_dirty_start: int = field(default=0, metadata=LATER)
     highest_start: int = field(default=0, metadata=LATER)
     sampling_flat: float = field(default=0.0, metadata=LATER)
     fast_steps: int = field(default=0, metadata=LATER)
@@ -85,6 +91,9 @@ class DiffusionConfig:
         last = self.num_timesteps - 1
         for name in ("sampling_start", "highest_start", "best_start"):
             require(0 <= getattr(self, name) <= last, name, getattr(self, name), f"0..{last}")
+        least, most = self.sampling_start or last, self.last_start
+        good = self.sampling_dirty_start == 0 or least <= self.sampling_dirty_start <= most
+        require(good, "sampling_dirty_start", self.sampling_dirty_start, f"0, {least}..{most}")
         for name in ("sampling_steps", "fast_steps", "best_steps"):
             good = 0 <= getattr(self, name) <= self.num_timesteps
             require(good, name, getattr(self, name), f"0..{self.num_timesteps}")
@@ -99,6 +108,11 @@ class DiffusionConfig:
         if getattr(self, f"{name}_sampler") == "distilled":
             key, steps = f"{name}_steps", getattr(self, f"{name}_steps")
             require(bool(steps) and steps == self.distilled_steps, key, steps, "distilled_steps")
+
+    def usual_start(self, *, is_clean: bool) -> int:
+        """Return the row at which a photo's chain starts by default."""
+        start = self.sampling_start if is_clean else self.sampling_dirty_start or self.sampling_start
+        return start or self.num_timesteps - 1
 
     @property
     def last_start(self) -> int:
@@ -134,13 +148,15 @@ class DiffusionConfig:
     def level(self, quality: Quality) -> Level:
         """Return what a level of quality is in this model."""
         if quality == "fast":
-            return Level(self.fast_steps, self.fast_sampler, self.sampling_start)
+            starts = (self.sampling_start, self.sampling_dirty_start)
+            return Level(self.fast_steps, self.fast_sampler, *starts)
         if quality == "plain" and self.sampling_steps:
             # With eta 1 it is the ancestral sampler without a widened variance.
             return Level(self.num_timesteps, "ddim_eta1" if self.sampling_sigma else "ancestral", 0)
         if quality == "best" and self.best_steps:
             return Level(self.best_steps, self.best_sampler, self.best_start)
-        return Level(self.sampling_steps, self.sampling_sampler, self.sampling_start)
+        starts = (self.sampling_start, self.sampling_dirty_start)
+        return Level(self.sampling_steps, self.sampling_sampler, *starts)
 
     def start_of(self, detail: int) -> int:
         """Return the row at which the chain starts for ``detail``, 1 to 100, faithful to vivid.

@@ -18,7 +18,8 @@ class SamplingConfig:
 
     ``tile`` is the longest side of a tile in low-resolution pixels, 0 for one piece. It bounds
     memory and does not show in the result. ``start`` is the row of the chain at which it begins, 0
-    for its last. ``clean`` is how dirty the photo is taken for, 0 (clean) to 100 (as dirty as any
+    for its last; ``dirty_start`` that for photos that are not taken for clean, 0 for the same.
+    ``clean`` is how dirty the photo is taken for, 0 (clean) to 100 (as dirty as any
     that the model was trained on); None leaves it to the model's estimate. ``wrap`` says that the
     photo is a pattern that repeats, and that the result must too.
     """
@@ -28,17 +29,23 @@ class SamplingConfig:
     tile: int = 256
     sampler: Sampler = "ancestral"
     start: int = 0
+    dirty_start: int = 0
     clean: int | None = None
     wrap: bool = False
 
     def __post_init__(self) -> None:
         require(self.sampler in SAMPLERS, "sampler", self.sampler, ", ".join(SAMPLERS))
         require(self.start >= 0, "start", self.start, ">= 0")
+        require(self.dirty_start >= 0, "dirty_start", self.dirty_start, ">= 0")
         good = self.clean is None or 0 <= self.clean <= MOST_CLEAN
         require(good, "clean", self.clean, f"0..{MOST_CLEAN}, or none for the estimate")
         require(self.steps >= 0, "steps", self.steps, ">= 0")
         require(0 <= self.seed < 2**63, "seed", self.seed, "0..2^63-1")
         require(self.tile == 0 or self.tile >= 16, "tile", self.tile, "0 or >= 16")
+
+    def start_for(self, *, is_clean: bool) -> int:
+        """Return the row at which the chain of a photo begins, 0 for the last."""
+        return self.start if is_clean else self.dirty_start or self.start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

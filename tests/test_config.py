@@ -210,6 +210,10 @@ def chain(**fields: Any) -> DiffusionConfig:
     return DiffusionConfig(**{"sampling_steps": 0, **fields})
 
 
+def started(**fields: Any) -> DiffusionConfig:
+    return DiffusionConfig(**{"sampling_start": 60, "highest_start": 80, **fields})
+
+
 def sampling(**fields: Any) -> SamplingConfig:
     return SamplingConfig(**{"steps": 4, **fields})
 
@@ -235,7 +239,11 @@ BROKEN: list[tuple[Build, str, Any]] = [
     (DiffusionConfig, "sampling_sigma", math.inf),
     (DiffusionConfig, "sampling_steps", -1),
     (DiffusionConfig, "sampling_steps", 101),
+    (started, "sampling_dirty_start", 59),
+    (started, "sampling_dirty_start", 81),
+    (chain, "sampling_dirty_start", 98),
     (sampling, "steps", -1),
+    (sampling, "dirty_start", -1),
     (sampling, "seed", -1),
     (sampling, "seed", 2**63),
     (sampling, "tile", 15),
@@ -258,6 +266,9 @@ ALLOWED: list[tuple[Build, str, Any]] = [
     (DiffusionConfig, "sampling_sigma", 0.0),
     (DiffusionConfig, "sampling_steps", 0),
     (DiffusionConfig, "sampling_steps", 100),
+    (started, "sampling_dirty_start", 0),
+    (started, "sampling_dirty_start", 60),
+    (started, "sampling_dirty_start", 80),
     (sampling, "steps", 0),
     (sampling, "seed", 2**63 - 1),
     (sampling, "tile", 0),
@@ -325,7 +336,7 @@ def test_a_file_of_an_earlier_version_means_the_defaults() -> None:
         del values["diffusion"][name]
     found = from_json(ModelConfig, json.dumps(values)).diffusion
     assert (found.sampling_sampler, found.best_steps) == ("ancestral", 0)
-    assert found.level("best") == (LITE.diffusion.sampling_steps, "ancestral", 0)
+    assert found.level("best") == (LITE.diffusion.sampling_steps, "ancestral", 0, 0)
 
 
 def test_an_older_field_must_not_be_missing() -> None:

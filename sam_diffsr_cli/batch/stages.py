@@ -68,7 +68,7 @@ def make_record(
     ``levels`` is how dirty it was taken for, where the model is told; ``factor`` how many times as
     high and wide it has become.
     """
-    record = _record(settings)
+    record = _record(settings, is_clean=not any((levels or {}).values()))
     if factor is not None:
         record["scale"] = round(factor, 6)
     if levels is not None:
@@ -86,12 +86,15 @@ def describe_making(settings: BatchSettings) -> dict[str, Any]:
     for name, usual in (("subsampling", "444"), ("progressive", False)):
         if options[name] == usual:
             del options[name]
-    return _record(settings) | options
+    diffusion, dirty_start = settings.upscaler.config.diffusion, settings.sampling.dirty_start
+    if dirty_start:
+        options["dirty_detail"] = diffusion.detail_of(dirty_start)
+    return _record(settings, is_clean=True) | options
 
 
-def _record(settings: BatchSettings) -> dict[str, Any]:
+def _record(settings: BatchSettings, *, is_clean: bool) -> dict[str, Any]:
     upscaler, sampling = settings.upscaler, settings.sampling
-    diffusion = upscaler.config.diffusion
+    diffusion, start = upscaler.config.diffusion, sampling.start_for(is_clean=is_clean)
     return {
         "tool": f"samsr {__version__}",
         "model": upscaler.name,
@@ -102,7 +105,7 @@ def _record(settings: BatchSettings) -> dict[str, Any]:
         "sampler": settings.sampling.sampler,
         "seed": settings.sampling.seed,
         "clean": "auto" if sampling.clean is None else sampling.clean,
-        "detail": diffusion.detail_of(sampling.start) if sampling.steps else 0,
+        "detail": diffusion.detail_of(start) if sampling.steps else 0,
         "precision": upscaler.precision,
         "device": upscaler.device.type,
         **({"wrap": True} if sampling.wrap else {}),

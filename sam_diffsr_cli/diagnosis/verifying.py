@@ -92,14 +92,12 @@ def check_runs(upscaler: "Upscaler", path: Path) -> Iterator[Check]:
 
     config, picture = upscaler.config, draw_picture()
     # An encoder that only conditions the chain was not trained to be looked at.
-    usual, sampler, start = config.diffusion.level("balanced")
-    least = 0 if config.diffusion.base == "encoder" else usual
+    level = config.diffusion.level("balanced")
+    least = 0 if config.diffusion.base == "encoder" else level.steps
     for clean in CLEANS if config.clean_expert else CLEANS[:1]:
         what = f" with --clean {clean}" if clean else ""
-        for steps in sorted({least, usual}):
-            sampling = SamplingConfig(
-                steps=steps, sampler=sampler, start=start, tile=0, clean=clean
-            )
+        for steps in sorted({least, level.steps}):
+            sampling = SamplingConfig(**level._replace(steps=steps)._asdict(), tile=0, clean=clean)
             run = UpscaleRun(upscaler=upscaler, sampling=sampling, scale=config.scale)
             first, second = (enlarge_frame(run, picture) for _ in range(2))
             if not np.array_equal(first, second):

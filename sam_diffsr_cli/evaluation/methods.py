@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from sam_diffsr_cli import resize
-from sam_diffsr_cli.chain_config import SAMPLERS, Quality, Sampler
+from sam_diffsr_cli.chain_config import SAMPLERS, Level, Quality, Sampler
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, Truth
 from sam_diffsr_cli.pictures.reading import read_levels
@@ -85,7 +85,8 @@ def make_method(
             )
         sampler = cast("Sampler", sampler)
         check_steps(upscaler.config, steps, start, sampler)
-        sampling = SamplingConfig(steps=steps, sampler=sampler, start=start, clean=clean)
+        level = Level(steps, sampler, start, diffusion.sampling_dirty_start)
+        sampling = SamplingConfig(**level._asdict(), clean=clean)
         return _model(text.replace(":", " "), upscaler, sampling, tile)
     name, equals, place = ("", "", text) if Path(text).is_dir() else text.partition("=")
     folder = Path(place if equals else text)

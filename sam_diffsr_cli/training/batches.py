@@ -58,7 +58,8 @@ class BatchSource:
         usual, patch = self.config.timesteps, self.plan.patch
         draws = draw(seed, rows, self.diffusion.num_timesteps, patch, self.device, usual)
         if self.config.stage == "distill":
-            draws = replace(draws, steps=(draw_start(seed, self.diffusion),) * len(rows))
+            start = draw_start(seed, self.diffusion, is_clean=self.config.expert)
+            draws = replace(draws, steps=(start,) * len(rows))
         return Piece(batch, draws)
 
     def _moved(self, batch: Batch) -> Batch:

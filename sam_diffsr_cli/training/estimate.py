@@ -165,7 +165,7 @@ def _size(module: nn.Module) -> int:
 
 def _count(model_config: ModelConfig, config: TrainConfig) -> _Counted:
     """Count one crop, on the CPU whatever the device: the operations are the same."""
-    start = model_config.diffusion.sampling_start
+    start = model_config.diffusion.usual_start(is_clean=config.expert)
     if config.stage == "distill":  # kept from here on, and of real tensors
         distillation_plan(model_config.diffusion, config.teacher_steps, start)
     with FakeTensorMode(allow_non_fake_inputs=True):

@@ -73,10 +73,13 @@ def draw(  # noqa: PLR0913, PLR0917 - what decides them
     return Draws(tuple(steps), noise)
 
 
-def draw_start(seed: int, diffusion: DiffusionConfig) -> int:
-    """Draw the row at which the chains of a batch that is distilled start."""
+def draw_start(seed: int, diffusion: DiffusionConfig, *, is_clean: bool) -> int:
+    """Draw the row at which the chains of a batch that is distilled start.
+
+    ``is_clean`` says that the network is that of photos that are taken for clean.
+    """
     chance = torch.Generator().manual_seed(derive_seed(seed, "start"))
-    usual = diffusion.sampling_start or diffusion.num_timesteps - 1
+    usual = diffusion.usual_start(is_clean=is_clean)
     if float(torch.rand((), generator=chance)) < USUAL_SHARE:
         return usual
     least, most = diffusion.least_distilled_start, diffusion.last_start

@@ -133,7 +133,7 @@ def _loss(
     plan = CropPlan(sizes, patch, scale, margin=crop_margin(degrade))
     degrader = make_degrader(degrade, scale)
     crops = plan.draw(CROPS, torch.Generator().manual_seed(seed))
-    usual = model.config.diffusion.sampling_start
+    usual = model.config.diffusion.usual_start(is_clean=config.expert)
     total = 0.0
     for first in range(0, CROPS, CROPS_AT_ONCE):
         rows = range(first, first + CROPS_AT_ONCE)

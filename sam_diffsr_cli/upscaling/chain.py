@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sam_diffsr_cli.chain_config import Sampler
 from sam_diffsr_cli.config import ModelConfig
-from sam_diffsr_cli.degradation.levels import Levels
+from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.diffusion.schedule import (
     Schedule,
     make_schedule,
@@ -100,15 +100,16 @@ def make_chain(
     Raises:
         InputError: The model has no such chain.
     """
-    check_steps(config, sampling.steps, sampling.start, sampling.sampler)
+    start = sampling.start_for(is_clean=levels == CLEAN)
+    check_steps(config, sampling.steps, start, sampling.sampler)
     told = torch.tensor([levels], dtype=torch.float32)
     if sampling.steps == 0:
         return Chain(None, sampling.seed, sampling.sampler, 1.0, told, period)
     diffusion = config.diffusion
     timesteps = sampling_timesteps(
-        diffusion.num_timesteps, sampling.steps, diffusion.sampling_spacing, sampling.start
+        diffusion.num_timesteps, sampling.steps, diffusion.sampling_spacing, start
     )
     schedule = respace(make_schedule(diffusion), timesteps)
-    deviation = float(schedule.sqrt_one_minus_alphas_cumprod[-1]) if sampling.start else 1.0
+    deviation = float(schedule.sqrt_one_minus_alphas_cumprod[-1]) if start else 1.0
     schedule = widen_posterior(schedule, diffusion.sampling_sigma)
     return Chain(schedule, sampling.seed, sampling.sampler, deviation, told, period)

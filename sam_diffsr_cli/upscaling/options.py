@@ -48,6 +48,7 @@ def resolve_sampling(
             tile=tile,
             seed=options.seed,
             start=level.start if steps else 0,
+            dirty_start=level.dirty_start if steps else 0,
             clean=options.clean,
             wrap=options.wrap,
         )
@@ -81,4 +82,4 @@ def _with_detail(upscaler: Upscaler, options: SamplingOptions) -> Level:
             f"--detail {detail} has no meaning without steps of the diffusion",
             hint="use --quality balanced or best",
         )
-    return level._replace(start=diffusion.start_of(detail)) if detail else level
+    return level._replace(start=diffusion.start_of(detail), dirty_start=0) if detail else level

@@ -445,6 +445,21 @@ def test_quality_chooses_steps_and_sampler_by_the_model(
     assert made_by(target) == expected
 
 
+def test_the_output_says_where_its_own_chain_started(photos: Path, tmp_path: Path) -> None:
+    chain = replace(LEVELS.diffusion, sampling_start=5, sampling_dirty_start=7)
+    config = replace(LEVELS, encoder=replace(LEVELS.encoder, num_levels=3), diffusion=chain)
+    weights = tmp_path / "started.safetensors"
+    save_weights(weights, build_model(config), "test", torch.float32)
+    found = []
+    for clean, options in (("off", ()), (40, ()), (40, ("--detail", 50))):
+        target = tmp_path / f"{clean}-{len(options)}.png"
+        how = ("--weights", weights, "--clean", clean, *options)
+        assert samsr("upscale", photos / "a.png", target, *how)[0] == 0
+        xmp = next(body for kind, body in read_chunks(target) if kind == b"iTXt")
+        found.append(json.loads(record_of(xmp) or "")["detail"])
+    assert found == [chain.detail_of(start) for start in (5, 7, chain.start_of(50))]
+
+
 def test_samplers_give_other_pictures(photos: Path, tmp_path: Path) -> None:
     weights = tmp_path / "levels.safetensors"
     save_weights(weights, build_model(LEVELS), "test", torch.float32)

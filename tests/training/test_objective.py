@@ -354,11 +354,15 @@ def test_distilling_sees_neither_the_truth_nor_masks() -> None:
 
 def test_most_batches_start_where_the_model_does_and_the_others_anywhere() -> None:
     chain = tiny.DISTILLED.diffusion
-    starts = [draw_start(seed, chain) for seed in range(400)]
+    starts = [draw_start(seed, chain, is_clean=True) for seed in range(400)]
     least, most = chain.least_distilled_start, chain.last_start
     assert set(starts) == set(range(least, most + 1))
     expected = USUAL_SHARE + (1 - USUAL_SHARE) / (most - least + 1)
     assert starts.count(chain.sampling_start) / len(starts) == pytest.approx(expected, abs=0.08)
+    chain = replace(chain, sampling_dirty_start=8)
+    assert [draw_start(seed, chain, is_clean=True) for seed in range(400)] == starts
+    starts = [draw_start(seed, chain, is_clean=False) for seed in range(400)]
+    assert starts.count(8) / len(starts) == pytest.approx(expected, abs=0.08)
 
 
 @pytest.mark.parametrize("stage", ["encoder", "diffusion", "distill"])

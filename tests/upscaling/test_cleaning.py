@@ -295,6 +295,21 @@ def test_detail_and_start_are_each_others_inverse() -> None:
         assert abs(diffusion.detail_of(diffusion.start_of(detail)) - detail) <= 1
 
 
+def test_photos_that_are_not_clean_start_at_a_row_of_their_own() -> None:
+    config = replace(STARTED, diffusion=replace(STARTED.diffusion, sampling_dirty_start=6))
+    upscaler = shaken(config, 0.05)
+    assert resolve_sampling(upscaler, SamplingOptions()).dirty_start == 6
+    for options in ({"detail": 50}, {"quality": "best"}, {"quality": "plain"}, {"steps": 0}):
+        assert resolve_sampling(upscaler, SamplingOptions(**options)).dirty_start == 0
+    steps = config.diffusion.sampling_steps
+    for clean, start in ((0, 5), (60, 6)):
+        own = enlarge(upscaler, photo(), steps=steps, start=5, dirty_start=6, clean=clean)
+        same = enlarge(upscaler, photo(), steps=steps, start=start, clean=clean)
+        other = enlarge(upscaler, photo(), steps=steps, start=11 - start, clean=clean)
+        assert (own == same).all()
+        assert (own != other).any()
+
+
 def test_a_flat_picture_gets_no_noise_from_the_bundled_model() -> None:
     upscaler = load_upscaler(None, torch.device("cpu"))
     level = upscaler.config.diffusion.level("balanced")
