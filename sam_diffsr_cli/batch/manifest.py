@@ -185,10 +185,18 @@ class Manifest:
         self._log.close()
 
 
+def _told(value: object) -> str:
+    """Say a setting in a word."""
+    words = {None: "none", True: "on", False: "off"}
+    known = value is None or isinstance(value, bool)
+    return words[value] if known else str(value)  # type: ignore[index]  # known
+
+
 def _compare(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
     for name in sorted((before.keys() | now.keys()) - set(ELSEWHERE)):
         if before.get(name) != now.get(name):
+            had, has = (_told(each.get(name)) for each in (before, now))
             raise InputError(
-                f"{path}: its run had {name} {before.get(name)}, this one has {now.get(name)}",
+                f"{path}: its run had {name.replace('_', ' ')} {had}, this one has {has}",
                 hint="repeat its options, or name another file with --manifest",
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, list_names
+from sam_diffsr_cli.batch.remote import Place, RemotePath, is_remote_there, list_names, parse_place
 from sam_diffsr_cli.batch.sources import Source, is_there
 from sam_diffsr_cli.choices import OnExists
 from sam_diffsr_cli.errors import InputError
@@ -99,7 +99,7 @@ def plan_jobs(
     some disks do not tell them apart. A picture of an earlier run keeps the output that it had.
 
     Raises:
-        InputError: Several pictures for one output file.
+        InputError: Several pictures for one output file, or another OUT than the earlier run's.
     """
     if naming.folder is None:
         if len(sources) > 1:
@@ -128,11 +128,21 @@ def _remember(job: Job, resume: ResumeState, is_present: "Presence") -> Job:
     known = resume.targets.get(job.source.name)
     if known is None or job.target is None:
         return job
-    target: Place = RemotePath(known) if isinstance(job.target, RemotePath) else Path(known)
+    target = parse_place(known)
+    if _folder_of(target) != _folder_of(job.target):
+        raise InputError(
+            f"{job.source.name}: the run of the manifest wrote it to {known}, which is elsewhere",
+            hint="repeat its OUT, or name another file with --manifest",
+        )
     if not is_present(target):
         return replace(job, target=target)
     is_done = job.source.name in resume.done
     return replace(job, target=target, is_done=is_done, is_own=not is_done)
+
+
+def _folder_of(place: Place) -> Place:
+    """Name the folder that a file is in the same from wherever it is named."""
+    return place.parent if isinstance(place, RemotePath) else place.absolute().parent
 
 
 Presence = Callable[[Place], bool]

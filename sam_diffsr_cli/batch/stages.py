@@ -86,6 +86,8 @@ def describe_making(settings: BatchSettings) -> dict[str, Any]:
     for name, usual in (("subsampling", "444"), ("progressive", False)):
         if options[name] == usual:
             del options[name]
+    if settings.naming.suffix:
+        options["suffix"] = settings.naming.suffix
     diffusion, dirty_start = settings.upscaler.config.diffusion, settings.sampling.dirty_start
     if dirty_start:
         options["dirty_detail"] = diffusion.detail_of(dirty_start)

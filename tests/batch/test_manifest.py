@@ -240,6 +240,28 @@ def test_a_file_that_is_not_the_batchs_own_is_not_written_over(
         assert (out / "b.png").read_bytes() == b"somebody's"
 
 
+def test_another_out_or_suffix_is_refused(photos: Path, weights: Path, tmp_path: Path) -> None:
+    options = ("--weights", weights, "--manifest", tmp_path / "m")
+    assert upscale(photos, tmp_path / "out", *options)[0] == 0
+    code, told, errors = upscale(photos, tmp_path / "other", *options)
+    assert (code, told) == (3, [])
+    assert f"a.png: the run of the manifest wrote it to {tmp_path / 'out' / 'a.png'}" in errors
+    code, told, errors = upscale(photos, tmp_path / "out", "--suffix", "_q", *options)
+    assert (code, told) == (3, [])
+    assert "its run had suffix none, this one has _q" in errors
+    assert not (tmp_path / "other").exists()
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_out_may_be_named_another_way(
+    photos: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (photos, "--weights", weights, "--manifest", tmp_path / "m")
+    assert upscale(*options, tmp_path / "out")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    assert upscale(*options, "out/")[:2] == (0, [])
+
+
 def test_renamed_outputs_keep_their_names(photos: Path, weights: Path, tmp_path: Path) -> None:
     out, kept = tmp_path / "out", tmp_path / "m"
     out.mkdir()
