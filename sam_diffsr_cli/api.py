@@ -6,8 +6,8 @@ written is whole. Records of options have the names and the defaults of the comm
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from os import fspath
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TypeVar
 
@@ -149,7 +149,8 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         progress=progress,
     )
     if isinstance(image, np.ndarray):
-        return enlarge_array(wanted, image)
+        # A subclass may do other things with its axes.
+        return enlarge_array(wanted, np.asarray(image))
     return enlarge_image(wanted, image)
 
 
@@ -174,11 +175,22 @@ def upscale_files(
         InputError: An option or a name cannot be used; nothing was written.
         WeightsError: The model cannot be loaded.
     """
-    names = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    names = [sources] if isinstance(sources, (str, Path)) else list(_iterate(sources))
+    for name in (*names, out):
+        if not isinstance(name, (str, PathLike)):
+            raise InputError(f"{name!r} is no name of a file or folder")
+    if not names:
+        raise InputError("no pictures are named")
     if "-" in (*names, out):
         raise InputError("-: standard input and output are for the command line")
     target = out if isinstance(out, str) else fspath(out)
     return run(plan_batch([fspath(name) for name in names], target, options or BatchOptions()))
+
+
+def _iterate(sources: object) -> Iterable[str | Path]:
+    if isinstance(sources, Iterable) and not isinstance(sources, bytes):
+        return sources
+    raise InputError(f"sources is {sources!r}, allowed: names of pictures and folders")
 
 
 def train(

@@ -111,7 +111,9 @@ class DiffusionConfig:
 
     def usual_start(self, *, is_clean: bool) -> int:
         """Return the row at which a photo's chain starts by default."""
-        start = self.sampling_start if is_clean else self.sampling_dirty_start or self.sampling_start
+        start = (
+            self.sampling_start if is_clean else self.sampling_dirty_start or self.sampling_start
+        )
         return start or self.num_timesteps - 1
 
     @property

@@ -9,6 +9,7 @@ __all__ = [
     "DEFAULT_FILE_QUALITY",
     "DEFAULT_MAX_MEGAPIXELS",
     "DEFAULT_SCALE",
+    "MOST_WORKERS",
     "DegradeKind",
     "Engine",
     "LpipsNetwork",
@@ -63,3 +64,6 @@ SamType = Literal["vit_h", "vit_l", "vit_b", "custom"]
 
 ProtocolName = Literal["standard", "samdiffsr"]
 LpipsNetwork = Literal["none", "squeeze", "alex", "vgg"]
+
+MOST_WORKERS = 10_000
+"""Processes that share work: more than any cluster here was simulated with."""

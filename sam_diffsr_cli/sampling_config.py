@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sam_diffsr_cli.chain_config import SAMPLERS, Quality, Sampler
 from sam_diffsr_cli.errors import InputError
-from sam_diffsr_cli.strict import conform, require
+from sam_diffsr_cli.strict import conform, parse_whole, require
 
 __all__ = ["MOST_CLEAN", "SamplingConfig", "SamplingOptions", "parse_clean"]
 
@@ -87,6 +87,7 @@ def parse_clean(text: str) -> int | None:
         return None
     if text == "off":
         return 0
-    if text.isascii() and text.isdigit() and int(text) <= MOST_CLEAN:
-        return int(text)
+    percent = parse_whole(text)
+    if percent is not None and percent <= MOST_CLEAN:
+        return percent
     raise InputError(f"--clean {text}: allowed are auto, off, and 0 to {MOST_CLEAN}")

@@ -14,9 +14,21 @@ from typing import Any, Literal, TypeVar
 
 from sam_diffsr_cli.errors import ConfigError, InputError
 
-__all__ = ["LATER", "conform", "from_json", "parse", "require", "to_json"]
+__all__ = [
+    "LATER",
+    "allow",
+    "conform",
+    "from_json",
+    "parse",
+    "parse_whole",
+    "require",
+    "to_json",
+]
 
 Record = TypeVar("Record")
+
+MOST_DIGITS = 15
+"""Of a whole number in a text: far above any count or side, and read by Python without a fuss."""
 
 MOST_TOLD = 200
 """Characters of a value that errors tell."""
@@ -29,6 +41,19 @@ def require(holds: bool, name: str, value: object, allowed: str) -> None:  # noq
     """Raise ``ConfigError`` with the field, its value and what is allowed, unless ``holds``."""
     if not holds:
         raise ConfigError(f"{name} is {_short(value)}, allowed: {allowed}")
+
+
+def allow(holds: bool, name: str, value: object, allowed: str) -> None:  # noqa: FBT001
+    """Raise ``InputError`` with the option of this field and what is allowed, unless ``holds``."""
+    if not holds:
+        option = name.replace("_", "-")
+        raise InputError(f"--{option} {_short(value)}: allowed are {allowed}")
+
+
+def parse_whole(text: str) -> int | None:
+    """Read a whole number of ASCII digits; None where it is none, or absurdly long."""
+    good = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    return int(text) if good else None
 
 
 def _short(value: object) -> str:
@@ -153,7 +178,7 @@ def conform(record: object) -> None:
         value = getattr(record, name)
         try:
             object.__setattr__(record, name, _conformed(kind, value))
-        except TypeError:
+        except (TypeError, OverflowError):
             raise InputError(f"{name} is {_short(value)}, allowed: {_allowed(kind)}") from None
 
 
@@ -171,7 +196,9 @@ def _conformed(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any field
             return value
     elif kind in _CONVERTED:
         taken, convert = _CONVERTED[kind]
-        if isinstance(value, taken) and isinstance(value, bool) <= (kind is bool):
+        is_taken = isinstance(value, taken) and isinstance(value, bool) <= (kind is bool)
+        # No system has a file of such a name.
+        if is_taken and not (kind is Path and "\0" in os.fspath(value)):
             return convert(value)
     elif isinstance(value, kind):
         return value

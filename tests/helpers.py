@@ -19,6 +19,9 @@ from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.upscaling.model import Upscaler
 
+NINES = "9" * 5000
+"""A number of more digits than Python reads."""
+
 TINY = ModelConfig(
     encoder=EncoderConfig(kind="residual", num_feat=8, num_block=2),
     unet=UNetConfig(kind="folded", widths=(8, 8)),

@@ -22,7 +22,10 @@ from sam_diffsr_cli import (
     upscale,
     upscale_files,
 )
+from sam_diffsr_cli.batch.request import plan_batch
 from sam_diffsr_cli.errors import InputError, InterruptedRun, ShapeError, WeightsError
+from sam_diffsr_cli.masks.sam import SamOptions
+from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.pictures.colour import srgb_profile
 from sam_diffsr_cli.upscaling.model import Upscaler
 from tests.helpers import write_weights
@@ -223,6 +226,68 @@ def test_records_take_nothing_of_another_kind(
 ) -> None:
     with pytest.raises(InputError, match=f"^{message}"):
         kind(**given)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        (BatchOptions, {"workers": 0}, "--workers 0: allowed are 1 to 10000"),
+        (BatchOptions, {"workers": 10**8}, "--workers 100000000: allowed"),
+        (BatchOptions, {"file_quality": 0}, "--file-quality 0: allowed are 1 to 100"),
+        (BatchOptions, {"max_megapixels": 0}, "--max-megapixels 0.0: allowed are numbers above 0"),
+        (BatchOptions, {"max_megapixels": float("nan")}, "--max-megapixels nan"),
+        (BatchOptions, {"max_megapixels": 10**400}, "max_megapixels is 10000"),
+        (EvaluateOptions, {"data": ()}, "--data"),
+        (EvaluateOptions, {"data": ("a",), "methods": ()}, "--method"),
+        (EvaluateOptions, {"data": ("a",), "seeds": 0}, "--seeds 0"),
+        (EvaluateOptions, {"data": ("a",), "shave": -1}, "--shave -1"),
+        (EvaluateOptions, {"data": ("a",), "clean": 1000}, "--clean 1000: allowed are 0 to 100"),
+        (TrainOptions, {"keep": 0}, "--keep 0: allowed are 1 and more"),
+        (TrainOptions, {"save_every": -1}, "--save-every -1"),
+        (TrainOptions, {"save_minutes": float("nan")}, "--save-minutes nan"),
+        (TrainOptions, {"save_minutes": float("inf")}, "--save-minutes inf"),
+        (TrainOptions, {"patch": 15}, "--patch 15: allowed are 16 and more"),
+        (TrainOptions, {"init": ""}, "--init"),
+        (MaskOptions, {"data": "a", "out": "b", "workers": -1}, "--workers -1"),
+        (MaskOptions, {"data": "a", "out": "\0"}, "out is '.x00', allowed: a path"),
+        (Felzenszwalb, {"sigma": -1}, "--sigma -1.0: allowed are 0 and more"),
+        (SamOptions, {"box_nms_thresh": 2}, "--box-nms-thresh 2.0: allowed are 0 to 1"),
+    ],
+)
+def test_records_take_nothing_out_of_range(kind: Any, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}"):
+        kind(**given)
+
+
+@pytest.mark.parametrize("sources", [5, None, b"a.png", ["a.png", 5], []], ids=str)
+def test_what_names_no_pictures_is_refused(sources: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"5|None|a\.png|no pictures"):
+        upscale_files(sources, tmp_path)
+
+
+class Flat(np.ndarray):
+    """An array whose slices have an axis more than those of others."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.asarray(super().__getitem__(key))[None]
+
+
+def test_a_subclass_of_arrays_is_an_array(model: Upscaler) -> None:
+    photo = levels(6, 9)
+    large = upscale(photo.view(Flat), 2, model=model)
+    assert type(large) is np.ndarray
+    assert (large == upscale(photo, 2, model=model)).all()
+
+
+def test_no_more_workers_are_planned_than_there_are_pictures(weights: Path, tmp_path: Path) -> None:
+    names = [str(tmp_path / f"{name}.png") for name in "abc"]
+    for name in names:
+        Image.fromarray(levels(6, 9, 3)).save(name)
+    options = BatchOptions(model=weights, device="cpu", workers=9000)
+    plan = plan_batch(names, str(tmp_path / "out"), options)
+    assert plan.workers is not None
+    assert plan.workers.devices == ("cpu",) * 3
+    assert plan_batch(names[:1], str(tmp_path / "out"), options).workers is None
 
 
 def test_records_take_what_stands_for_a_value() -> None:

@@ -4,7 +4,6 @@ Needs neither torch nor a model, so that a wrong name is told at once.
 """
 
 import glob
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -99,8 +98,6 @@ def name_batch(
             written.
     """
     check_options(options)
-    if not math.isfinite(options.max_megapixels):
-        raise InputError(f"--max-megapixels {options.max_megapixels}: must be a number")
     written = None if options.image_format is None else format_named(options.image_format)
     kept, left_out = _open_resume_state(options.manifest, target), LeftOut()
     naming, jobs = name_jobs(
@@ -187,6 +184,10 @@ def _place(target: str, out: Place, wanted: Naming, *, single: bool) -> Naming:
         return wanted
     is_file = single and not is_folder(out) and not target.endswith(("/", "\\"))
     if is_file and is_picture_name(out):
+        if wanted.suffix:
+            raise InputError(
+                f"--suffix {wanted.suffix}: {out} is the whole name", hint="name a folder as OUT"
+            )
         if written is not None and format_of(out) is not written:
             raise InputError(f"{out}: is not --format {written.name.lower()}", hint="drop one")
         return replace(wanted, file=out)

@@ -1,11 +1,13 @@
 """What a user may ask of a batch of pictures."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sam_diffsr_cli.choices import (
     DEFAULT_FILE_QUALITY,
     DEFAULT_MAX_MEGAPIXELS,
+    MOST_WORKERS,
     Engine,
     OnExists,
     Subsampling,
@@ -15,7 +17,7 @@ from sam_diffsr_cli.pictures.encoders import SUBSAMPLINGS, WriteOptions
 from sam_diffsr_cli.pictures.formats import format_named
 from sam_diffsr_cli.pictures.records import Limits
 from sam_diffsr_cli.sampling_config import SamplingOptions
-from sam_diffsr_cli.strict import conform
+from sam_diffsr_cli.strict import allow, conform
 from sam_diffsr_cli.upscaling.size_text import parse_dpi
 from sam_diffsr_cli.upscaling.sizes import Size, check_scale, check_wrap
 
@@ -82,6 +84,11 @@ class BatchOptions:
 
     def __post_init__(self) -> None:
         conform(self)
+        allow(1 <= self.file_quality <= 100, "file_quality", self.file_quality, "1 to 100")
+        good = 0 < self.max_megapixels < math.inf
+        allow(good, "max_megapixels", self.max_megapixels, "numbers above 0")
+        good = self.workers is None or 1 <= self.workers <= MOST_WORKERS
+        allow(good, "workers", self.workers, f"1 to {MOST_WORKERS}")
 
     @property
     def limits(self) -> Limits:

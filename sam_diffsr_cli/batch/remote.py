@@ -28,7 +28,7 @@ __all__ = [
     "put",
 ]
 
-URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<path>.+)", re.DOTALL)
+URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<path>.*)", re.DOTALL)
 HERE = ("file", "local")
 """Schemes of this machine's own files."""
 
@@ -96,10 +96,18 @@ Place = Path | RemotePath
 
 
 def parse_place(text: str) -> Place:
-    """Tell a URL from a path; ``file://`` is a path."""
+    """Tell a URL from a path; ``file://`` is a path.
+
+    Raises:
+        InputError: It names nothing.
+    """
     match = URL.fullmatch(text)
+    if not text or "\0" in text:
+        raise InputError(f"{text!r}: is no name of a file or folder")
     if match is None:
         return Path(text)
+    if not match["path"].strip("/") and not (match["scheme"] in HERE and match["path"]):
+        raise InputError(f"{text}: names nothing", hint="a URL is scheme://place/name")
     if match["scheme"] in HERE:
         return Path(match["path"])
     return RemotePath(text)

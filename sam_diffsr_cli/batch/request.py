@@ -61,9 +61,11 @@ def plan_batch(
     """
     if named is None:
         named = name_batch(sources, target, options)
-    workers = plan_workers(
-        options.workers, options.gpus, options.device, options.engine, options.ray_address
-    )
+    most = options.workers
+    if most is not None and options.gpus is None:
+        # One that has no picture to enlarge would only load the model.
+        most = min(most, max(1, len(named.jobs)))
+    workers = plan_workers(most, options.gpus, options.device, options.engine, options.ray_address)
     upscaler = _load(options, workers)
     sharing = 1 if workers is None else workers.sharing
     settings = BatchSettings(

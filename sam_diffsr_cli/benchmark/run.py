@@ -19,6 +19,7 @@ from sam_diffsr_cli.benchmark.records import (
 from sam_diffsr_cli.device import resolve_device, resolve_precision
 from sam_diffsr_cli.errors import ConfigError, InputError, SamsrError
 from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.strict import parse_whole
 from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.speed import Report, Work
 
@@ -115,11 +116,12 @@ def _parse_size(text: str) -> tuple[int, int]:
     """Read a size; return height and width."""
     width, times, height = text.partition("x")
     sides = (height if times else width, width)
-    if not all(side.isdecimal() and 0 < int(side) <= LONGEST_SIDE for side in sides):
+    parsed = [parse_whole(side) or 0 for side in sides]
+    if not all(0 < side <= LONGEST_SIDE for side in parsed):
         raise InputError(
             f"--size {text}: not a size", hint=f"a side, or WIDTHxHEIGHT, up to {LONGEST_SIDE}"
         )
-    return int(sides[0]), int(sides[1])
+    return parsed[0], parsed[1]
 
 
 def _steps(model: str, asked: Sequence[int]) -> list[tuple[int, bool]]:

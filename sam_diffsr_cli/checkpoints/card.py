@@ -25,7 +25,11 @@ def describe(config: ModelConfig) -> list[str]:
     widths = ", ".join(map(str, config.unet.widths))
     base = {"bicubic": "bicubic", "encoder": "the encoder's image"}[diffusion.base]
     start = f" from row {diffusion.sampling_start}" if diffusion.sampling_start else ""
-    start += f" ({diffusion.sampling_dirty_start} if not clean)" if diffusion.sampling_dirty_start else ""
+    start += (
+        f" ({diffusion.sampling_dirty_start} if not clean)"
+        if diffusion.sampling_dirty_start
+        else ""
+    )
     steps = (
         f"{diffusion.sampling_steps} {diffusion.sampling_sampler} steps{start} by default"
         if diffusion.sampling_steps

@@ -13,7 +13,7 @@ from PIL import Image
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.chain_config import SAMPLERS, Level, Quality, Sampler
 from sam_diffsr_cli.errors import InputError, ShapeError
-from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, Truth
+from sam_diffsr_cli.evaluation.sets import Case, ResultFolder, Truth, is_folder
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.chain import check_steps
@@ -32,7 +32,7 @@ LEVELS: Mapping[str, Quality] = {
     "best": "best",
     "plain": "plain",
 }
-STEPS = re.compile(r"steps:(?P<steps>\d+)(?::(?P<sampler>\w*))?")
+STEPS = re.compile(r"steps:(?P<steps>[0-9]{1,9})(?::(?P<sampler>\w*))?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,9 +88,9 @@ def make_method(
         level = Level(steps, sampler, start, diffusion.sampling_dirty_start)
         sampling = SamplingConfig(**level._asdict(), clean=clean)
         return _model(text.replace(":", " "), upscaler, sampling, tile)
-    name, equals, place = ("", "", text) if Path(text).is_dir() else text.partition("=")
+    name, equals, place = ("", "", text) if is_folder(text) else text.partition("=")
     folder = Path(place if equals else text)
-    if not folder.is_dir():
+    if not is_folder(place if equals else text):
         raise InputError(
             f"--method {text}: unknown",
             hint="bicubic, lanczos, default, fast, best, plain, steps:N[:SAMPLER], or a folder",

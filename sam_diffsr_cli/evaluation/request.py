@@ -14,8 +14,12 @@ from sam_diffsr_cli.evaluation.perceptual import make_lpips
 from sam_diffsr_cli.evaluation.protocols import find_protocol
 from sam_diffsr_cli.evaluation.run import EvaluationPlan, plain_name
 from sam_diffsr_cli.evaluation.sets import ResultFolder, find_set
-from sam_diffsr_cli.strict import conform
+from sam_diffsr_cli.sampling_config import MOST_CLEAN
+from sam_diffsr_cli.strict import allow, conform
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
+
+CLEANS = f"0 to {MOST_CLEAN}"
+METHODS = "default, fast, best, plain, steps:N, bicubic, lanczos, and folders of results"
 
 __all__ = ["EvaluateOptions", "count_results", "plan_evaluation"]
 
@@ -60,6 +64,11 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         conform(self)
+        allow(bool(self.data), "data", "(none)", "folders of true pictures")
+        allow(bool(self.methods), "method", "(none)", METHODS)
+        allow(self.seeds >= 1, "seeds", self.seeds, "1 and more")
+        allow(self.shave is None or self.shave >= 0, "shave", self.shave, "0 and more")
+        allow(self.clean is None or 0 <= self.clean <= MOST_CLEAN, "clean", self.clean, CLEANS)
 
 
 def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:

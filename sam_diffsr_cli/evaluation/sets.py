@@ -16,6 +16,7 @@ from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.protocols import Protocol
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_levels
+from sam_diffsr_cli.strict import parse_whole
 
 __all__ = [
     "Case",
@@ -23,6 +24,7 @@ __all__ = [
     "TestSet",
     "Truth",
     "find_set",
+    "is_folder",
     "read_pair",
     "read_truth",
     "stamp",
@@ -80,7 +82,7 @@ def find_set(place: str, leave_out: Path | None = None) -> TestSet:
         InputError: It is not a folder, or holds no pictures.
     """
     label, folder, count = _split(place)
-    if not folder.is_dir():
+    if not is_folder(str(folder)):
         raise InputError(f"{folder}: not a folder", hint="--data takes folders of true pictures")
     paths = tuple(find_pictures(folder, recursive=True, leave_out=leave_out))[:count]
     if not paths:
@@ -96,11 +98,22 @@ def _split(place: str) -> tuple[str, Path, int | None]:
     label, equals, rest = place.partition("=")
     for name, text in (("", place), (label, rest)) if equals else (("", place),):
         head, colon, tail = text.rpartition(":")
-        if Path(text).is_dir():
+        if is_folder(text):
+            if equals and text == rest and not label:
+                raise InputError(f"--data {place}: there is no name before =")
             return name, Path(text), None
-        if colon and tail.isdigit() and Path(head).is_dir():
-            return name, Path(head), int(tail)
+        count = parse_whole(tail) if colon else None
+        if count is not None and is_folder(head):
+            return name, Path(head), count
     return "", Path(place), None
+
+
+def is_folder(text: str) -> bool:
+    """Whether there is such a folder; no name is too long to ask."""
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _truths(folder: Path, paths: Sequence[Path]) -> tuple[Truth, ...]:

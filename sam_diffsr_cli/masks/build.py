@@ -21,7 +21,7 @@ from sam_diffsr_cli.masks.store import MANIFEST, write_records
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.pictures.records import Limits
-from sam_diffsr_cli.strict import conform
+from sam_diffsr_cli.strict import conform, parse_whole
 
 __all__ = [
     "BuildStep",
@@ -62,9 +62,10 @@ class Shard:
             InputError: It is not of that form, or out of range.
         """
         index, slash, count = text.partition("/")
-        if not (slash and index.isdigit() and count.isdigit()):
+        numbers = (parse_whole(index), parse_whole(count))
+        if not slash or numbers[0] is None or numbers[1] is None:
             raise InputError(f"--shard {text}: expected i/n, as in 2/8")
-        return cls(int(index), int(count))
+        return cls(numbers[0], numbers[1])
 
 
 @dataclass(frozen=True, slots=True)

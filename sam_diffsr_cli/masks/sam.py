@@ -18,7 +18,7 @@ from sam_diffsr_cli.device import memory_errors
 from sam_diffsr_cli.digests import sha256_of
 from sam_diffsr_cli.errors import ConfigError, WeightsError
 from sam_diffsr_cli.masks.rle import decode_mask, encode_counts, encode_mask
-from sam_diffsr_cli.strict import conform
+from sam_diffsr_cli.strict import allow, conform
 
 __all__ = ["SAM_TYPES", "SamOptions", "SamSegmenter", "load_sam", "sam_type_of"]
 
@@ -62,6 +62,11 @@ class SamOptions:
 
     def __post_init__(self) -> None:
         conform(self)
+        for name in ("points_per_side", "points_per_batch"):
+            allow(getattr(self, name) >= 1, name, getattr(self, name), "1 and more")
+        for name in ("pred_iou_thresh", "stability_score_thresh", "box_nms_thresh"):
+            allow(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
+        allow(self.max_side >= 0, "max_side", self.max_side, "0 and more")
 
 
 def sam_type_of(state: dict[str, Tensor]) -> _Encoder:

@@ -3,6 +3,7 @@
 Another segmenter (SAM 2, MobileSAM) is one more file with a class of this protocol.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ import numpy as np
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.masks.rle import encode_mask
 from sam_diffsr_cli.packages import install_command
-from sam_diffsr_cli.strict import conform
+from sam_diffsr_cli.strict import allow, conform
 
 __all__ = ["Felzenszwalb", "Segmenter", "label_records"]
 
@@ -69,6 +70,9 @@ class Felzenszwalb:
 
     def __post_init__(self) -> None:
         conform(self)
+        for name, least in (("region_scale", 1), ("sigma", 0), ("least_area", 1)):
+            value = getattr(self, name)
+            allow(least <= value < math.inf, name, value, f"{least} and more")
 
     @property
     def description(self) -> dict[str, Any]:

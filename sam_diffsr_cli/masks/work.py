@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from sam_diffsr_cli.atomic import remove_leftovers
-from sam_diffsr_cli.choices import SamType, SegmenterName
+from sam_diffsr_cli.choices import MOST_WORKERS, SamType, SegmenterName
 from sam_diffsr_cli.data.known_sets import find_one
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import ConfigError, DiskFullError, InputError, SamsrError
@@ -28,7 +28,7 @@ from sam_diffsr_cli.masks.sam import SamOptions
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.worker import MaskConfig
 from sam_diffsr_cli.pictures.records import Limits
-from sam_diffsr_cli.strict import conform
+from sam_diffsr_cli.strict import allow, conform
 from sam_diffsr_cli.workers.messages import WorkDone
 from sam_diffsr_cli.workers.plan import worker_devices
 from sam_diffsr_cli.workers.pool import Terms, run_pool
@@ -71,6 +71,8 @@ class MaskOptions:
 
     def __post_init__(self) -> None:
         conform(self)
+        good = self.workers is None or 1 <= self.workers <= MOST_WORKERS
+        allow(good, "workers", self.workers, f"1 to {MOST_WORKERS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,8 @@ def plan_build(options: MaskOptions) -> MaskPlan:
     devices = choose_devices(options)
     shard = options.shard
     jobs = plan_masks(data, options.out)[shard.index - 1 :: shard.count]
-    return MaskPlan(options, jobs, [job for job in jobs if not job.target.exists()], devices)
+    waiting = [job for job in jobs if not job.target.exists()]
+    return MaskPlan(options, jobs, waiting, devices[: max(1, len(waiting))])
 
 
 def choose_devices(options: MaskOptions) -> list[str]:

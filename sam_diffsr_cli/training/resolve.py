@@ -5,6 +5,7 @@ What needs torch is imported where it is used: a recipe is resolved and printed 
 
 # ruff: noqa: PLC0415 - see above
 
+import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from sam_diffsr_cli.config import ModelConfig, distilled, undistilled
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.recipes.records import RECIPES, Recipe, recipe_for
 from sam_diffsr_cli.recipes.text import from_toml, overlay, parse_setting, read_toml
-from sam_diffsr_cli.strict import conform
+from sam_diffsr_cli.strict import allow, conform
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +30,15 @@ __all__ = [
     "resolve_recipe",
     "resolve_recipe_precision",
 ]
+
+
+_LEAST = {
+    **dict.fromkeys(("hold_out", "seed", "workers"), 0),
+    **dict.fromkeys(("save_every", "save_minutes", "validate_every"), 0),
+    **dict.fromkeys(("encoder_steps", "diffusion_steps", "distill_steps"), 1),
+    **dict.fromkeys(("batch", "accumulate", "keep"), 1),
+    "patch": 16,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +117,11 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         conform(self)
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            allow(value is None or value >= least, name, value, f"{least} and more")
+        allow(self.save_minutes < math.inf, "save_minutes", self.save_minutes, "0 and more")
+        allow(self.init != "", "init", "(nothing)", "names and files of models")
 
     @property
     def recipe_values(self) -> dict[str, object]:

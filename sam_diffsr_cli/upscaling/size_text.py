@@ -27,9 +27,9 @@ INCHES = {"in": Fraction(1), '"': Fraction(1), "cm": Fraction(50, 127), "mm": Fr
 """A unit of paper, in inches."""
 
 _SCALE = re.compile(r"(?P<number>[0-9]*[.,]?[0-9]+)\s*(?P<unit>[xX]|%|)")
-_BOX = re.compile(r"(?P<width>[0-9]+)\s*[xX]\s*(?P<height>[0-9]+)")
+_BOX = re.compile(r"(?P<width>[0-9]{1,15})\s*[xX]\s*(?P<height>[0-9]{1,15})")
 _PAPER = re.compile(
-    r"(?P<width>[0-9]*[.]?[0-9]+)\s*[xX]\s*(?P<height>[0-9]*[.]?[0-9]+)\s*(?P<unit>cm|mm|in|\")"
+    r"(?P<width>[0-9]{0,9}[.]?[0-9]{1,9})\s*[xX]\s*(?P<height>[0-9]{0,9}[.]?[0-9]{1,9})\s*(?P<unit>cm|mm|in|\")"
 )
 
 
@@ -96,6 +96,8 @@ def parse_print(text: str, dpi: float, *, only_larger: bool = False) -> Size:
             f"--print {text}: is no size of paper", hint="write it as 30x20cm, 100x150mm or 8x10in"
         )
     unit = INCHES[match["unit"].lower()] * Fraction(parse_dpi(dpi))
+    if not all(float(match[side]) for side in ("width", "height")):
+        raise InputError(f"--print {text}: paper has no side of 0")
     width, height = (
         max(1, math.floor(Fraction(match[side]) * unit + Fraction(1, 2)))
         for side in ("width", "height")

@@ -122,11 +122,14 @@ class Size:
         if len(given) != 1:
             names = " and ".join(map(_option, given)) or "nothing"
             hint = "a size is one of " + ", ".join(map(_option, _REQUESTS))
-            raise InputError(f"one size is needed, and {names} is given", hint=hint)
+            verb = "are" if len(given) > 1 else "is"
+            raise InputError(f"one size is needed, and {names} {verb} given", hint=hint)
         if self.scale is not None:
             check_scale(self.scale)
         if self.megapixels is not None and not 0 < self.megapixels <= MOST_SIDE:
-            raise InputError(f"--megapixels {self.megapixels:g}: must be above 0")
+            raise InputError(
+                f"--megapixels {self.megapixels:g}: allowed are 0 to {MOST_SIDE}, not 0"
+            )
         for name in ("width", "height", "min_size", "fit", "fill"):
             value = getattr(self, name)
             _check_sides(name, value if isinstance(value, tuple) else (value,))

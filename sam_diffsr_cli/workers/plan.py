@@ -9,6 +9,7 @@ from sam_diffsr_cli.choices import Engine
 from sam_diffsr_cli.device import resolve_device
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.packages import install_command
+from sam_diffsr_cli.strict import parse_whole
 
 __all__ = ["WorkerPlan", "plan_workers", "worker_devices"]
 
@@ -97,10 +98,10 @@ def _numbers(gpus: str) -> list[int]:
         raise InputError("--gpus: no CUDA device here", hint="samsr doctor tells why")
     if gpus == "all":
         return list(range(count))
-    parts = gpus.split(",")
-    if not all(part.isdecimal() for part in parts):
+    parsed = [parse_whole(part) for part in gpus.split(",")]
+    numbers = list(dict.fromkeys(number for number in parsed if number is not None))
+    if None in parsed:
         raise InputError(f"--gpus {gpus}: expected all, or numbers such as 0,1")
-    numbers = list(dict.fromkeys(map(int, parts)))
     if max(numbers) >= count:
         raise InputError(f"--gpus {gpus}: the GPUs here are 0 to {count - 1}")
     return numbers

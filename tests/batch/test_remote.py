@@ -2,6 +2,7 @@
 
 import errno
 import io
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,13 @@ def names_of(found: list[tuple[RemotePath, Path]]) -> dict[str, str]:
 )
 def test_a_url_is_told_from_a_path(text: str, expected: object) -> None:
     assert parse_place(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "s3://", "s3:///", "http://", "file://", "a\0.png"])
+def test_what_names_nothing_is_no_place(text: str) -> None:
+    told = repr(text) if "\0" in text or not text else text
+    with pytest.raises(InputError, match=re.escape(f"{told}: ")):
+        parse_place(text)
 
 
 def test_a_place_in_a_store_is_named_as_a_path_is() -> None:

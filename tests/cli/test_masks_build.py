@@ -26,7 +26,7 @@ from sam_diffsr_cli.masks.segmenters import Felzenszwalb
 from sam_diffsr_cli.masks.work import MaskOptions, choose_devices
 from tests.cli.test_masks import blocks, content, mask_names, samsr, save
 from tests.halting import Halt, go_on
-from tests.helpers import PATIENCE_S
+from tests.helpers import NINES, PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
 
 PHOTOS = 8
@@ -118,6 +118,14 @@ def test_sam_without_gpus_is_one_process(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert devices() == []
+
+
+@pytest.mark.parametrize(
+    "text", ["1", "1/", "/2", "0/2", "3/2", "a/b", "\u00b2/3", f"{NINES}/{NINES}"]
+)
+def test_another_shard_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--shard"):
+        Shard.parse(text)
 
 
 @pytest.mark.usefixtures("gpus")

@@ -9,6 +9,7 @@ from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.workers import plan
 from sam_diffsr_cli.workers.messages import WorkDone, describe_workers
 from sam_diffsr_cli.workers.plan import WorkerPlan, plan_workers
+from tests.helpers import NINES
 
 LOCAL = ("local", None)
 
@@ -61,6 +62,7 @@ def test_each_gpu_gets_as_many_workers(
         (None, "first", "auto", LOCAL, "--gpus first: expected all, or numbers"),
         (None, "", "auto", LOCAL, "expected all, or numbers"),
         (None, "-1", "auto", LOCAL, "expected all, or numbers"),
+        (None, f"0,{NINES}", "auto", LOCAL, "expected all, or numbers"),
         (3, "0,1", "auto", LOCAL, "--workers 3: not a multiple of the 2 GPUs"),
         (1, "0,1", "auto", LOCAL, "--workers 1: not a multiple"),
         (None, "all", "cpu", LOCAL, "--gpus and --device cpu exclude each other"),

@@ -17,7 +17,7 @@ from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
-from tests.helpers import TINY
+from tests.helpers import NINES, TINY
 
 TRUTH = Truth(Path("a.png"), "a.png", "a.png", ())
 
@@ -85,7 +85,12 @@ def test_results_of_another_size_are_refused(
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("steps:11", "at most 10"), ("steps:x", "unknown"), ("nearest", "unknown")],
+    [
+        ("steps:11", "at most 10"),
+        ("steps:x", "unknown"),
+        (f"steps:{NINES}", "unknown"),
+        ("nearest", "unknown"),
+    ],
 )
 def test_what_is_no_method_is_refused(upscaler: Upscaler, text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):

@@ -11,6 +11,7 @@ from sam_diffsr_cli import resize
 from sam_diffsr_cli.errors import InputError, ShapeError
 from sam_diffsr_cli.evaluation.protocols import PROTOCOLS, find_protocol
 from sam_diffsr_cli.evaluation.sets import ResultFolder, Truth, find_set, read_pair, stamp
+from tests.helpers import NINES
 
 STANDARD = find_protocol("standard", 4)
 
@@ -76,6 +77,18 @@ def test_the_first_n_are_those_by_name(tmp_path: Path) -> None:
 def test_a_folder_whose_name_looks_like_a_count_is_itself(tmp_path: Path) -> None:
     write(tmp_path / "Set:2" / "a.png", 8, 8)
     assert find_set(str(tmp_path / "Set:2")).name == "Set:2"
+
+
+def test_a_set_without_a_name_before_its_equals_sign_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "a.png", 8, 8)
+    with pytest.raises(InputError, match="there is no name before ="):
+        find_set(f"={tmp_path / 'a'}")
+
+
+def test_a_count_of_more_digits_than_any_is_no_count(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "a.png", 8, 8)
+    with pytest.raises(InputError, match="not a folder"):
+        find_set(f"{tmp_path / 'a'}:{NINES}")
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty"])

@@ -20,7 +20,7 @@ from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from tests.helpers import TINY, shaken
+from tests.helpers import NINES, TINY, shaken
 
 TOLD = replace(TINY, encoder=replace(TINY.encoder, num_levels=3))
 STARTED = replace(
@@ -205,7 +205,7 @@ def test_clean_is_read(text: str, value: int | None) -> None:
     assert parse_clean(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "on", "-1", "101", "5.5", "\u0665"])
+@pytest.mark.parametrize("text", ["", "on", "-1", "101", "5.5", "\u0665", NINES])
 def test_another_clean_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--clean"):
         parse_clean(text)

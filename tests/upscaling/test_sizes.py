@@ -17,6 +17,7 @@ from sam_diffsr_cli.upscaling.size_text import (
     parse_scale,
 )
 from sam_diffsr_cli.upscaling.sizes import HIGHEST_SCALE, Size, Target
+from tests.helpers import NINES
 
 SIZES = [
     *((1, 1), (1, 7), (40, 5000), (5000, 40), (480, 640)),
@@ -186,12 +187,13 @@ def test_labels_and_texts_name_the_request() -> None:
     ("arguments", "message"),
     [
         ({}, "nothing is given"),
-        ({"width": 5, "height": 5}, "--width and --height is given"),
+        ({"width": 5, "height": 5}, "--width and --height are given"),
         ({"width": 0}, "--width 0: allowed are 1 to 1000000"),
         ({"fit": (5, -1)}, "--fit 5x-1: allowed are"),
         ({"fill": (5, 2_000_000)}, "--fill 5x2000000: allowed are"),
-        ({"megapixels": 0.0}, "--megapixels 0: must be above 0"),
+        ({"megapixels": 0.0}, "--megapixels 0: allowed are 0 to 1000000, not 0"),
         ({"megapixels": math.nan}, "--megapixels nan"),
+        ({"megapixels": math.inf}, "--megapixels inf: allowed are 0 to 1000000, not 0"),
         ({"scale": 17.0}, "--scale 17: allowed are 1 to 16"),
         ({"scale": math.nan}, "--scale nan"),
         ({"scale": 2.0, "only_larger": True}, "--only-larger needs a size"),
@@ -225,16 +227,18 @@ def test_what_is_no_scale_is_refused(text: str) -> None:
 def test_boxes_and_paper_are_read() -> None:
     assert parse_box("--fit", "3840x2160") == (3840, 2160)
     assert parse_box("--fit", "3840 X 2160") == (3840, 2160)
-    for text in ("3840", "x", "3840x", "axb", "3840x2160px", "-1x5"):
+    for text in ("3840", "x", "3840x", "axb", "3840x2160px", "-1x5", f"{NINES}x3"):
         with pytest.raises(InputError, match="--fit"):
             parse_box("--fit", text)
     assert parse_print("10x15cm", 254).fit == (1000, 1500)
     assert parse_print("100x150mm", 254).fit == (1000, 1500)
     assert parse_print("8x10in", 300).fit == (2400, 3000)
     assert parse_print('8.5x11"', 100).fit == (850, 1100)
-    for text in ("30x20", "A4", "30cm", "0x0cm"):
-        with pytest.raises(InputError, match=r"--print|--dpi"):
-            parse_print(text, 300 if text != "0x0cm" else 0)
+    for text in ("30x20", "A4", "30cm", "0x0cm", "10x.0in", f"{NINES}x3cm", f"3x.{NINES}cm"):
+        with pytest.raises(InputError, match="--print"):
+            parse_print(text, 300)
+    with pytest.raises(InputError, match="--dpi"):
+        parse_print("30x20cm", 0)
 
 
 def test_the_density_of_a_print_is_300_unless_it_is_told() -> None:
