@@ -217,6 +217,7 @@ def test_numbers_of_numpy_are_numbers(model: Upscaler) -> None:
         (BatchOptions, {"on_exists": "ask"}, "on_exists is 'ask', allowed: skip, overwrite"),
         (EvaluateOptions, {"data": "Set5"}, "data is 'Set5', allowed: a list, each text"),
         (TrainOptions, {"settings": [1]}, "settings is .1., allowed: a list, each text"),
+        (TrainOptions, {"degrade": "x"}, "degrade is 'x', allowed: none, photo, second-order"),
         (MaskOptions, {"data": "a", "out": None}, "out is None, allowed: a path"),
         (Size, {"fit": (1, 2, 3)}, "fit is .1, 2, 3., allowed: a list of 2, each a whole number"),
     ],

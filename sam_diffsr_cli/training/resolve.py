@@ -14,6 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sam_diffsr_cli.choices import (
+    DegradeKind,
+    MaskNorm,
+    Modulation,
+    PrecisionChoice,
+    Preset,
+    StageChoice,
+)
 from sam_diffsr_cli.config import ModelConfig, distilled, undistilled
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.recipes.records import RECIPES, Recipe, recipe_for
@@ -90,10 +98,10 @@ class TrainOptions:
     resume: bool = False
     data_root: Path | None = None
     cache: Path | None = None
-    preset: str | None = None
+    preset: Preset | None = None
     recipe: Path | None = None
     settings: tuple[str, ...] = ()
-    stage: str | None = None
+    stage: StageChoice | None = None
     encoder_steps: int | None = None
     diffusion_steps: int | None = None
     distill_steps: int | None = None
@@ -101,11 +109,11 @@ class TrainOptions:
     accumulate: int | None = None
     patch: int | None = None
     learning_rate: float | None = None
-    degrade: str | None = None
-    modulation: str | None = None
-    mask_norm: str | None = None
+    degrade: DegradeKind | None = None
+    modulation: Modulation | None = None
+    mask_norm: MaskNorm | None = None
     seed: int | None = None
-    precision: str | None = None
+    precision: PrecisionChoice | None = None
     save_every: int = 1000
     save_minutes: float = 10.0
     validate_every: int = 2000
