@@ -273,6 +273,12 @@ class Flat(np.ndarray):
         return np.asarray(super().__getitem__(key))[None]
 
 
+def test_an_out_that_no_system_can_have_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(levels(6, 9, 3)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"^OUT "):
+        upscale_files(tmp_path / "a.png", "\0")
+
+
 def test_a_subclass_of_arrays_is_an_array(model: Upscaler) -> None:
     photo = levels(6, 9)
     large = upscale(photo.view(Flat), 2, model=model)

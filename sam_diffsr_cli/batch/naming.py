@@ -163,6 +163,8 @@ def name_jobs(  # noqa: PLR0913 - what IN and OUT mean depends on all of it
     Raises:
         InputError: There is no picture, or their outputs cannot have such names.
     """
+    if "\0" in target:
+        raise InputError(f"OUT {target!r}: no system has such a name")
     out = parse_place(target)
     found = gather_sources(sources, recursive=recursive, leave_out=out, left_out=left_out)
     # A folder given as IN means a folder as OUT, whatever it is called.

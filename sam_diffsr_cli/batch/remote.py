@@ -102,8 +102,8 @@ def parse_place(text: str) -> Place:
         InputError: It names nothing.
     """
     match = URL.fullmatch(text)
-    if not text or "\0" in text:
-        raise InputError(f"{text!r}: is no name of a file or folder")
+    if not text:
+        raise InputError("an empty text is no name of a file or folder")
     if match is None:
         return Path(text)
     if not match["path"].strip("/") and not (match["scheme"] in HERE and match["path"]):

@@ -69,10 +69,9 @@ def test_a_url_is_told_from_a_path(text: str, expected: object) -> None:
     assert parse_place(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "s3://", "s3:///", "http://", "file://", "a\0.png"])
+@pytest.mark.parametrize("text", ["", "s3://", "s3:///", "http://", "file://"])
 def test_what_names_nothing_is_no_place(text: str) -> None:
-    told = repr(text) if "\0" in text or not text else text
-    with pytest.raises(InputError, match=re.escape(f"{told}: ")):
+    with pytest.raises(InputError, match=re.escape(f"{text}: ") if text else "an empty text"):
         parse_place(text)
 
 
