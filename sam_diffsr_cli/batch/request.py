@@ -102,7 +102,7 @@ def _load(options: BatchOptions, workers: WorkerPlan | None) -> Upscaler:
 def expected_seconds(batch: BatchPlan) -> float:
     """Time the model on a small piece; return about how long all of the batch takes in seconds."""
     settings, estimate = batch.settings, batch.estimate
-    side = (1e6 * estimate.megapixels_in / max(1, estimate.pictures)) ** 0.5
+    sizes = (target.before for target in estimate.targets.values())
     scale = float(settings.upscaler.config.scale)
-    each = seconds_per_megapixel(settings.upscaler, settings.sampling, scale, side)
+    each = seconds_per_megapixel(settings.upscaler, settings.sampling, scale, sizes)
     return each * sum(estimate.work)

@@ -7,6 +7,7 @@ smaller picture, or fewer steps, one of which is timed by itself.
 import itertools
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
@@ -182,7 +183,7 @@ def step_seconds(marks: Sequence[float], steps: int) -> float:
 
 
 def seconds_per_megapixel(
-    upscaler: Upscaler, sampling: SamplingConfig, scale: float, side: float
+    upscaler: Upscaler, sampling: SamplingConfig, scale: float, sizes: Iterable[tuple[int, int]]
 ) -> float:
     """Time a small picture several times, and scale up.
 
@@ -190,7 +191,8 @@ def seconds_per_megapixel(
         upscaler: The loaded model.
         sampling: Steps and tile.
         scale: Times as high and wide.
-        side: Of a usual picture, in input pixels, for the context that its tiles compute twice.
+        sizes: Heights and widths of pictures, in input pixels, for the context that their tiles
+            compute twice: it depends on how each is cut. None are as one that is not cut.
 
     Returns:
         Seconds per megapixel of output at ``scale``, without reading and writing.
@@ -200,6 +202,9 @@ def seconds_per_megapixel(
     # The first warms up.
     rounds = [runner.run(piece, lambda _: None) for _ in range(1 + ROUNDS)][1:]
     ran = Ran(*map(statistics.median, zip(*rounds, strict=True)))
-    length = max(1, round(side))
-    whole = Work(height=length, width=length, steps=sampling.steps)
-    return scale_up(runner, whole, piece, ran) / (length**2 * scale**2 / 1e6)
+    seconds = pixels = 0.0
+    for (height, width), count in (Counter(sizes) or Counter([(SIDE, SIDE)])).items():
+        whole = Work(height=height, width=width, steps=sampling.steps)
+        seconds += count * scale_up(runner, whole, piece, ran)
+        pixels += count * height * width
+    return seconds / (pixels * scale**2 / 1e6)

@@ -39,7 +39,7 @@ def test_a_run_that_was_held_up_does_not_count(
 ) -> None:
     pretend(monkeypatch, [50.0 if index == held_up else 1.0 for index in range(ROUNDS)])
     sampling = SamplingConfig(steps=steps, tile=0)
-    found = speed.seconds_per_megapixel(upscaler, sampling, 4.0, 64)
+    found = speed.seconds_per_megapixel(upscaler, sampling, 4.0, [(64, 64)])
     assert found == pytest.approx((STILL_S + steps * STEP_S) / (64 * 64 * 16 / 1e6))
 
 
@@ -80,9 +80,35 @@ def test_a_megapixel_of_a_larger_scale_takes_less(
     pretend(monkeypatch, (1.0,) * (2 * ROUNDS))
     sampling = SamplingConfig(steps=2, tile=0)
     by_two, by_four = (
-        speed.seconds_per_megapixel(upscaler, sampling, scale, 64) for scale in (2.0, 4.0)
+        speed.seconds_per_megapixel(upscaler, sampling, scale, [(64, 64)]) for scale in (2.0, 4.0)
     )
     assert by_two == pytest.approx(4 * by_four)
+
+
+def test_what_tiles_compute_twice_is_that_of_each_picture(
+    upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of pictures of 256x384 every second tile is cut, of a square of as many pixels each twice."""
+    sampling = SamplingConfig(steps=0, tile=256)
+    runner = speed.Enlarging(upscaler, 256, 4.0)
+    sizes = [(256, 384), (256, 384), (64, 64)]
+    areas = [runner.area(speed.Work(height=h, width=w, steps=0)) for h, w in sizes]
+    pretend(monkeypatch, (1.0,) * ROUNDS)
+    found = speed.seconds_per_megapixel(upscaler, sampling, 4.0, sizes)
+    megapixels = sum(h * w for h, w in sizes) * 16 / 1e6
+    assert found == pytest.approx(sum(areas) / 64**2 / megapixels)
+    pretend(monkeypatch, (1.0,) * ROUNDS)
+    square = speed.seconds_per_megapixel(upscaler, sampling, 4.0, [(314, 314)])
+    assert square > 1.2 * found
+
+
+def test_without_pictures_the_piece_is_the_measure(
+    upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampling = SamplingConfig(steps=0, tile=256)
+    pretend(monkeypatch, (1.0,) * ROUNDS)
+    found = speed.seconds_per_megapixel(upscaler, sampling, 4.0, [])
+    assert found == pytest.approx(1e6 / (64 * 64 * 16))
 
 
 @pytest.mark.parametrize(("left", "expected"), [(0, 1), (3, 4), (9, 8)])
