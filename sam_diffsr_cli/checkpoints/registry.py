@@ -42,8 +42,8 @@ BUNDLED = (
         name="samsr-lite-x4",
         preset="lite",
         scale=4,
-        bytes=38_494_534,
-        sha256="617ab65090309978b2edb370a39f50080f14e7cfe56ac99d10a5550e49e8b29e",
+        bytes=38_494_598,
+        sha256="224fc33cd566a69a5978e50f60548054e1b9bc033ec6428f3453974e17b8fd23",
         licence="Apache-2.0",
         source=(
             "trained by samsr on 333 freely licensed photographs and drawn pages; "

@@ -1,0 +1,43 @@
+"""Networks of two models in one: which are whose, and where it starts."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sam_diffsr_cli.networks.model import build_model
+from tests.helpers import TINY
+from tests.workshop.tools.combine_networks import ESTIMATOR, combine
+
+TOLD = replace(TINY, encoder=replace(TINY.encoder, num_levels=3))
+
+
+@pytest.mark.parametrize("network", ["rrdb", "denoise_fn"])
+def test_a_network_is_the_others_and_all_else_is_kept(network: str) -> None:
+    model, other = build_model(TOLD, seed=1), build_model(TOLD, seed=2)
+    found = combine(model, other, [network], {}).state_dict()
+    own, theirs = model.state_dict(), other.state_dict()
+    for name, values in found.items():
+        is_theirs = name.startswith(f"{network}.") and not name.startswith(ESTIMATOR)
+        assert torch.equal(values, (theirs if is_theirs else own)[name]), name
+    assert any(not torch.equal(values, own[name]) for name, values in found.items())
+
+
+def test_the_start_is_as_it_is_told() -> None:
+    model = build_model(TOLD)
+    chain = combine(model, model, [], {"sampling_start": 4, "sampling_dirty_start": 6}).config
+    expected = replace(TOLD.diffusion, sampling_start=4, sampling_dirty_start=6)
+    assert chain == replace(TOLD, diffusion=expected)
+
+
+def test_networks_that_one_lacks_are_refused() -> None:
+    model = build_model(TOLD)
+    for network in ("clean_rrdb", "rrd", ""):
+        with pytest.raises(ValueError, match="is not in both models"):
+            combine(model, model, [network], {})
+
+
+def test_networks_of_another_build_are_refused() -> None:
+    wider = replace(TOLD, encoder=replace(TOLD.encoder, num_feat=16))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        combine(build_model(TOLD), build_model(wider), ["rrdb"], {})

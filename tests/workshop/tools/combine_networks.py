@@ -1,0 +1,76 @@
+"""Write a model with some networks of another of the same build, and started elsewhere.
+
+    python -m tests.workshop.tools.combine_networks MODEL OTHER OUT --network rrdb \
+        --start sampling_dirty_start=72 --source "what the model says of itself"
+
+A stage of ``samsr train`` drops the networks that were made for what it changes. Where it changed
+so little that they still fit, which is to be measured, this puts its network beside them. The
+estimator of levels is a part of ``rrdb``; MODEL's own is kept, since it looks at the photo alone
+and is trained by itself (``train_estimator``).
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
+from tests.workshop.tools.train_estimator import recipe_of
+
+ESTIMATOR = "rrdb.estimator."
+
+
+def combine(
+    model: SuperResolver,
+    other: SuperResolver,
+    networks: Sequence[str],
+    starts: Mapping[str, Any],
+) -> SuperResolver:
+    """Return a model of the one's networks, and of the other's where they are named.
+
+    Args:
+        model: Whose networks and estimator are kept.
+        other: Of the same build, in the networks that are named.
+        networks: As the file names them: ``rrdb``, ``denoise_fn``, ``clean_rrdb`` ...
+        starts: Rows of the chain, by their names in ``DiffusionConfig``.
+
+    Raises:
+        ValueError: One of them has no such network.
+        RuntimeError: A network is of another build.
+    """
+    config = replace(model.config, diffusion=replace(model.config.diffusion, **starts))
+    combined, state, theirs = build_model(config), model.state_dict(), other.state_dict()
+    for network in networks:
+        names = [name for name in state if name.startswith(f"{network}.")]
+        names = [name for name in names if not name.startswith(ESTIMATOR)]
+        if not names or not theirs.keys() >= set(names):
+            raise ValueError(f"{network}: is not in both models")
+        state |= {name: theirs[name] for name in names}
+    combined.load_state_dict(state)
+    return combined.eval()
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("other", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--network", action="append", default=[])
+    parser.add_argument("--start", action="append", default=[], help="NAME=ROW")
+    parser.add_argument("--source", help="what the file says of itself")
+    given = parser.parse_args()
+    loaded = load_weights(given.model)
+    starts = {name: int(row) for name, _, row in (text.partition("=") for text in given.start)}
+    other = load_weights(given.other).model
+    model = combine(loaded.model, other, given.network, starts)
+    recipe = recipe_of(given.model, model)
+    save_weights(given.out, model, given.source or loaded.source, torch.float16, recipe)
+
+
+if __name__ == "__main__":
+    main()
