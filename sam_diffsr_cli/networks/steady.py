@@ -21,6 +21,11 @@ UNIT = 64
 """Values that the longest vectors take at a time: two of 32 in bf16 (AVX-512)."""
 
 
+LEAST_CHANNELS = 16
+"""With fewer, processors with AMX add in bf16 in an order that follows the width; zeros are added
+there."""
+
+
 class _SteadyConv2d(nn.Conv2d):
     """``nn.Conv2d`` that always runs by oneDNN where no gradient is wanted."""
 
@@ -74,6 +79,9 @@ def _mkldnn(
     groups: int = 1,
 ) -> Tensor:
     dtype = _dtype_of(x)
+    lacking = LEAST_CHANNELS - x.shape[1]
+    if dtype != torch.float32 and lacking > 0 and groups == 1:
+        x, weight = (functional.pad(each, (0, 0, 0, 0, 0, lacking)) for each in (x, weight))
     bias = None if bias is None else bias.to(dtype)
     return torch.mkldnn_convolution(x.to(dtype), weight.to(dtype), bias, *geometry, groups)
 

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.skipif(
 
 LAYERS = [
     (3, 64, 3, 1),
+    (6, 64, 3, 1),
     (64, 64, 3, 1),
     (64, 48, 3, 1),
     (96, 96, 3, 1),
@@ -34,7 +35,7 @@ LAYERS = [
 ]
 """Channels in and out, side and stride of convolutions of the bundled model, one of each kind."""
 
-SIZES = [(4, 4), (7, 5), (12, 20), (44, 52)]
+SIZES = [(4, 4), (7, 5), (12, 20), (12, 33), (44, 52)]
 FORMATS = [
     torch.float32,
     pytest.param(
