@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sam_diffsr_cli.evaluation.request import EvaluateOptions
     from sam_diffsr_cli.masks.work import MaskOptions
     from sam_diffsr_cli.sampling_config import SamplingOptions
-    from sam_diffsr_cli.training.resolve import TrainOptions
+    from sam_diffsr_cli.training.options import TrainOptions
     from sam_diffsr_cli.upscaling.sizes import Size
 
 __all__ = [

@@ -30,7 +30,7 @@ from sam_diffsr_cli.evaluation.run import evaluate as evaluate_plan
 from sam_diffsr_cli.masks.build import BuildStep
 from sam_diffsr_cli.masks.work import MaskOptions, plan_build, start_build
 from sam_diffsr_cli.sampling_config import SamplingOptions, parse_clean
-from sam_diffsr_cli.training.resolve import TrainOptions
+from sam_diffsr_cli.training.options import TrainOptions
 from sam_diffsr_cli.training.start import Hooks, TrainEvent, train_with
 from sam_diffsr_cli.upscaling.frames import UpscaleRun
 from sam_diffsr_cli.upscaling.images import enlarge_array, enlarge_image

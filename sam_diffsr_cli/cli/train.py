@@ -17,7 +17,7 @@ from sam_diffsr_cli.cli.options import option
 from sam_diffsr_cli.cli.train_export import export
 
 if TYPE_CHECKING:
-    from sam_diffsr_cli.training.resolve import TrainOptions
+    from sam_diffsr_cli.training.options import TrainOptions
 
 __all__ = ["train_app"]
 
@@ -164,7 +164,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     if context.invoked_subcommand is not None:
         return
-    from sam_diffsr_cli.training.resolve import TrainOptions
+    from sam_diffsr_cli.training.options import TrainOptions
 
     options = TrainOptions(
         data=tuple(data or ()),

@@ -17,7 +17,8 @@ from sam_diffsr_cli.measures import clock
 from sam_diffsr_cli.recipes.records import Recipe
 from sam_diffsr_cli.training.cost import describe_cost
 from sam_diffsr_cli.training.gathering import PhotoRead, PhotosLeftOut, PhotosReady
-from sam_diffsr_cli.training.resolve import TrainOptions, is_main_process
+from sam_diffsr_cli.training.options import TrainOptions
+from sam_diffsr_cli.training.resolve import is_main_process
 from sam_diffsr_cli.training.run import StageEvent, TrainRun
 from sam_diffsr_cli.training.start import (
     Hooks,

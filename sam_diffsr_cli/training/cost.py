@@ -10,8 +10,9 @@ from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.recipes.records import Recipe
 from sam_diffsr_cli.recipes.text import to_toml
 from sam_diffsr_cli.training.estimate import StageEstimate, estimate_stage
+from sam_diffsr_cli.training.options import TrainOptions
 from sam_diffsr_cli.training.photos import find_photos
-from sam_diffsr_cli.training.resolve import TrainOptions, resolve_recipe_precision
+from sam_diffsr_cli.training.resolve import resolve_recipe_precision
 
 __all__ = ["describe_cost"]
 

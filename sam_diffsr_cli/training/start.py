@@ -12,9 +12,9 @@ from sam_diffsr_cli.recipes.records import STAGES, DataConfig, Recipe
 from sam_diffsr_cli.training.engine import Engine, start_engine
 from sam_diffsr_cli.training.folder import RunFolder
 from sam_diffsr_cli.training.gathering import GatherEvent, gather_photos
+from sam_diffsr_cli.training.options import TrainOptions
 from sam_diffsr_cli.training.recorder import RunOptions
 from sam_diffsr_cli.training.resolve import (
-    TrainOptions,
     default_out,
     is_main_process,
     resolve_recipe,
