@@ -149,15 +149,14 @@ class DiffusionConfig:
 
     def level(self, quality: Quality) -> Level:
         """Return what a level of quality is in this model."""
+        starts = (self.sampling_start, self.sampling_dirty_start)
         if quality == "fast":
-            starts = (self.sampling_start, self.sampling_dirty_start)
             return Level(self.fast_steps, self.fast_sampler, *starts)
         if quality == "plain" and self.sampling_steps:
             # With eta 1 it is the ancestral sampler without a widened variance.
             return Level(self.num_timesteps, "ddim_eta1" if self.sampling_sigma else "ancestral", 0)
         if quality == "best" and self.best_steps:
             return Level(self.best_steps, self.best_sampler, self.best_start)
-        starts = (self.sampling_start, self.sampling_dirty_start)
         return Level(self.sampling_steps, self.sampling_sampler, *starts)
 
     def start_of(self, detail: int) -> int:

@@ -187,9 +187,9 @@ class Manifest:
 
 def _told(value: object) -> str:
     """Say a setting in a word."""
-    words = {None: "none", True: "on", False: "off"}
-    known = value is None or isinstance(value, bool)
-    return words[value] if known else str(value)  # type: ignore[index]  # known
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else str(value)
 
 
 def _compare(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:

@@ -98,13 +98,13 @@ def _split(place: str) -> tuple[str, Path, int | None]:
     label, equals, rest = place.partition("=")
     for name, text in (("", place), (label, rest)) if equals else (("", place),):
         head, colon, tail = text.rpartition(":")
-        if is_folder(text):
-            if equals and text == rest and not label:
-                raise InputError(f"--data {place}: there is no name before =")
-            return name, Path(text), None
         count = parse_whole(tail) if colon else None
-        if count is not None and is_folder(head):
-            return name, Path(head), count
+        is_whole = is_folder(text)
+        if not is_whole and (count is None or not is_folder(head)):
+            continue
+        if not name and text != place:
+            raise InputError(f"--data {place}: there is no name before =")
+        return (name, Path(text), None) if is_whole else (name, Path(head), count)
     return "", Path(place), None
 
 

@@ -128,7 +128,7 @@ class Size:
             check_scale(self.scale)
         if self.megapixels is not None and not 0 < self.megapixels <= MOST_SIDE:
             raise InputError(
-                f"--megapixels {self.megapixels:g}: allowed are 0 to {MOST_SIDE}, not 0"
+                f"--megapixels {self.megapixels:g}: allowed are numbers above 0, up to {MOST_SIDE}"
             )
         for name in ("width", "height", "min_size", "fit", "fill"):
             value = getattr(self, name)

@@ -155,6 +155,8 @@ def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "m", "a.png")
     with pytest.raises(InputError, match=r"its run had scale 4\.0, this one has 2\.0"):
         Manifest(tmp_path / "m", MADE_BY | {"scale": 2.0})
+    with pytest.raises(InputError, match="its run had strip metadata none, this one has on"):
+        Manifest(tmp_path / "m", MADE_BY | {"strip_metadata": True})
     Manifest(tmp_path / "m", MADE_BY | {"device": "cuda"}).__exit__(None, None, None)
 
 

@@ -23,7 +23,7 @@ from sam_diffsr_cli.cli.upscale import upscale
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.masks.build import Shard
 from sam_diffsr_cli.masks.segmenters import Felzenszwalb
-from sam_diffsr_cli.masks.work import MaskOptions, choose_devices
+from sam_diffsr_cli.masks.work import MaskOptions, choose_devices, plan_build
 from tests.cli.test_masks import blocks, content, mask_names, samsr, save
 from tests.halting import Halt, go_on
 from tests.helpers import NINES, PATIENCE_S
@@ -118,6 +118,15 @@ def test_sam_without_gpus_is_one_process(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert devices() == []
+
+
+def test_no_more_workers_are_planned_than_there_are_photos(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        save(tmp_path / "photos" / f"{name}.png", blocks(0))
+    options = MaskOptions(
+        data=tmp_path / "photos", out=tmp_path / "masks", segmenter="felzenszwalb", workers=9000
+    )
+    assert list(plan_build(options).devices) == ["cpu"] * 3
 
 
 @pytest.mark.parametrize(

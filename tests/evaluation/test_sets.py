@@ -81,8 +81,9 @@ def test_a_folder_whose_name_looks_like_a_count_is_itself(tmp_path: Path) -> Non
 
 def test_a_set_without_a_name_before_its_equals_sign_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a" / "a.png", 8, 8)
-    with pytest.raises(InputError, match="there is no name before ="):
-        find_set(f"={tmp_path / 'a'}")
+    for count in ("", ":1"):
+        with pytest.raises(InputError, match="there is no name before ="):
+            find_set(f"={tmp_path / 'a'}{count}")
 
 
 def test_a_count_of_more_digits_than_any_is_no_count(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_megapixel_of_a_larger_scale_takes_less(
 def test_what_tiles_compute_twice_is_that_of_each_picture(
     upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of pictures of 256x384 every second tile is cut, of a square of as many pixels each twice."""
+    """A square has more context than 256x384 pixels, which are cut along one axis alone."""
     sampling = SamplingConfig(steps=0, tile=256)
     runner = speed.Enlarging(upscaler, 256, 4.0)
     sizes = [(256, 384), (256, 384), (64, 64)]

@@ -1,7 +1,7 @@
 """Write a model with some networks of another of the same build, and started elsewhere.
 
     python -m tests.workshop.tools.combine_networks MODEL OTHER OUT --network rrdb \
-        --start sampling_dirty_start=72 --source "what the model says of itself"
+        --start sampling_dirty_start=70 --source "what the model says of itself"
 
 A stage of ``samsr train`` drops the networks that were made for what it changes. Where it changed
 so little that they still fit, which is to be measured, this puts its network beside them. The
