@@ -161,7 +161,19 @@ def _parse_record(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - 
     if unknown or missing:
         raise ConfigError(f"{where}: unknown keys {_short(unknown)}, missing keys {missing}")
     given = {name: hint for name, hint in hints.items() if name in value}
-    return kind(**{name: parse(hint, value[name], name) for name, hint in given.items()})
+    return kind(**{name: _parse_field(hint, value[name], name) for name, hint in given.items()})
+
+
+def _parse_field(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - the JSON edge
+    """Parse what a field of a record holds; errors name a field of a record in it by its path."""
+    if not dataclasses.is_dataclass(kind):
+        return parse(kind, value, name)
+    try:
+        return parse(kind, value, name)
+    except ConfigError as error:
+        if str(error).startswith(f"{name}:"):
+            raise
+        raise ConfigError(f"{name}.{error}", hint=error.hint) from error
 
 
 def conform(record: object) -> None:

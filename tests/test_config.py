@@ -148,13 +148,15 @@ def test_value_of_another_type_is_refused(path: tuple[str, ...], value: Any) -> 
     [
         (("scale",), "4", "scale is '4', allowed: a whole number"),
         (("lr_divisor",), 254, "lr_divisor is 254, allowed: 255, 256"),
-        (("encoder", "kind"), "vgg", "kind is 'vgg', allowed: rrdb, residual"),
-        (("unet", "widths"), 64, "widths is 64, allowed: a list, each a whole number"),
-        (("unet", "widths"), [64, "a"], r"widths\[1\] is 'a', allowed: a whole number"),
-        (("diffusion", "beta_s"), "x", "beta_s is 'x', allowed: a number"),
-        (("diffusion", "sigma_data"), "x", "sigma_data is 'x', allowed: a number"),
+        (("encoder", "kind"), "vgg", r"encoder\.kind is 'vgg', allowed: rrdb, residual"),
+        (("encoder",), "vgg", "encoder: expected an object, got 'vgg'"),
+        (("unet", "widths"), 64, r"unet\.widths is 64, allowed: a list, each a whole number"),
+        (("unet", "widths"), [64, "a"], r"unet\.widths\[1\] is 'a', allowed: a whole number"),
+        (("diffusion", "beta_s"), "x", r"diffusion\.beta_s is 'x', allowed: a number"),
+        (("diffusion", "sigma_data"), "x", r"diffusion\.sigma_data is 'x', allowed: a number"),
+        (("diffusion", "beta_s"), 2, r"diffusion\.beta_s is 2\.0, allowed: \[0, 1\)"),
     ],
-    ids=["whole", "numbers", "names", "list", "item", "fraction", "optional"],
+    ids=["whole", "numbers", "names", "record", "list", "item", "fraction", "optional", "range"],
 )
 def test_refusal_says_in_words_what_is_allowed(
     path: tuple[str, ...], value: Any, told: str

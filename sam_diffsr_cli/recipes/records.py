@@ -169,11 +169,13 @@ class Recipe:
         if (self.encoder.stage, self.diffusion.stage, self.distill.stage) != STAGES:
             raise ConfigError("the stages hold each other's names")
         for config in self.plan:
-            _check_patch(config.patch, self.model)
-            longest = self.model.diffusion.num_timesteps
-            require(config.timesteps <= longest, "timesteps", config.timesteps, f"0..{longest}")
+            stage = config.stage
+            _check_patch(f"{stage}.patch", config.patch, self.model)
+            rows, longest = config.timesteps, self.model.diffusion.num_timesteps
+            require(rows <= longest, f"{stage}.timesteps", rows, f"0..{longest}")
             good = self.model.clean_expert or not config.expert
-            require(good, "expert", config.expert, "false for a model without such networks")
+            allowed = "false for a model without such networks"
+            require(good, f"{stage}.expert", config.expert, allowed)
             # Its networks are run for photos that are taken for clean.
             good = self.degrade.kind == "none" or not config.expert
             require(good, "degrade.kind", self.degrade.kind, "none where experts are trained")
@@ -198,11 +200,11 @@ class Recipe:
         return tuple(by_name[name] for name in self.stages)
 
 
-def _check_patch(patch: int, model: ModelConfig) -> None:
+def _check_patch(name: str, patch: int, model: ModelConfig) -> None:
     unit = model.scale * model.size_multiple
     least = model.scale * model.least_size
-    require(patch % unit == 0, "patch", patch, f"multiples of {unit}")
-    require(patch >= least, "patch", patch, f">= {least}")
+    require(patch % unit == 0, name, patch, f"multiples of {unit}")
+    require(patch >= least, name, patch, f">= {least}")
 
 
 _LITE_ENCODER = TrainConfig(stage="encoder", steps=12_000, learning_rate=5e-4)

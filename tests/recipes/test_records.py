@@ -226,7 +226,9 @@ def test_a_patch_must_be_whole_at_every_level(preset: str, model: ModelConfig, u
     recipe = recipe_for(model, preset)
     assert with_patch(recipe, 4 * unit).encoder.patch == 4 * unit
     for patch in (4 * unit - 4, 4 * unit + 1, 4 * unit + unit // 2):
-        with pytest.raises(ConfigError, match=f"patch is {patch}, allowed: multiples of {unit}"):
+        with pytest.raises(
+            ConfigError, match=rf"encoder\.patch is {patch}, allowed: multiples of {unit}"
+        ):
             with_patch(recipe, patch)
 
 
@@ -235,7 +237,7 @@ def test_a_patch_must_leave_the_lowest_level_enough_to_mirror() -> None:
     model = replace(PAPER, unet=UNetConfig(kind="full", widths=(8,) * 6))
     recipe = recipe_for(model, "paper")
     assert with_patch(recipe, 64).diffusion.patch == 64
-    with pytest.raises(ConfigError, match="patch is 32, allowed: >= 64"):
+    with pytest.raises(ConfigError, match=r"encoder\.patch is 32, allowed: >= 64"):
         with_patch(recipe, 32)
 
 
@@ -243,7 +245,7 @@ def test_only_the_patches_of_stages_to_train_are_checked() -> None:
     encoder = replace(LITE_RECIPE.encoder, patch=100)
     recipe = replace(LITE_RECIPE, encoder=encoder, stages=("diffusion",))
     assert recipe.encoder.patch == 100
-    with pytest.raises(ConfigError, match="patch is 100"):
+    with pytest.raises(ConfigError, match=r"encoder\.patch is 100"):
         replace(recipe, stages=STAGES[:2])
 
 
