@@ -42,12 +42,12 @@ BUNDLED = (
         name="samsr-lite-x4",
         preset="lite",
         scale=4,
-        bytes=38_494_598,
-        sha256="224fc33cd566a69a5978e50f60548054e1b9bc033ec6428f3453974e17b8fd23",
+        bytes=38_494_646,
+        sha256="817469fa990fb7598049cc7cb742eca3d27f41dcd48f87784a51d7ac2ae9ed53",
         licence="Apache-2.0",
         source=(
-            "trained by samsr on 333 freely licensed photographs and drawn pages; "
-            "see weights/README.md"
+            "trained by samsr on 333 freely licensed photographs and drawn pages, with RLFN as a "
+            "teacher; see weights/README.md"
         ),
         measured=(
             PublishedScores(
