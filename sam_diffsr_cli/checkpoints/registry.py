@@ -42,8 +42,8 @@ BUNDLED = (
         name="samsr-lite-x4",
         preset="lite",
         scale=4,
-        bytes=38_494_646,
-        sha256="817469fa990fb7598049cc7cb742eca3d27f41dcd48f87784a51d7ac2ae9ed53",
+        bytes=38_494_638,
+        sha256="9e6bc36b48702159d961fde1ce996699b57de6eecb6ed3cd7445e6bba62ad6cf",
         licence="Apache-2.0",
         source=(
             "trained by samsr on 333 freely licensed photographs and drawn pages, with RLFN as a "
