@@ -166,12 +166,11 @@ def _parse_record(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401 - 
 
 def _parse_field(kind: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - the JSON edge
     """Parse what a field of a record holds; errors name a field of a record in it by its path."""
-    if not dataclasses.is_dataclass(kind):
-        return parse(kind, value, name)
     try:
         return parse(kind, value, name)
     except ConfigError as error:
-        if str(error).startswith(f"{name}:"):
+        is_its_own = str(error).startswith(f"{name}:")
+        if is_its_own or not dataclasses.is_dataclass(kind):
             raise
         raise ConfigError(f"{name}.{error}", hint=error.hint) from error
 

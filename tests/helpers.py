@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
-from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig
+from sam_diffsr_cli.config import EncoderConfig, ModelConfig, UNetConfig, distilled
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.upscaling.model import Upscaler
 
@@ -30,6 +31,23 @@ TINY = ModelConfig(
     ),
 )
 """The bundled model's parts, small. Untrained, with no steps, it enlarges by bicubic."""
+
+TINY_UNDISTILLED = replace(
+    TINY,
+    encoder=replace(TINY.encoder, num_levels=3),
+    clean_expert=True,
+    diffusion=replace(
+        TINY.diffusion,
+        sampling_start=7,
+        highest_start=8,
+        sampling_spacing="quadratic",
+        best_steps=4,
+        best_sampler="dpmpp_2m",
+        best_start=8,
+    ),
+)
+TINY_DISTILLED = distilled(TINY_UNDISTILLED, steps=2)
+"""Two steps from rows 3 to 8, by default from row 7; networks of its own for clean photos."""
 
 TINY_FULL = ModelConfig(
     encoder=EncoderConfig(kind="rrdb", num_feat=8, num_block=2),

@@ -46,18 +46,18 @@ def test_answers_beyond_black_and_white_are_cut_off() -> None:
     assert np.array_equal(found, (LEVELS[:24, :32] / 2 + 127.5).round())
 
 
-def test_what_is_written_is_the_blend_and_is_not_written_twice(
+def test_what_is_written_mirrors_the_photos_and_is_not_written_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos, out, teacher = tmp_path / "photos", tmp_path / "out", tmp_path / "teacher.pt2"
-    photos.mkdir()
-    for name in ("a.png", "b.png"):
+    for name in ("a.png", "b.png", "b.bmp", "more/a.png"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(LEVELS).save(photos / name)
     sides = {2: torch.export.Dim("h", min=2), 3: torch.export.Dim("w", min=2)}
     program = torch.export.export(_Repeat(), (torch.rand(1, 3, 8, 12),), dynamic_shapes=(sides,))
     torch.export.save(program, teacher)
     out.mkdir()
-    (out / "a.png").write_bytes(b"there already")
+    (out / "a.png.png").write_bytes(b"there already")
     line = ["blend_teacher", str(photos), str(out), "--teacher", str(teacher), "--share", "0.5"]
     monkeypatch.setattr(sys, "argv", line)
     threads = torch.get_num_threads()
@@ -65,6 +65,9 @@ def test_what_is_written_is_the_blend_and_is_not_written_twice(
         blend_teacher.main()
     finally:
         torch.set_num_threads(threads)
-    assert (out / "a.png").read_bytes() == b"there already"
-    assert np.array_equal(read_levels(out / "b.png"), blend(LEVELS, _Repeat(), 0.5, 255))
-    assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png"]
+    assert (out / "a.png.png").read_bytes() == b"there already"
+    expected = blend(LEVELS, _Repeat(), 0.5, 255)
+    written = ("b.bmp.png", "b.png.png", "more/a.png.png")
+    assert all(np.array_equal(read_levels(out / name), expected) for name in written)
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert found == {"a.png.png", *written}

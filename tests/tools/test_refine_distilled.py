@@ -4,59 +4,40 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.data.crops import Batch
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
-from sam_diffsr_cli.networks.model import SuperResolver, build_model
+from sam_diffsr_cli.diffusion.residual import residual_to_image
+from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.training.batches import BatchSource, Piece
 from sam_diffsr_cli.upscaling.chain import make_chain
-from tests.helpers import TINY
-from tests.workshop.tools import refine_distilled
+from tests.helpers import TINY, TINY_DISTILLED, draw_photos, shaken_model, write_weights
+from tests.workshop.tools import refine_distilled, refining
 from tests.workshop.tools.refining import (
+    Judge,
     Refiner,
     enlarge,
     feature_distance,
-    rate_share,
+    hinge,
+    load_backbone,
+    objective,
     vividness,
 )
 
-CONFIG = replace(
-    TINY,
-    encoder=replace(TINY.encoder, num_levels=3),
-    clean_expert=True,
-    diffusion=replace(
-        TINY.diffusion,
-        distilled_steps=2,
-        sampling_steps=2,
-        sampling_sampler="distilled",
-        sampling_spacing="quadratic",
-        sampling_start=6,
-        sampling_dirty_start=7,
-    ),
-)
+STAGE = TrainConfig(stage="distill", steps=3, learning_rate=1e-3, ema_decay=0.998)
 SIDE = 64
 
 
 def _features(images: Tensor) -> list[Tensor]:
     return [avg_pool2d(images, 2), avg_pool2d(images, 4).sin()]
-
-
-def _model() -> SuperResolver:
-    """Give a model whose noise predictors answer something other than nothing."""
-    model = build_model(CONFIG, seed=1)
-    generator = torch.Generator().manual_seed(2)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.02)
-    return model
 
 
 def _batch() -> tuple[Batch, Tensor]:
@@ -69,7 +50,8 @@ def _batch() -> tuple[Batch, Tensor]:
 
 def _refiner(*, expert: bool = False) -> Refiner:
     torch.manual_seed(4)
-    return Refiner(_model(), _features, expert=expert, growth=3.0)
+    model = shaken_model(TINY_DISTILLED, 0.02)
+    return Refiner(model, _features, replace(STAGE, expert=expert), growth=3.0)
 
 
 def test_the_distance_is_of_directions() -> None:
@@ -87,19 +69,30 @@ def test_the_weight_grows_with_the_row() -> None:
     assert vividness(31, 70, 1.0) == 1
 
 
-def test_the_rate_rises_then_falls() -> None:
-    shares = [rate_share(step, 1000) for step in range(1000)]
-    top = shares.index(max(shares))
-    assert shares[:top] == sorted(shares[:top])
-    assert shares[top:] == sorted(shares[top:], reverse=True)
-    assert shares[0] == pytest.approx(1 / 50)
-    assert shares[-1] == pytest.approx(0.02, abs=1e-4)
+def test_the_objective_is_as_it_is_written() -> None:
+    error, distance, scores = torch.tensor(0.2), torch.tensor(0.7), [torch.tensor([3.0, 5.0])]
+    found = objective(error, distance, [*scores, torch.tensor(-1.0)], 2.0)
+    assert float(found) == pytest.approx(10 * 0.2 + 2 * (1.5 * 0.7 - 0.4 * (4 - 1) / 2))
+
+
+def test_the_judge_is_to_raise_what_it_says_of_photos_and_lower_the_rest() -> None:
+    real, fake = [torch.tensor([0.5, 3.0]), torch.tensor(1.0)], [torch.tensor(-0.25)]
+    assert float(hinge(real, fake)) == pytest.approx(0.5 / 2 / 2 + 0.75)
+
+
+def test_a_judge_has_a_map_of_scores_for_each_feature_and_the_pixels() -> None:
+    images = torch.rand(2, 3, SIDE, SIDE)
+    scores = Judge([3, 3])(images, _features(images))
+    assert [tuple(each.shape) for each in scores] == [
+        (2, 1, 32, 32),
+        (2, 1, 16, 16),
+        (2, 1, 16, 16),
+    ]
 
 
 def test_rows_are_the_usual_one_the_vivid_ones_or_any_that_it_may_start_at() -> None:
-    diffusion = replace(CONFIG.diffusion, num_timesteps=100)
-    generator = torch.Generator().manual_seed(0)
-    rows = [refine_distilled.draw_row(diffusion, 70, generator) for _ in range(4000)]
+    diffusion = replace(TINY_DISTILLED.diffusion, num_timesteps=100, highest_start=0)
+    rows = [refine_distilled.draw_row(diffusion, 70, seed) for seed in range(4000)]
     count = Counter(rows)
     assert min(rows) == diffusion.least_distilled_start
     assert max(rows) == diffusion.last_start == 99
@@ -110,9 +103,11 @@ def test_rows_are_the_usual_one_the_vivid_ones_or_any_that_it_may_start_at() -> 
 
 @pytest.mark.parametrize("expert", [False, True])
 def test_an_image_is_that_of_two_steps_of_ddim(*, expert: bool) -> None:
-    model, (batch, noise) = _model().eval(), _batch()
+    model, (batch, noise) = shaken_model(TINY_DISTILLED, 0.02), _batch()
     levels = CLEAN if expert else Levels(0.5, 0.5, 0.5)
-    chain = make_chain(CONFIG, SamplingConfig(steps=2, sampler="distilled", start=7), levels)
+    chain = make_chain(
+        TINY_DISTILLED, SamplingConfig(steps=2, sampler="distilled", start=7), levels
+    )
     schedule = chain.schedule
     assert schedule is not None
     with torch.no_grad():
@@ -125,7 +120,8 @@ def test_an_image_is_that_of_two_steps_of_ddim(*, expert: bool) -> None:
             x_start = ((x - (1 - signal).sqrt() * eps) / signal.sqrt()).clamp(-1, 1)
             towards = (x - signal.sqrt() * x_start) / (1 - signal).sqrt()
             x = (below.sqrt() * x_start + (1 - below).sqrt() * towards).float()
-        expected = x.clamp(-1, 1) / CONFIG.diffusion.residual_scale + condition.base
+        scale = TINY_DISTILLED.diffusion.residual_scale
+        expected = residual_to_image(x, condition.base, scale)
         found = enlarge(model, batch, 7, noise, expert=expert)
     assert torch.allclose(found, expected, atol=1e-4)
 
@@ -138,32 +134,85 @@ def test_an_update_changes_one_network_alone_and_its_average_slower(
 ) -> None:
     refiner, (batch, noise) = _refiner(expert=expert), _batch()
     before = {key: value.clone() for key, value in refiner.model.state_dict().items()}
-    first = refiner.update(batch, 7, noise, 1.0)
-    assert set(first) == {"error", "features", "doubt", "judge"}
+    first = refiner.update(batch, 7, noise, 1e-3)
+    assert set(first) == {"error", "features", "score", "judge"}
     after = {key: value.clone() for key, value in refiner.model.state_dict().items()}
     changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
     assert changed
     assert all(key.startswith(name) for key in changed)
     with refiner.averaged() as model:
         for key in changed:
-            step, kept = after[key] - before[key], model.state_dict()[key] - before[key]
-            assert float(kept.abs().max()) < float(step.abs().max()) / 100
+            expected = before[key] + (after[key] - before[key]) * (1 - STAGE.ema_decay)
+            assert torch.allclose(model.state_dict()[key], expected, rtol=0, atol=1e-7)
     assert all(torch.equal(value, after[key]) for key, value in refiner.model.state_dict().items())
 
 
-def test_updates_bring_the_image_nearer_to_the_truth() -> None:
+@pytest.mark.parametrize(
+    ("weights", "part", "falls"),
+    [((1, 0, 0), "error", True), ((0, 1, 0), "features", True), ((0, 0, 1), "score", False)],
+    ids=["error", "features", "score"],
+)
+def test_updates_bring_each_part_where_it_is_to_go(
+    weights: tuple[float, float, float],
+    part: str,
+    falls: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, weight in zip(("ERROR", "FEATURES", "JUDGED"), weights, strict=True):
+        monkeypatch.setattr(refining, name, weight)
+    monkeypatch.setattr(refining, "JUDGE_RATE", 0.0)
     refiner, (batch, noise) = _refiner(), _batch()
-    errors = [refiner.update(batch, 7, noise, 1.0)["error"] for _ in range(12)]
-    assert errors[-1] < errors[0]
+    values = [refiner.update(batch, 7, noise, 1e-3)[part] for _ in range(12)]
+    assert (values[-1] < values[0]) is falls
+
+
+def test_the_judge_learns_which_are_photos() -> None:
+    refiner, (batch, noise) = _refiner(), _batch()
+    before = [refiner.update(batch, 7, noise, 0.0)["judge"] for _ in range(30)]
+    assert before[-1] < before[0]
+    with torch.no_grad():
+        sr = enlarge(refiner.model, batch, 7, noise, expert=False)
+        real = refiner.judge(batch.hr, _features(batch.hr))
+        fake = refiner.judge(sr, _features(sr))
+    assert sum(float(r.mean() - f.mean()) for r, f in zip(real, fake, strict=True)) > 0
+
+
+def test_what_is_judged_weighs_by_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights: list[float] = []
+
+    def noted(error: Tensor, distance: Tensor, scores: Any, weight: float) -> Tensor:
+        weights.append(weight)
+        return objective(error, distance, scores, weight)
+
+    monkeypatch.setattr(refining, "objective", noted)
+    refiner, (batch, noise) = _refiner(), _batch()
+    for start in (refiner.usual, refiner.usual + 1):
+        refiner.update(batch, start, noise, 1e-3)
+    assert weights == [1, pytest.approx(3**0.1)]
+
+
+def test_the_parameters_come_back_when_writing_the_average_fails() -> None:
+    refiner, (batch, noise) = _refiner(), _batch()
+    refiner.update(batch, 7, noise, 1e-3)
+    own = [each.clone() for each in refiner.network.parameters()]
+    with pytest.raises(OSError, match="full"), refiner.averaged():
+        raise OSError("full")
+    assert all(map(torch.equal, own, refiner.network.parameters()))
+
+
+def test_a_backbone_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
+    with pytest.raises(SystemExit, match=r"efficientnet.*refine_distilled"):
+        load_backbone()
 
 
 def test_what_goes_on_from_a_state_is_what_was_not_stopped(tmp_path: Path) -> None:
     refiner, (batch, noise) = _refiner(), _batch()
-    refiner.update(batch, 7, noise, 1.0)
+    refiner.update(batch, 7, noise, 1e-3)
     torch.save(refiner.state(), tmp_path / "state")
     other = _refiner()
     other.restore(torch.load(tmp_path / "state", weights_only=True))
-    assert refiner.update(batch, 6, noise, 0.5) == other.update(batch, 6, noise, 0.5)
+    assert refiner.update(batch, 6, noise, 1e-4) == other.update(batch, 6, noise, 1e-4)
     pairs = zip(refiner.average, other.average, strict=True)
     assert all(torch.equal(first, second) for first, second in pairs)
 
@@ -171,34 +220,40 @@ def test_what_goes_on_from_a_state_is_what_was_not_stopped(tmp_path: Path) -> No
 @pytest.fixture
 def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Give a command of few steps on one picture, with pooling in the backbone's place."""
-    levels = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
-    (tmp_path / "photos").mkdir()
-    Image.fromarray(levels).save(tmp_path / "photos" / "a.png")
-    save_weights(tmp_path / "model.safetensors", _model(), "test", torch.float32)
-    places = [str(tmp_path / "model.safetensors"), str(tmp_path / "out.safetensors")]
+    photos = draw_photos(tmp_path / "photos", ["a.png"], (300, 300))
+    model, out = tmp_path / "model.safetensors", tmp_path / "out.safetensors"
+    save_weights(model, shaken_model(TINY_DISTILLED, 0.02), "test", torch.float32)
     monkeypatch.setattr(refine_distilled, "load_backbone", lambda: _features)
-    return ["x", *places, "--data", str(tmp_path / "photos"), "--batch", "1", "--patch", str(SIDE)]
+    small = ("--batch", "1", "--patch", str(SIDE))
+    return ["x", str(model), str(out), "--data", str(photos), *small]
 
 
 def test_the_command_goes_on_at_the_next_step(
     line: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
-    make = refine_distilled.Source.make
+    make = BatchSource.make
 
-    def noted(source: refine_distilled.Source, step: int, usual: int) -> tuple[Batch, int, Tensor]:
+    def noted(source: BatchSource, step: int) -> list[Piece]:
         made.append(step)
-        return make(source, step, usual)
+        return make(source, step)
 
-    monkeypatch.setattr(refine_distilled.Source, "make", noted)
+    monkeypatch.setattr(BatchSource, "make", noted)
     for more in (["--steps", "2"], ["--steps", "1", "--resume"]):
         monkeypatch.setattr(sys, "argv", line + more)
         refine_distilled.main()
     assert made == [0, 1, 2]
-    before, after = _model().state_dict(), load_weights(tmp_path / "out.safetensors").model
-    changed = {
-        key
-        for key, value in after.state_dict().items()
-        if not torch.allclose(value, before[key], atol=1e-3, rtol=1e-3)
-    }
+    before = shaken_model(TINY_DISTILLED, 0.02).state_dict()
+    after = load_weights(tmp_path / "out.safetensors").model.state_dict()
+    changed = {key for key in after if not torch.equal(after[key].half(), before[key].half())}
+    assert changed
     assert all(key.startswith("distilled_denoise_fn.") for key in changed)
+
+
+def test_a_model_without_a_distilled_network_is_refused(
+    line: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_weights(tmp_path / "model.safetensors", TINY)
+    monkeypatch.setattr(sys, "argv", line)
+    with pytest.raises(SystemExit, match="has no distilled network"):
+        refine_distilled.main()

@@ -7,46 +7,20 @@ import pytest
 import torch
 
 from sam_diffsr_cli.chain_config import DiffusionConfig
-from sam_diffsr_cli.config import ModelConfig, distilled, undistilled
+from sam_diffsr_cli.config import undistilled
 from sam_diffsr_cli.errors import ConfigError, InputError
-from sam_diffsr_cli.networks.model import SuperResolver, build_model, with_config
+from sam_diffsr_cli.networks.model import SuperResolver, with_config
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions
 from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from tests.helpers import TINY
-
-PLAIN = replace(
-    TINY,
-    encoder=replace(TINY.encoder, num_levels=3),
-    clean_expert=True,
-    diffusion=replace(
-        TINY.diffusion,
-        sampling_start=7,
-        highest_start=8,
-        sampling_spacing="quadratic",
-        best_steps=4,
-        best_sampler="dpmpp_2m",
-        best_start=8,
-    ),
-)
-FEW = distilled(PLAIN, steps=2)
-"""Two steps from rows 3 to 8, by default from row 7."""
-
-
-def shaken(config: ModelConfig) -> SuperResolver:
-    model = build_model(config)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.05)
-    return model.eval()
+from tests.helpers import TINY_DISTILLED, TINY_UNDISTILLED, shaken, shaken_model
 
 
 @pytest.fixture(scope="module")
 def few() -> Upscaler:
-    return Upscaler(model=shaken(FEW), device=torch.device("cpu"))
+    return shaken(TINY_DISTILLED, 0.05)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +65,7 @@ def test_what_it_was_not_trained_for_is_refused(
 
 def test_a_model_without_it_says_so() -> None:
     with pytest.raises(InputError, match="no distilled network"):
-        check_steps(PLAIN, 2, 7, "distilled")
+        check_steps(TINY_UNDISTILLED, 2, 7, "distilled")
 
 
 def enlarge(model: SuperResolver, sampler: str, clean: int) -> np.ndarray:
@@ -104,7 +78,7 @@ def enlarge(model: SuperResolver, sampler: str, clean: int) -> np.ndarray:
 
 @pytest.mark.parametrize("clean", [0, 40])
 def test_its_sampler_asks_it_and_no_other(clean: int) -> None:
-    model = shaken(FEW)
+    model = shaken_model(TINY_DISTILLED, 0.05)
     before = {sampler: enlarge(model, sampler, clean) for sampler in ("distilled", "ddim")}
     part = model.network("distilled_denoise_fn", expert=clean == 0)
     with torch.no_grad():
@@ -122,34 +96,34 @@ def test_its_sampler_asks_it_and_no_other(clean: int) -> None:
 
 @pytest.mark.parametrize("clean", [0, 40])
 def test_a_copy_of_its_teacher_takes_steps_of_ddim(clean: int) -> None:
-    model = with_config(shaken(PLAIN), FEW)
+    model = with_config(shaken_model(TINY_UNDISTILLED, 0.05), TINY_DISTILLED)
     assert np.array_equal(enlarge(model, "distilled", clean), enlarge(model, "ddim", clean))
 
 
 def test_networks_come_and_go_with_the_configuration() -> None:
-    plain = shaken(PLAIN)
-    few = with_config(plain, FEW)
-    assert few.config == FEW
+    plain = shaken_model(TINY_UNDISTILLED, 0.05)
+    few = with_config(plain, TINY_DISTILLED)
+    assert few.config == TINY_DISTILLED
     for name in ("denoise_fn", "clean_denoise_fn"):
         expert = name.startswith("clean")
         taught = few.network("distilled_denoise_fn", expert=expert).state_dict()
         for key, tensor in plain.get_submodule(name).state_dict().items():
             assert torch.equal(taught[key], tensor)
-    back = with_config(few, PLAIN)
-    assert back.config == PLAIN
+    back = with_config(few, TINY_UNDISTILLED)
+    assert back.config == TINY_UNDISTILLED
     assert all(torch.equal(back.state_dict()[k], t) for k, t in plain.state_dict().items())
 
 
 def test_without_it_a_model_is_run_as_the_preset_is() -> None:
-    chain = undistilled(FEW).diffusion
+    chain = undistilled(TINY_DISTILLED).diffusion
     assert (chain.distilled_steps, chain.sampling_steps, chain.sampling_sampler) == (
         0,
         6,
         "dpmpp_2m",
     )
-    assert undistilled(PLAIN) == PLAIN
-    assert undistilled(FEW).networks == PLAIN.networks
-    assert FEW.networks != PLAIN.networks
+    assert undistilled(TINY_UNDISTILLED) == TINY_UNDISTILLED
+    assert undistilled(TINY_DISTILLED).networks == TINY_UNDISTILLED.networks
+    assert TINY_DISTILLED.networks != TINY_UNDISTILLED.networks
 
 
 @pytest.mark.parametrize(
@@ -165,7 +139,7 @@ def test_levels_that_it_was_not_distilled_for_are_refused(
     change: dict[str, object], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
-        replace(FEW.diffusion, **change)  # type: ignore[arg-type]  # as given
+        replace(TINY_DISTILLED.diffusion, **change)  # type: ignore[arg-type]  # as given
 
 
 def test_one_step_starts_anywhere() -> None:

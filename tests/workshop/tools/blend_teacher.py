@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sam_diffsr_cli.atomic import atomic_path, make_folder
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.resize import downscale_uint8
@@ -61,15 +62,14 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     teacher = torch.export.load(given.teacher).module()
-    given.out.mkdir(parents=True, exist_ok=True)
     for path in find_pictures(given.photos, recursive=True):
-        out = given.out / f"{path.stem}.png"
+        out = given.out / path.relative_to(given.photos).with_name(f"{path.name}.png")
         if out.exists():
             continue
-        part = out.with_suffix(".part")
         mixed = blend(read_levels(path), teacher, given.share, given.range)
-        Image.fromarray(mixed).save(part, "png", compress_level=1)
-        part.rename(out)
+        make_folder(out.parent)
+        with atomic_path(out) as part:
+            Image.fromarray(mixed).save(part, "png", compress_level=1)
 
 
 if __name__ == "__main__":

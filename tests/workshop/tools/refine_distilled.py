@@ -19,20 +19,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from torch import Tensor
 
+from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
-from sam_diffsr_cli.data.crops import Batch, CropPlan, TrainingPhoto, crop_side, cut
+from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto, crop_side
 from sam_diffsr_cli.device import derive_seed
-from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_levels
-from sam_diffsr_cli.recipes.records import DegradeConfig
+from sam_diffsr_cli.recipes.records import DegradeConfig, TrainConfig
+from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
-from tests.workshop.tools.refining import Refiner, load_backbone, rate_share
+from sam_diffsr_cli.training.engine import Share
+from sam_diffsr_cli.training.loop import learning_rate
+from tests.workshop.tools.refining import Refiner, load_backbone
 from tests.workshop.tools.train_estimator import recipe_of
 
 SCALE = 4
@@ -42,8 +43,9 @@ may be started at, and how many these are; the others start anywhere."""
 SAVE_EVERY, TELL_EVERY = 250, 50
 
 
-def draw_row(diffusion: DiffusionConfig, usual: int, generator: torch.Generator) -> int:
+def draw_row(diffusion: DiffusionConfig, usual: int, seed: int) -> int:
     """Draw the row that a batch's chains start at."""
+    generator = torch.Generator().manual_seed(seed)
     share, place = torch.rand(2, generator=generator).tolist()
     if share < USUAL_SHARE:
         return usual
@@ -53,35 +55,14 @@ def draw_row(diffusion: DiffusionConfig, usual: int, generator: torch.Generator)
     return least + int(place * (most - least + 1))
 
 
-class Source:
-    """Crops, rows and noise of each step, from the seed and its number."""
-
-    def __init__(self, folders: Sequence[Path], model: SuperResolver, given: "Given") -> None:
-        """Read all photos that are large enough into memory."""
-        degrade = DegradeConfig(kind="none" if given.expert else "photo", clean=given.clean)
-        self.degrader, margin = make_degrader(degrade, SCALE), crop_margin(degrade)
-        least = crop_side(given.patch, SCALE, margin)
-        paths = (path for folder in folders for path in find_pictures(folder, recursive=True))
-        photos = [_read(path) for path in paths]
-        self.photos = [photo for photo in photos if min(photo.pixels.shape[1:]) >= least]
-        sizes = [(photo.pixels.shape[1], photo.pixels.shape[2]) for photo in self.photos]
-        self.plan = CropPlan(sizes, given.patch, SCALE, margin=margin)
-        self.diffusion, self.given = model.config.diffusion, given
-
-    def make(self, step: int, usual: int) -> tuple[Batch, int, Tensor]:
-        """Return the batch of a step, the row it starts at, and its noise."""
-        seed = derive_seed(self.given.seed, "refine", step)
-        generator = torch.Generator().manual_seed(seed)
-        crops = self.plan.draw(self.given.batch, generator)
-        seeds = [derive_seed(seed, "degrade", row) for row in range(len(crops))]
-        batch = cut(self.photos, crops, self.plan, self.degrader, seeds)
-        start = draw_row(self.diffusion, usual, generator)
-        return batch, start, torch.randn(batch.hr.shape, generator=generator)
-
-
-def _read(path: Path) -> TrainingPhoto:
-    pixels = np.ascontiguousarray(read_levels(path).transpose(2, 0, 1))
-    return TrainingPhoto(path.name, torch.from_numpy(pixels))
+def read_photos(folders: Sequence[Path], least: int) -> list[TrainingPhoto]:
+    """Read the photos whose sides are ``least`` pixels or more into memory."""
+    paths = (path for folder in folders for path in find_pictures(folder, recursive=True))
+    photos = (
+        TrainingPhoto(path.name, torch.from_numpy(read_levels(path)).permute(2, 0, 1).contiguous())
+        for path in paths
+    )
+    return [photo for photo in photos if min(photo.pixels.shape[1:]) >= least]
 
 
 class Given(NamedTuple):
@@ -90,14 +71,10 @@ class Given(NamedTuple):
     model: Path
     out: Path
     data: Sequence[Path]
-    steps: int
-    expert: bool
     resume: bool
     growth: float
-    batch: int
-    patch: int
     clean: float
-    seed: int
+    stage: TrainConfig
 
 
 def _arguments() -> Given:
@@ -113,37 +90,69 @@ def _arguments() -> Given:
     parser.add_argument("--patch", type=int, default=96)
     parser.add_argument("--clean", type=float, default=0.1, help="share of the crops left clean")
     parser.add_argument("--seed", type=int, default=0)
-    return Given(**vars(parser.parse_args()))
+    given = parser.parse_args()
+    stage = TrainConfig(
+        stage="distill",
+        steps=given.steps,
+        batch=given.batch,
+        patch=given.patch,
+        learning_rate=2e-4,
+        warmup_steps=50,
+        final_rate=0.02,
+        ema_decay=0.998,
+        expert=given.expert,
+        seed=given.seed,
+    )
+    resume, growth, clean = given.resume, given.growth, given.clean
+    return Given(given.model, given.out, given.data, resume, growth, clean, stage)
+
+
+def make_source(given: Given, diffusion: DiffusionConfig) -> BatchSource:
+    """Make the source of the crops: degraded ones, but for the network of clean photos."""
+    stage = given.stage
+    degrade = DegradeConfig(kind="none" if stage.expert else "photo", clean=given.clean)
+    margin = crop_margin(degrade)
+    photos = read_photos(given.data, crop_side(stage.patch, SCALE, margin))
+    sizes = [(photo.pixels.shape[1], photo.pixels.shape[2]) for photo in photos]
+    plan = CropPlan(sizes, stage.patch, SCALE, margin=margin)
+    degrader = make_degrader(degrade, SCALE)
+    return BatchSource(photos, plan, stage, diffusion, torch.device("cpu"), Share(), degrader)
 
 
 def main() -> None:
     """Run the command line."""
     given = _arguments()
-    torch.manual_seed(given.seed)
+    stage = given.stage
+    torch.manual_seed(stage.seed)
     loaded = load_weights(given.model)
-    if not loaded.model.config.diffusion.distilled_steps:
+    diffusion = loaded.model.config.diffusion
+    if not diffusion.distilled_steps:
         raise SystemExit(f"{given.model}: has no distilled network")
-    refiner = Refiner(loaded.model, load_backbone(), expert=given.expert, growth=given.growth)
+    refiner = Refiner(loaded.model, load_backbone(), stage, given.growth)
     state = given.out.with_name(f"{given.out.name}.state")
     done = 0
     if given.resume:
         kept = torch.load(state, weights_only=True)
         done = kept.pop("steps")
         refiner.restore(kept)
-    source = Source(given.data, loaded.model, given)
+    source = make_source(given, diffusion)
     recipe = recipe_of(given.model, loaded.model)
     told: dict[str, float] = {}
-    for step in range(given.steps):
-        batch, start, noise = source.make(done + step, refiner.usual)
-        parts = refiner.update(batch, start, noise, rate_share(step, given.steps))
+    for step in range(stage.steps):
+        number = done + step
+        (piece,) = source.make(number)
+        start = draw_row(diffusion, refiner.usual, derive_seed(stage.seed, "row", number))
+        rate = learning_rate(step, stage)
+        parts = refiner.update(piece.batch, start, piece.draws.noise, rate)
         told = {name: told.get(name, 0.0) + part / TELL_EVERY for name, part in parts.items()}
         if (step + 1) % TELL_EVERY == 0:
-            print(step + 1, *(f"{name} {mean:.4f}" for name, mean in told.items()), flush=True)
+            print(number + 1, *(f"{name} {mean:.4f}" for name, mean in told.items()), flush=True)
             told = {}
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == given.steps:
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
             with refiner.averaged() as model:
                 save_weights(given.out, model, loaded.source, torch.float16, recipe)
-            torch.save(refiner.state() | {"steps": done + step + 1}, state)
+            with atomic_path(state) as part:
+                torch.save(refiner.state() | {"steps": number + 1}, part)
 
 
 if __name__ == "__main__":

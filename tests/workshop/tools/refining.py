@@ -9,7 +9,6 @@ loss and spectral norms (Projected GANs, Sauer et al. 2021; Miyato et al. 2018).
 row at which the chain starts, so that the row goes on being the dial from faithful to vivid.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,19 +16,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, relu
+from torch.nn.functional import relu
 from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from sam_diffsr_cli.data.crops import Batch
+from sam_diffsr_cli.diffusion.distillation import distillation_plan
 from sam_diffsr_cli.diffusion.residual import residual_to_image
-from sam_diffsr_cli.diffusion.schedule import make_schedule, respace, sampling_timesteps
 from sam_diffsr_cli.diffusion.solvers import make_solver
 from sam_diffsr_cli.networks.model import SuperResolver
+from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.sampling import run_solver
 
-RATE, WARMUP, LEAST_RATE = 2e-4, 50, 0.02
-DECAY, CLIP = 0.998, 1.0
+JUDGE_RATE = 2e-4
 ERROR, FEATURES, JUDGED = 10.0, 1.5, 0.4
 """Weights of the mean absolute error, of the features and of the discriminators."""
 TAPS = (0, 2, 4, 10)
@@ -91,18 +91,13 @@ class Judge(nn.Module):
         return [head(feature) for head, feature in pairs] + [self.pixels(images)]
 
 
-class _Leaky(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return leaky_relu(x, 0.2)
-
-
 def _stack(
     widths: Sequence[int], sizes: Sequence[int], strides: Sequence[int] = (1, 1, 1)
 ) -> nn.Sequential:
     layers: list[nn.Module] = []
     for i, (size, stride) in enumerate(zip(sizes, strides, strict=True)):
         conv = nn.Conv2d(widths[i], widths[i + 1], size, stride, size // 2)
-        layers += [spectral_norm(conv), _Leaky()]
+        layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -111,24 +106,46 @@ def vividness(start: int, usual: int, growth: float) -> float:
     return float(growth ** ((start - usual) / 10))
 
 
+def objective(error: Tensor, distance: Tensor, scores: Sequence[Tensor], weight: float) -> Tensor:
+    """Return what the network is to lower, a scalar.
+
+    Args:
+        error: Mean absolute error of its image.
+        distance: Of the features to those of the truth.
+        scores: Of its image, as ``Judge`` gives them.
+        weight: Of what is judged, ``vividness``.
+    """
+    return ERROR * error + weight * (FEATURES * distance - JUDGED * _mean(scores))
+
+
+def hinge(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """Return what the judge is to lower: mean over its heads of max(0, 1 - D) + max(0, 1 + D).
+
+    The first is of the scores of photos, the second of those of the network's images.
+    """
+    return _mean([relu(1 - each) for each in real]) + _mean([relu(1 + each) for each in fake])
+
+
+def _mean(scores: Sequence[Tensor]) -> Tensor:
+    """Mean over the heads, each of them over its own map."""
+    return torch.stack([score.mean() for score in scores]).mean()
+
+
 def enlarge(
     model: SuperResolver, batch: Batch, start: int, noise: Tensor, *, expert: bool
 ) -> Tensor:
     """Run the distilled network from a row to the image, ``(B, 3, H, W)``, not clipped."""
     diffusion = model.config.diffusion
-    rows = sampling_timesteps(
-        diffusion.num_timesteps, diffusion.distilled_steps, diffusion.sampling_spacing, start
-    )
-    chain = respace(make_schedule(diffusion), rows)
+    plan = distillation_plan(diffusion, 1, start)
     with torch.no_grad():
         told = None if expert else batch.told
         condition = model.condition(batch.lr, told, expert=expert)
 
     def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-        return model.predict_eps(x_t, t, condition, chain, distilled=True)
+        return model.predict_eps(x_t, t, condition, plan.student, distilled=True)
 
-    x = noise * float(chain.sqrt_one_minus_alphas_cumprod[-1])
-    for step in run_solver(denoise, x, make_solver(chain, "distilled"), lambda _: noise):
+    x = noise * plan.deviation
+    for step in run_solver(denoise, x, make_solver(plan.student, "distilled"), lambda _: noise):
         x = step.x
     return residual_to_image(x, condition.base, diffusion.residual_scale)
 
@@ -137,51 +154,53 @@ class Refiner:
     """The network that is refined, its judge, the average, and an update of them all."""
 
     def __init__(
-        self, model: SuperResolver, features: Features, *, expert: bool, growth: float
+        self, model: SuperResolver, features: Features, config: TrainConfig, growth: float
     ) -> None:
-        """Take a model, of which all but the distilled network is frozen."""
+        """Take a model, of which all but the distilled network is frozen.
+
+        ``config`` is that of a stage that distils; of it the rate, the clipping, the average and
+        which of the networks it is are heeded.
+        """
         self.model, self.features = model.requires_grad_(False).eval(), features
-        self.expert, self.growth = expert, growth
-        self.usual = model.config.diffusion.usual_start(is_clean=expert)
-        self.network = model.network("distilled_denoise_fn", expert=expert).requires_grad_(True)
+        self.config, self.growth = config, growth
+        self.usual = model.config.diffusion.usual_start(is_clean=config.expert)
+        network = model.network("distilled_denoise_fn", expert=config.expert)
+        self.network = network.requires_grad_(True)
         self.judge = Judge([each.shape[1] for each in features(torch.zeros(1, 3, 64, 64))])
         self.average = [each.detach().clone() for each in self.network.parameters()]
-        self.drawing = torch.optim.Adam(self.network.parameters(), RATE, (0.9, 0.99))
-        self.judging = torch.optim.Adam(self.judge.parameters(), RATE, (0.5, 0.99))
+        self.drawing = torch.optim.Adam(
+            self.network.parameters(), config.learning_rate, (0.9, 0.99)
+        )
+        self.judging = torch.optim.Adam(self.judge.parameters(), JUDGE_RATE, (0.5, 0.99))
 
-    def update(self, batch: Batch, start: int, noise: Tensor, share: float) -> dict[str, float]:
-        """Make one step of both at a ``share`` of the highest rate; return the losses."""
-        vivid = vividness(start, self.usual, self.growth)
-        sr = enlarge(self.model, batch, start, noise, expert=self.expert)
+    def update(self, batch: Batch, start: int, noise: Tensor, rate: float) -> dict[str, float]:
+        """Make one step of the network, at a rate, and of its judge; return the losses."""
+        sr = enlarge(self.model, batch, start, noise, expert=self.config.expert)
         with torch.no_grad():
             wanted = self.features(batch.hr)
         found = self.features(sr)
         error, distance = (sr - batch.hr).abs().mean(), feature_distance(found, wanted)
+        weight = vividness(start, self.usual, self.growth)
         self.judge.requires_grad_(False)
         scores = self.judge(sr, found)
-        doubt = -torch.stack([score.mean() for score in scores]).mean()
         self.judge.requires_grad_(True)
-        loss = ERROR * error + vivid * (FEATURES * distance + JUDGED * doubt)
-        self._step(self.drawing, loss, share)
-        real = self.judge(batch.hr, wanted)
-        fake = self.judge(sr.detach(), [each.detach() for each in found])
-        pairs = zip(real, fake, strict=True)
-        hinge = torch.stack([(relu(1 - r).mean() + relu(1 + f).mean()) for r, f in pairs]).mean()
-        self._step(self.judging, hinge, 1.0)
+        for group in self.drawing.param_groups:
+            group["lr"] = rate
+        self.drawing.zero_grad()
+        objective(error, distance, scores, weight).backward()  # type: ignore[no-untyped-call]
+        clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
+        self.drawing.step()
+        fakes = self.judge(sr.detach(), [each.detach() for each in found])
+        judged = hinge(self.judge(batch.hr, wanted), fakes)
+        self.judging.zero_grad()
+        judged.backward()  # type: ignore[no-untyped-call]  # torch's stub
+        self.judging.step()
+        decay = self.config.ema_decay
+        follow = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch's stub
         with torch.no_grad():
-            for kept, now in zip(self.average, self.network.parameters(), strict=True):
-                kept.lerp_(now, 1 - DECAY)
-        parts = {"error": error, "features": distance, "doubt": doubt, "judge": hinge}
+            follow(self.average, list(self.network.parameters()), None)
+        parts = {"error": error, "features": distance, "score": _mean(scores), "judge": judged}
         return {name: float(part.detach()) for name, part in parts.items()}
-
-    def _step(self, optimizer: torch.optim.Adam, loss: Tensor, share: float) -> None:
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * share
-            if optimizer is self.drawing:
-                clip_grad_norm_(group["params"], CLIP)
-        optimizer.step()
 
     @contextmanager
     def averaged(self) -> Iterator[SuperResolver]:
@@ -189,8 +208,10 @@ class Refiner:
         parameters = list(self.network.parameters())
         own = [each.detach().clone() for each in parameters]
         _put(self.average, parameters)
-        yield self.model
-        _put(own, parameters)
+        try:
+            yield self.model
+        finally:
+            _put(own, parameters)
 
     def state(self) -> dict[str, Any]:
         """Return all that an update changes."""
@@ -215,9 +236,3 @@ def _put(values: Sequence[Tensor], parameters: Sequence[Tensor]) -> None:
     with torch.no_grad():
         for value, parameter in zip(values, parameters, strict=True):
             parameter.copy_(value)
-
-
-def rate_share(step: int, steps: int) -> float:
-    """Share of the highest rate at a step, from 0: up over the first, then down by a cosine."""
-    cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
-    return min(1.0, (step + 1) / WARMUP) * (LEAST_RATE + (1 - LEAST_RATE) * cosine)
