@@ -23,6 +23,15 @@ def test_a_network_is_the_others_and_all_else_is_kept(network: str) -> None:
     assert any(not torch.equal(values, own[name]) for name, values in found.items())
 
 
+def test_a_share_lies_between_the_two() -> None:
+    model, other = build_model(TOLD, seed=1), build_model(TOLD, seed=2)
+    found = combine(model, other, ["denoise_fn"], {}, share=0.25).state_dict()
+    own, theirs = model.state_dict(), other.state_dict()
+    for name, values in found.items():
+        share = 0.25 if name.startswith("denoise_fn.") else 0.0
+        assert torch.allclose(values, (1 - share) * own[name] + share * theirs[name]), name
+
+
 def test_the_start_is_as_it_is_told() -> None:
     model = build_model(TOLD)
     chain = combine(model, model, [], {"sampling_start": 4, "sampling_dirty_start": 6}).config

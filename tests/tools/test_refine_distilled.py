@@ -9,35 +9,34 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, conv2d
 
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.data.crops import Batch
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.diffusion.residual import residual_to_image
+from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.training.batches import BatchSource, Piece
 from sam_diffsr_cli.upscaling.chain import make_chain
 from tests.helpers import TINY, TINY_DISTILLED, draw_photos, shaken_model, write_weights
 from tests.workshop.tools import refine_distilled, refining
-from tests.workshop.tools.refining import (
-    Judge,
-    Refiner,
-    enlarge,
-    feature_distance,
-    hinge,
-    load_backbone,
-    objective,
-    vividness,
-)
+from tests.workshop.tools.backbones import Backbone
+from tests.workshop.tools.refining import Judge, Refiner, enlarge, hinge, objective, vividness
 
-STAGE = TrainConfig(stage="distill", steps=3, learning_rate=1e-3, ema_decay=0.998)
+STAGE = TrainConfig(stage="distill", steps=3, learning_rate=1e-3, ema_decay=0.998, precision="fp32")
 SIDE = 64
 
 
 def _features(images: Tensor) -> list[Tensor]:
     return [avg_pool2d(images, 2), avg_pool2d(images, 4).sin()]
+
+
+BACKBONES = [
+    Backbone(features=_features),
+    Backbone(features=lambda images: [images.cos()], weights=(torch.tensor([0.5, 1.0, 0.0]),)),
+]
 
 
 def _batch() -> tuple[Batch, Tensor]:
@@ -51,15 +50,7 @@ def _batch() -> tuple[Batch, Tensor]:
 def _refiner(*, expert: bool = False) -> Refiner:
     torch.manual_seed(4)
     model = shaken_model(TINY_DISTILLED, 0.02)
-    return Refiner(model, _features, replace(STAGE, expert=expert), growth=3.0)
-
-
-def test_the_distance_is_of_directions() -> None:
-    x, y = torch.rand(2, 1, 5, 4, 4).unbind()
-    assert float(feature_distance([x], [3 * x])) == pytest.approx(0, abs=1e-6)
-    assert float(feature_distance([x], [-x])) == pytest.approx(4, abs=1e-4)
-    halves = float(feature_distance([x, x], [y, x]))
-    assert halves == pytest.approx(float(feature_distance([x], [y])) / 2, abs=1e-6)
+    return Refiner(model, BACKBONES, replace(STAGE, expert=expert), growth=3.0)
 
 
 def test_the_weight_grows_with_the_row() -> None:
@@ -70,9 +61,11 @@ def test_the_weight_grows_with_the_row() -> None:
 
 
 def test_the_objective_is_as_it_is_written() -> None:
-    error, distance, scores = torch.tensor(0.2), torch.tensor(0.7), [torch.tensor([3.0, 5.0])]
-    found = objective(error, distance, [*scores, torch.tensor(-1.0)], 2.0)
-    assert float(found) == pytest.approx(10 * 0.2 + 2 * (1.5 * 0.7 - 0.4 * (4 - 1) / 2))
+    error, scores = torch.tensor(0.2), [torch.tensor([3.0, 5.0]), torch.tensor(-1.0)]
+    distances = [torch.tensor(value) for value in (0.7, 0.3, 0.1)]
+    seen = 0.4 * 0.7 + 0.3 + 0.1
+    expected = 100 * 0.2 + 2 * (seen - 0.3 * (4 - 1) / 2)
+    assert float(objective(error, distances, scores, 2.0)) == pytest.approx(expected)
 
 
 def test_the_judge_is_to_raise_what_it_says_of_photos_and_lower_the_rest() -> None:
@@ -135,7 +128,7 @@ def test_an_update_changes_one_network_alone_and_its_average_slower(
     refiner, (batch, noise) = _refiner(expert=expert), _batch()
     before = {key: value.clone() for key, value in refiner.model.state_dict().items()}
     first = refiner.update(batch, 7, noise, 1e-3)
-    assert set(first) == {"error", "features", "score", "judge"}
+    assert set(first) == {"error", "features", "learnt", "score", "judge"}
     after = {key: value.clone() for key, value in refiner.model.state_dict().items()}
     changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
     assert changed
@@ -149,16 +142,21 @@ def test_an_update_changes_one_network_alone_and_its_average_slower(
 
 @pytest.mark.parametrize(
     ("weights", "part", "falls"),
-    [((1, 0, 0), "error", True), ((0, 1, 0), "features", True), ((0, 0, 1), "score", False)],
-    ids=["error", "features", "score"],
+    [
+        ((1, 0, 0, 0), "error", True),
+        ((0, 1, 0, 0), "features", True),
+        ((0, 0, 1, 0), "learnt", True),
+        ((0, 0, 0, 1), "score", False),
+    ],
+    ids=["error", "features", "learnt", "score"],
 )
 def test_updates_bring_each_part_where_it_is_to_go(
-    weights: tuple[float, float, float],
+    weights: tuple[float, float, float, float],
     part: str,
     falls: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, weight in zip(("ERROR", "FEATURES", "JUDGED"), weights, strict=True):
+    for name, weight in zip(("ERROR", "FEATURES", "LEARNT", "JUDGED"), weights, strict=True):
         monkeypatch.setattr(refining, name, weight)
     monkeypatch.setattr(refining, "JUDGE_RATE", 0.0)
     refiner, (batch, noise) = _refiner(), _batch()
@@ -180,9 +178,9 @@ def test_the_judge_learns_which_are_photos() -> None:
 def test_what_is_judged_weighs_by_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
     weights: list[float] = []
 
-    def noted(error: Tensor, distance: Tensor, scores: Any, weight: float) -> Tensor:
+    def noted(error: Tensor, distances: Any, scores: Any, weight: float) -> Tensor:
         weights.append(weight)
-        return objective(error, distance, scores, weight)
+        return objective(error, distances, scores, weight)
 
     monkeypatch.setattr(refining, "objective", noted)
     refiner, (batch, noise) = _refiner(), _batch()
@@ -200,10 +198,26 @@ def test_the_parameters_come_back_when_writing_the_average_fails() -> None:
     assert all(map(torch.equal, own, refiner.network.parameters()))
 
 
-def test_a_backbone_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
-    with pytest.raises(SystemExit, match=r"efficientnet.*refine_distilled"):
-        load_backbone()
+def test_a_number_format_is_that_of_the_networks_alone() -> None:
+    seen: set[torch.dtype] = set()
+
+    def noted(images: Tensor) -> list[Tensor]:
+        features = [conv2d(images, torch.ones(4, 3, 3, 3))]
+        seen.update(each.dtype for each in features)
+        return features
+
+    backbones = [Backbone(features=noted), Backbone(features=noted, weights=(torch.ones(4),))]
+    config = replace(STAGE, precision="bf16")
+    model = shaken_model(TINY_DISTILLED, 0.02)
+    (features, _) = Refiner(model, backbones, config, growth=3.0).look(torch.ones(1, 3, 8, 8))
+    assert seen == {torch.bfloat16}
+    assert features[0].dtype == torch.float32
+
+
+def test_a_format_that_is_not_resolved_is_refused() -> None:
+    model = shaken_model(TINY_DISTILLED, 0.02)
+    with pytest.raises(ConfigError, match="precision is 'auto'"):
+        Refiner(model, BACKBONES, replace(STAGE, precision="auto"), growth=3.0)
 
 
 def test_what_goes_on_from_a_state_is_what_was_not_stopped(tmp_path: Path) -> None:
@@ -223,7 +237,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     photos = draw_photos(tmp_path / "photos", ["a.png"], (300, 300))
     model, out = tmp_path / "model.safetensors", tmp_path / "out.safetensors"
     save_weights(model, shaken_model(TINY_DISTILLED, 0.02), "test", torch.float32)
-    monkeypatch.setattr(refine_distilled, "load_backbone", lambda: _features)
+    monkeypatch.setattr(refine_distilled, "load_backbones", lambda: BACKBONES)
     small = ("--batch", "1", "--patch", str(SIDE))
     return ["x", str(model), str(out), "--data", str(photos), *small]
 

@@ -6,7 +6,9 @@
 A stage of ``samsr train`` drops the networks that were made for what it changes. Where it changed
 so little that they still fit, which is to be measured, this puts its network beside them. The
 estimator of levels is a part of ``rrdb``; MODEL's own is kept, since it looks at the photo alone
-and is trained by itself (``train_estimator``).
+and is trained by itself (``train_estimator``). With ``--share`` the parameters lie between those of
+the two, as where one was trained on from the other for less error or for more texture (network
+interpolation, Wang et al. 2019).
 """
 
 import argparse
@@ -29,6 +31,7 @@ def combine(
     other: SuperResolver,
     networks: Sequence[str],
     starts: Mapping[str, Any],
+    share: float = 1.0,
 ) -> SuperResolver:
     """Return a model of the one's networks, and of the other's where they are named.
 
@@ -37,6 +40,7 @@ def combine(
         other: Of the same build, in the networks that are named.
         networks: As the file names them: ``rrdb``, ``denoise_fn``, ``clean_rrdb`` ...
         starts: Rows of the chain, by their names in ``DiffusionConfig``.
+        share: Of the other's parameters in these networks, in [0, 1].
 
     Raises:
         ValueError: One of them has no such network.
@@ -49,7 +53,10 @@ def combine(
         names = [name for name in names if not name.startswith(ESTIMATOR)]
         if not names or not theirs.keys() >= set(names):
             raise ValueError(f"{network}: is not in both models")
-        state |= {name: theirs[name] for name in names}
+        whole = {name: theirs[name] for name in names}
+        if share < 1:
+            whole = {name: torch.lerp(state[name], value, share) for name, value in whole.items()}
+        state |= whole
     combined.load_state_dict(state)
     return combined.eval()
 
@@ -62,12 +69,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--network", action="append", default=[])
     parser.add_argument("--start", action="append", default=[], help="NAME=ROW")
+    parser.add_argument("--share", type=float, default=1.0, help="of the other's parameters")
     parser.add_argument("--source", help="what the file says of itself")
     given = parser.parse_args()
     loaded = load_weights(given.model)
     starts = {name: int(row) for name, _, row in (text.partition("=") for text in given.start)}
     other = load_weights(given.other).model
-    model = combine(loaded.model, other, given.network, starts)
+    model = combine(loaded.model, other, given.network, starts, given.share)
     recipe = recipe_of(given.model, model)
     save_weights(given.out, model, given.source or loaded.source, torch.float16, recipe)
 

