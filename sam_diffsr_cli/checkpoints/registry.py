@@ -42,8 +42,8 @@ BUNDLED = (
         name="samsr-lite-x4",
         preset="lite",
         scale=4,
-        bytes=38_494_638,
-        sha256="9e6bc36b48702159d961fde1ce996699b57de6eecb6ed3cd7445e6bba62ad6cf",
+        bytes=38_494_702,
+        sha256="332d91cc4703c7cea07e5157f95729e0c655249ee91ececc8a4d5203eef88771",
         licence="Apache-2.0",
         source=(
             "trained by samsr on 333 freely licensed photographs and drawn pages, with RLFN as a "
