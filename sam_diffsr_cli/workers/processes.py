@@ -88,6 +88,7 @@ class LocalPool(Generic[Made]):
         self._processes: list[SpawnProcess | None] = [None] * self.size
         self._pipes: list[Connection | None] = [None] * self.size
         self._received: deque[tuple[int, object]] = deque()
+        self._told: tuple[int, object] | None = None
         self._busy: set[int] = set()
         for worker in range(self.size):
             self.restart(worker)
@@ -109,6 +110,8 @@ class LocalPool(Generic[Made]):
             pipes = {pipe: n for n, pipe in enumerate(self._pipes) if pipe is not None}
             for pipe in connection.wait(list(pipes)):
                 self._receive(pipes[pipe])  # type: ignore[index]  # they are of the kind that was given
+        # Kept: a signal may come before the caller has taken note of it.
+        self._told = self._received[0]
         return self._tell(*self._received.popleft())
 
     def _receive(self, worker: int) -> None:
@@ -171,7 +174,10 @@ class LocalPool(Generic[Made]):
         self._busy.add(worker)
 
     def close(self) -> list[Done[Made]]:
-        """Stop all; files that are being written are finished, and told."""
+        """Stop all; files that are being written are finished, and told.
+
+        The item that was told last is told again, as that may have been cut off.
+        """
         for worker, process in enumerate(self._processes):
             pipe = self._pipes[worker]
             if process is None or pipe is None:
@@ -184,6 +190,8 @@ class LocalPool(Generic[Made]):
                 except OSError:
                     continue
         until = time.monotonic() + PATIENCE_S
+        if self._told is not None and isinstance(self._told[1], tuple):
+            self._received.appendleft(self._told)
         events = [self._tell(*each) for each in self._received]
         late = [event for event in events if isinstance(event, Done)]
         self._received.clear()

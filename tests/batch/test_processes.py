@@ -121,6 +121,29 @@ def test_what_a_killed_worker_had_is_done_by_another(
     assert any("killed by signal 9" in text for text in told)
 
 
+def test_what_is_told_as_ctrl_c_comes_is_not_lost(
+    place: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = LocalPool(config_into(place, tmp_path / "out"), ["cpu"])
+    wait, told = pool.wait, list[int]()
+
+    def cut_off() -> Any:
+        event = wait()
+        if isinstance(event, Done):
+            told.append(event.index)
+            if len(told) == 2:
+                raise KeyboardInterrupt
+        return event
+
+    monkeypatch.setattr(pool, "wait", cut_off)
+    outcomes, late = list[Outcome](), list[Outcome]()
+    with pytest.raises(KeyboardInterrupt):
+        outcomes.extend(share_jobs(jobs_into(place, tmp_path / "out"), pool, late))
+    names = {outcome.job.target for outcome in outcomes + late}
+    assert names == set(tool.outputs(tmp_path / "out"))
+    assert len(names) >= 2
+
+
 @pytest.fixture
 def one(place: Any, tmp_path: Path) -> Iterator[LocalPool[Outcome]]:
     """One worker that has started."""
