@@ -135,5 +135,8 @@ class WorkerPool(Protocol[Item, Made]):
         ...
 
     def close(self) -> Sequence[Done[Made]]:
-        """Stop all; files that are being written are finished, and told."""
+        """Stop all; files that are being written are finished, and told.
+
+        The item that was told last is told again, as that may have been cut off.
+        """
         ...

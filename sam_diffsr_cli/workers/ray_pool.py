@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -118,6 +119,7 @@ class RayPool(Generic[Made]):
         self._actors: list[Any] = [None] * self.size
         self._watched: list[Any] = [None] * self.size
         self._is_starting = [True] * self.size
+        self._told: tuple[int, Any] | None = None
         self._began, self._has_started = time.monotonic(), False
         self._head = str(ray.get_runtime_context().gcs_address)
         self._is_gone = False
@@ -187,7 +189,10 @@ class RayPool(Generic[Made]):
                 self._watched[worker], self._is_starting[worker] = None, False
                 self._has_started = True
                 return Idle(worker) if refused is None else Refused(worker, refused)
-            return Done(worker, *ray.get(next(watched)))
+            made = next(watched)
+            # Kept: a signal may come before the caller has taken note of it.
+            self._told = worker, made
+            return Done(worker, *ray.get(made))
         except StopIteration:
             self._watched[worker] = None
             return Idle(worker)
@@ -196,11 +201,18 @@ class RayPool(Generic[Made]):
             return Lost(worker, _reason(error))
 
     def close(self) -> list[Done[Made]]:
-        """Stop all; files that are being written are finished, and told."""
+        """Stop all; files that are being written are finished, and told.
+
+        The item that was told last is told again, as that may have been cut off.
+        """
         if self._is_gone:
             return []
         busy = [n for n in range(self.size) if self._watched[n] is not None]
         late: list[Done[Made]] = []
+        if self._told is not None:
+            worker, made = self._told
+            with suppress(RayError):
+                late.append(Done(worker, *ray.get(made)))
         for worker in busy:
             if not self._is_starting[worker]:
                 self._actors[worker].stop.remote()

@@ -7,12 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
-from sam_diffsr_cli.workers.ray_pool import RayWorker
+from sam_diffsr_cli.workers import ray_pool
+from sam_diffsr_cli.workers.messages import Done
+from sam_diffsr_cli.workers.ray_pool import RayPool, RayWorker
 from tests.helpers import PATIENCE_S
 from tests.workshop.tools import kill_batch as tool
 
@@ -89,6 +92,20 @@ def started(place: Any, out: Path, count: int) -> "subprocess.Popen[str]":
     process: subprocess.Popen[str] = place.start(out)
     tool.wait_for(out, count, process)
     return process
+
+
+def test_what_is_told_as_ctrl_c_comes_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool: RayPool[Any] = object.__new__(RayPool)
+    pool.size, pool._is_gone, pool._told = 1, False, None
+    pool._is_starting, pool._watched = [False], [iter(["reference"])]
+    made: Any = "made"
+    kept = {"reference": (3, made)}
+    monkeypatch.setattr(ray_pool, "ray", SimpleNamespace(get=kept.get, shutdown=kept.clear))
+    told = pool._receive(0)
+    assert told == Done(0, 3, made)
+    pool._watched = [None]
+    assert pool.close() == [told]
+    assert not kept
 
 
 def test_two_actors_write_what_one_process_does(

@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,35 @@ def test_parameters_are_read_without_the_package_that_carries_them(package: Path
     assert tuple(found.shape) == (5, 4, 2, 3)
     assert float(found[4, 3, 1, 2]) == kernel[1, 2, 3, 4]
     assert bias.tolist() == weights.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "sides"),
+    [
+        (load_alexnet, "alexnet", [11, 5, 3, 3, 3]),
+        (load_vgg, "vgg16", [3] * 13),
+    ],
+    ids=["alexnet", "vgg16"],
+)
+def test_a_network_has_a_weight_for_each_of_its_features(
+    load: Callable[[], Backbone], name: str, sides: list[int], package: Path
+) -> None:
+    convs = _convs(*((4, 4 if number else 3, side) for number, side in enumerate(sides)))
+    layers = {
+        f"Conv_{i}": {"kernel": kernel.permute(2, 3, 1, 0).numpy(), "bias": bias.numpy()}
+        for i, (kernel, bias) in enumerate(convs)
+    }
+    channels = [np.full((1, 1, 4, 1), i + 1, np.float32) for i in range(5)]
+    learnt = {f"NetLinLayer_{i}": {"Conv_0": {"kernel": each}} for i, each in enumerate(channels)}
+    (package / f"{name}.ckpt").write_bytes(pickle.dumps({"layers": layers} | learnt))
+    backbone = load()
+    x, y = (backbone.features(images) for images in torch.rand(2, 1, 3, 96, 96) * 2 - 1)
+    weights = backbone.weights
+    assert weights is not None
+    assert [float(each[0]) for each in weights] == [i + 1 for i in range(len(x))]
+    pairs = zip(x, y, strict=True)
+    expected = sum((i + 1) * float(PLAIN.distance([u], [v])) for i, (u, v) in enumerate(pairs))
+    assert float(backbone.distance(x, y)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_file_that_holds_more_than_arrays_is_refused(package: Path) -> None:

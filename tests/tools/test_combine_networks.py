@@ -50,3 +50,10 @@ def test_networks_of_another_build_are_refused() -> None:
     wider = replace(TOLD, encoder=replace(TOLD.encoder, num_feat=16))
     with pytest.raises(RuntimeError, match="size mismatch"):
         combine(build_model(TOLD), build_model(wider), ["rrdb"], {})
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_a_share_is_of_one(share: float) -> None:
+    model = build_model(TOLD)
+    with pytest.raises(ValueError, match="share is"):
+        combine(model, model, ["rrdb"], {}, share=share)

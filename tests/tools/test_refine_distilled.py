@@ -62,10 +62,10 @@ def test_the_weight_grows_with_the_row() -> None:
 
 def test_the_objective_is_as_it_is_written() -> None:
     error, scores = torch.tensor(0.2), [torch.tensor([3.0, 5.0]), torch.tensor(-1.0)]
-    distances = [torch.tensor(value) for value in (0.7, 0.3, 0.1)]
-    seen = 0.4 * 0.7 + 0.3 + 0.1
+    distance, learnt = torch.tensor(0.7), torch.tensor(0.4)
+    seen = 0.4 * 0.7 + 0.4
     expected = 100 * 0.2 + 2 * (seen - 0.3 * (4 - 1) / 2)
-    assert float(objective(error, distances, scores, 2.0)) == pytest.approx(expected)
+    assert float(objective(error, distance, learnt, scores, 2.0)) == pytest.approx(expected)
 
 
 def test_the_judge_is_to_raise_what_it_says_of_photos_and_lower_the_rest() -> None:
@@ -178,9 +178,9 @@ def test_the_judge_learns_which_are_photos() -> None:
 def test_what_is_judged_weighs_by_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
     weights: list[float] = []
 
-    def noted(error: Tensor, distances: Any, scores: Any, weight: float) -> Tensor:
-        weights.append(weight)
-        return objective(error, distances, scores, weight)
+    def noted(error: Tensor, *seen: Any) -> Tensor:
+        weights.append(seen[-1])
+        return objective(error, *seen)
 
     monkeypatch.setattr(refining, "objective", noted)
     refiner, (batch, noise) = _refiner(), _batch()

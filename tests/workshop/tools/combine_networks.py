@@ -43,9 +43,11 @@ def combine(
         share: Of the other's parameters in these networks, in [0, 1].
 
     Raises:
-        ValueError: One of them has no such network.
+        ValueError: One of them has no such network, or the share is none.
         RuntimeError: A network is of another build.
     """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share is {share}, allowed: 0..1")
     config = replace(model.config, diffusion=replace(model.config.diffusion, **starts))
     combined, state, theirs = build_model(config), model.state_dict(), other.state_dict()
     for network in networks:

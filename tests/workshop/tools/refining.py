@@ -69,19 +69,18 @@ def vividness(start: int, usual: int, growth: float) -> float:
 
 
 def objective(
-    error: Tensor, distances: Sequence[Tensor], scores: Sequence[Tensor], weight: float
+    error: Tensor, distance: Tensor, learnt: Tensor, scores: Sequence[Tensor], weight: float
 ) -> Tensor:
     """Return what the network is to lower, a scalar.
 
     Args:
         error: Mean squared error of its image.
-        distances: Of the features to those of the truth: first of those that are judged, then of
-            those with learnt weights.
+        distance: Of the features that are judged to those of the truth.
+        learnt: Sum of the distances in the other networks.
         scores: Of its image, as ``Judge`` gives them.
         weight: Of what is judged, ``vividness``.
     """
-    first, *others = distances
-    seen = FEATURES * first + LEARNT * torch.stack(others).sum()
+    seen = FEATURES * distance + LEARNT * learnt
     return ERROR * error + weight * (seen - JUDGED * _mean(scores))
 
 
@@ -164,7 +163,8 @@ class Refiner:
         (found, *_) = seen = self.look(sr)
         error = (sr - batch.hr).square().mean()
         sets = zip(self.backbones, seen, looked, strict=True)
-        distances = [backbone.distance(x, y) for backbone, x, y in sets]
+        distance, *others = [backbone.distance(x, y) for backbone, x, y in sets]
+        learnt = torch.stack(others).sum()
         weight = vividness(start, self.usual, self.growth)
         self.judge.requires_grad_(False)
         scores = self.judge(sr, found)
@@ -172,7 +172,7 @@ class Refiner:
         for group in self.drawing.param_groups:
             group["lr"] = rate
         self.drawing.zero_grad()
-        objective(error, distances, scores, weight).backward()  # type: ignore[no-untyped-call]
+        objective(error, distance, learnt, scores, weight).backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self.drawing.step()
         fakes = self.judge(sr.detach(), [each.detach() for each in found])
@@ -184,9 +184,7 @@ class Refiner:
         follow = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch's stub
         with torch.no_grad():
             follow(self.average, list(self.network.parameters()), None)
-        first, *others = distances
-        learnt = torch.stack(others).sum()
-        parts = {"error": error, "features": first, "learnt": learnt}
+        parts = {"error": error, "features": distance, "learnt": learnt}
         parts |= {"score": _mean(scores), "judge": judged}
         return {name: float(part.detach()) for name, part in parts.items()}
 
