@@ -26,6 +26,18 @@ from tests.workshop.tools.backbones import (
 PLAIN = Backbone(features=lambda images: [images])
 
 
+def test_the_distance_is_that_of_vectors_of_length_one_weighed() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(2, 5, 4, 3, generator=generator) for _ in range(2))
+    weight = torch.rand(5, generator=generator)
+    u, v = (each / each.norm(dim=1, keepdim=True) for each in (x, y))
+    squares = (u - v).square()
+    expected = (weight[:, None, None] * squares).sum(1).mean()
+    weighed = Backbone(features=lambda _: [], weights=(weight,))
+    assert float(weighed.distance([x], [y])) == pytest.approx(float(expected), rel=1e-5)
+    assert float(PLAIN.distance([x], [y])) == pytest.approx(float(squares.sum(1).mean()), rel=1e-5)
+
+
 def test_the_distance_is_of_directions() -> None:
     x, y = torch.rand(2, 1, 5, 4, 4).unbind()
     assert float(PLAIN.distance([x], [3 * x])) == pytest.approx(0, abs=1e-6)

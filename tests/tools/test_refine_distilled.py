@@ -89,9 +89,9 @@ def test_rows_are_the_usual_one_the_vivid_ones_or_any_that_it_may_start_at() -> 
     count = Counter(rows)
     assert min(rows) == diffusion.least_distilled_start
     assert max(rows) == diffusion.last_start == 99
-    assert count[70] / len(rows) == pytest.approx(0.35, abs=0.03)
+    assert count[70] / len(rows) == pytest.approx(0.5, abs=0.03)
     vivid = sum(number for row, number in count.items() if row >= 79)
-    assert vivid / len(rows) == pytest.approx(0.4 + 0.25 * 21 / 75, abs=0.03)
+    assert vivid / len(rows) == pytest.approx(0.25 + 0.25 * 21 / 75, abs=0.03)
 
 
 @pytest.mark.parametrize("expert", [False, True])

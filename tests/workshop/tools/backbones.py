@@ -42,17 +42,27 @@ class Backbone:
 
     def distance(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """Compare features: mean over places of sum_c w_c (u_c - v_c)^2, u and v of length 1."""
-        pairs = zip(first, second, strict=True)
-        squares = [(_unit(x) - _unit(y)).square() for x, y in pairs]
-        if self.weights is None:
-            return torch.stack([each.sum(dim=1).mean() for each in squares]).mean()
-        weighed = zip(squares, self.weights, strict=True)
-        return torch.stack([w @ each.mean(dim=(0, 2, 3)) for each, w in weighed]).sum()
+        distances = [
+            _distance(x.float(), y.float(), None if self.weights is None else self.weights[number])
+            for number, (x, y) in enumerate(zip(first, second, strict=True))
+        ]
+        summed = torch.stack(distances)
+        return summed.mean() if self.weights is None else summed.sum()
 
 
-def _unit(x: Tensor) -> Tensor:
-    x = x.float()
-    return x / (x.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
+def _distance(x: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+    """Compare two features ``(B, C, h, w)``.
+
+    By sum w u^2 + sum w v^2 - 2 sum w u v: sums over channels are convolutions, which go over the
+    maps fewer times than vectors of length 1 would.
+    """
+    ones = x.new_ones(1, x.shape[1], 1, 1)
+    w = ones if weight is None else weight.view_as(ones)
+    both = torch.cat([ones, w])
+    xx, yy, xy = conv2d(x * x, both), conv2d(y * y, both), conv2d(x * y, w)
+    x_square, y_square = xx[:, :1] + 1e-8, yy[:, :1] + 1e-8
+    squares = xx[:, 1:] / x_square + yy[:, 1:] / y_square
+    return (squares - 2 * xy * (x_square * y_square).rsqrt()).mean()
 
 
 def load_efficientnet() -> Backbone:

@@ -11,8 +11,8 @@ photos that are taken for clean; the other one sees what ``samsr train --degrade
 the crops.
 
 The average of the parameters is written every 250 steps and in the end, and beside it OUT.state,
-which ``--resume`` goes on from, with a rate that begins anew. One thread of a CPU makes a step in
-1.3 seconds.
+which ``--resume`` goes on from, with a rate that begins anew. One thread of a Xeon with AMX makes a
+step of two crops of 160 in 0.6 seconds, in bf16.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from tests.workshop.tools.refining import Refiner
 from tests.workshop.tools.train_estimator import recipe_of
 
 SCALE = 4
-USUAL_SHARE, VIVID_SHARE, VIVID_ROWS = 0.35, 0.4, 20
+USUAL_SHARE, VIVID_SHARE, VIVID_ROWS = 0.5, 0.25, 20
 """Of the batches: those that start at the usual row, those that start within the highest rows that
 may be started at, and how many these are; the others start anywhere."""
 SAVE_EVERY, TELL_EVERY = 250, 50

@@ -145,9 +145,9 @@ class Refiner:
         self.config, self.growth = config, growth
         self.usual = model.config.diffusion.usual_start(is_clean=config.expert)
         network = model.network("distilled_denoise_fn", expert=config.expert)
-        self.network = network.requires_grad_(True)
+        self.network = network.requires_grad_(True).to(memory_format=torch.channels_last)
         (judged, *_) = self.look(torch.zeros(1, 3, 64, 64))
-        self.judge = Judge([each.shape[1] for each in judged])
+        self.judge = Judge([each.shape[1] for each in judged]).to(memory_format=torch.channels_last)
         self.average = [each.detach().clone() for each in self.network.parameters()]
         self.drawing = torch.optim.Adam(
             self.network.parameters(), config.learning_rate, (0.9, 0.99)
@@ -167,7 +167,7 @@ class Refiner:
         learnt = torch.stack(others).sum()
         weight = vividness(start, self.usual, self.growth)
         self.judge.requires_grad_(False)
-        scores = self.judge(sr, found)
+        scores = self.score(sr, found)
         self.judge.requires_grad_(True)
         for group in self.drawing.param_groups:
             group["lr"] = rate
@@ -175,8 +175,8 @@ class Refiner:
         objective(error, distance, learnt, scores, weight).backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self.drawing.step()
-        fakes = self.judge(sr.detach(), [each.detach() for each in found])
-        judged = hinge(self.judge(batch.hr, wanted), fakes)
+        fakes = self.score(sr.detach(), [each.detach() for each in found])
+        judged = hinge(self.score(batch.hr, wanted), fakes)
         self.judging.zero_grad()
         judged.backward()  # type: ignore[no-untyped-call]  # torch's stub
         self.judging.step()
@@ -190,9 +190,16 @@ class Refiner:
 
     def look(self, images: Tensor) -> list[list[Tensor]]:
         """Return the features of images ``(B, 3, H, W)`` in all the backbones, in fp32."""
+        images = images.contiguous(memory_format=torch.channels_last)
         with number_format(self.precision, images.device):
             seen = [backbone.features(images) for backbone in self.backbones]
         return [[feature.float() for feature in features] for features in seen]
+
+    def score(self, images: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
+        """Return the judge's scores of images and their features, in fp32."""
+        with number_format(self.precision, images.device):
+            scores = self.judge(images.contiguous(memory_format=torch.channels_last), features)
+        return [score.float() for score in scores]
 
     @contextmanager
     def averaged(self) -> Iterator[SuperResolver]:
