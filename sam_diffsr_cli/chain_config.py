@@ -28,13 +28,16 @@ MOST_TIMESTEPS = 10_000
 class Level(NamedTuple):
     """A level of quality: steps, sampler, and the row at which they start (0 for the last).
 
-    Photos that are not taken for clean start at ``dirty_start``, where that is not 0.
+    ``share`` of what they draw is put on the base. Photos that are not taken for clean have
+    ``dirty_start`` and ``dirty_share``, where these are not 0.
     """
 
     steps: int
     sampler: Sampler
     start: int
     dirty_start: int = 0
+    share: float = 1.0
+    dirty_share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +54,10 @@ class DiffusionConfig:
     noise predictor was trained, 0 for all. ``sampling_flat`` is how far neighbours in the photo
     must differ, in 8-bit levels, for all of the detail that is drawn there; 0 for all of it
     everywhere. ``distilled_steps`` is how many steps a second noise predictor takes, to which the
-    path of the first was distilled (``diffusion.distillation``); 0 for none.
+    path of the first was distilled (``diffusion.distillation``); 0 for none. Of the residual that
+    this one draws, ``sampling_share`` is put on the base (image interpolation), and of photos that
+    are not taken for clean ``sampling_dirty_share`` (0 for the same); that share is then what
+    ``--detail`` turns. Where ``sampling_share`` is 0 it is all of it, and ``--detail`` the start.
     """
 
     num_timesteps: int = 100
@@ -75,6 +81,8 @@ class DiffusionConfig:
     best_sampler: Sampler = field(default="ancestral", metadata=LATER)
     best_start: int = field(default=0, metadata=LATER)
     distilled_steps: int = field(default=0, metadata=LATER)
+    sampling_share: float = field(default=0.0, metadata=LATER)
+    sampling_dirty_share: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         good = 2 <= self.num_timesteps <= MOST_TIMESTEPS
@@ -102,6 +110,10 @@ class DiffusionConfig:
         require(good, "distilled_steps", self.distilled_steps, f"0..{most}")
         for name in ("sampling", "fast", "best"):
             self._check_distilled(name)
+        share, most_share = self.sampling_share, 1 if self.distilled_steps else 0
+        require(0 <= share <= most_share, "sampling_share", share, f"0..{most_share}")
+        dirty, most_share = self.sampling_dirty_share, 1 if share else 0
+        require(0 <= dirty <= most_share, "sampling_dirty_share", dirty, f"0..{most_share}")
 
     def _check_distilled(self, name: str) -> None:
         """Refuse a level of quality that is distilled to other steps than the network."""
@@ -151,13 +163,29 @@ class DiffusionConfig:
         """Return what a level of quality is in this model."""
         starts = (self.sampling_start, self.sampling_dirty_start)
         if quality == "fast":
-            return Level(self.fast_steps, self.fast_sampler, *starts)
+            return self._level(self.fast_steps, self.fast_sampler, *starts)
         if quality == "plain" and self.sampling_steps:
             # With eta 1 it is the ancestral sampler without a widened variance.
             return Level(self.num_timesteps, "ddim_eta1" if self.sampling_sigma else "ancestral", 0)
         if quality == "best" and self.best_steps:
-            return Level(self.best_steps, self.best_sampler, self.best_start)
-        return Level(self.sampling_steps, self.sampling_sampler, *starts)
+            return self._level(self.best_steps, self.best_sampler, self.best_start)
+        return self._level(self.sampling_steps, self.sampling_sampler, *starts)
+
+    def _level(self, steps: int, sampler: Sampler, start: int, dirty_start: int = 0) -> Level:
+        return Level(steps, sampler, start, dirty_start, *self.shares_of(sampler))
+
+    def shares_of(self, sampler: Sampler) -> tuple[float, float]:
+        """Return what share of what a sampler draws is put on the base, and the one if not clean.
+
+        The second is 0 where it is the same.
+        """
+        if self.turns_share(sampler):
+            return self.sampling_share, self.sampling_dirty_share
+        return 1.0, 0.0
+
+    def turns_share(self, sampler: Sampler) -> bool:
+        """Whether ``--detail`` is that share, and not the row at which a sampler starts."""
+        return sampler == "distilled" and self.sampling_share > 0
 
     def start_of(self, detail: int) -> int:
         """Return the row at which the chain starts for ``detail``, 1 to 100, faithful to vivid.

@@ -167,6 +167,8 @@ def undistilled(config: ModelConfig) -> ModelConfig:
         distilled_steps=0,
         sampling_steps=min(LITE.diffusion.sampling_steps, chain.last_start + 1),
         sampling_sampler=LITE.diffusion.sampling_sampler,
+        sampling_share=0.0,
+        sampling_dirty_share=0.0,
     )
     return dataclasses.replace(config, diffusion=chain)
 

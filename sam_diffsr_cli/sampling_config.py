@@ -6,10 +6,13 @@ from sam_diffsr_cli.chain_config import SAMPLERS, Quality, Sampler
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.strict import conform, parse_whole, require
 
-__all__ = ["MOST_CLEAN", "SamplingConfig", "SamplingOptions", "parse_clean"]
+__all__ = ["MOST_CLEAN", "MOST_DETAIL", "SamplingConfig", "SamplingOptions", "parse_clean"]
 
 MOST_CLEAN = 100
 """Percent of the dirtiest photo that a model was trained on."""
+
+MOST_DETAIL = 100
+"""The vivid end of ``--detail``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +22,8 @@ class SamplingConfig:
     ``tile`` is the longest side of a tile in low-resolution pixels, 0 for one piece. It bounds
     memory and does not show in the result. ``start`` is the row of the chain at which it begins, 0
     for its last; ``dirty_start`` that for photos that are not taken for clean, 0 for the same.
+    ``share`` of the residual that is drawn is put on the base; ``dirty_share`` is that for these
+    photos, 0 for the same.
     ``clean`` is how dirty the photo is taken for, 0 (clean) to 100 (as dirty as any
     that the model was trained on); None leaves it to the model's estimate. ``wrap`` says that the
     photo is a pattern that repeats, and that the result must too.
@@ -30,6 +35,8 @@ class SamplingConfig:
     sampler: Sampler = "ancestral"
     start: int = 0
     dirty_start: int = 0
+    share: float = 1.0
+    dirty_share: float = 0.0
     clean: int | None = None
     wrap: bool = False
 
@@ -37,6 +44,8 @@ class SamplingConfig:
         require(self.sampler in SAMPLERS, "sampler", self.sampler, ", ".join(SAMPLERS))
         require(self.start >= 0, "start", self.start, ">= 0")
         require(self.dirty_start >= 0, "dirty_start", self.dirty_start, ">= 0")
+        require(0 < self.share <= 1, "share", self.share, "(0, 1]")
+        require(0 <= self.dirty_share <= 1, "dirty_share", self.dirty_share, "0..1")
         good = self.clean is None or 0 <= self.clean <= MOST_CLEAN
         require(good, "clean", self.clean, f"0..{MOST_CLEAN}, or none for the estimate")
         require(self.steps >= 0, "steps", self.steps, ">= 0")
@@ -46,6 +55,10 @@ class SamplingConfig:
     def start_for(self, *, is_clean: bool) -> int:
         """Return the row at which the chain of a photo begins, 0 for the last."""
         return self.start if is_clean else self.dirty_start or self.start
+
+    def share_for(self, *, is_clean: bool) -> float:
+        """Return how much of what is drawn is put on the base of a photo."""
+        return self.share if is_clean else self.dirty_share or self.share
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +73,8 @@ class SamplingOptions:
         tile: Longest side of a tile in input pixels, 0 for one piece.
         clean: How dirty photos are taken for, 0 (clean) to 100 (as dirty as any that the model was
             trained on); None is by the model's estimate of each.
-        detail: From faithful to vivid, 0 to 100: how far up the chain starts, 0 for not at all.
+        detail: From faithful to vivid, 0 to 100: how much of what is drawn is kept, or, as the
+            model has it, how far up the chain starts; 0 is the encoder's own answer.
         wrap: Pictures are patterns that repeat, as textures are, and so are the results.
     """
 

@@ -246,6 +246,10 @@ BROKEN: list[tuple[Build, str, Any]] = [
     (chain, "sampling_dirty_start", 98),
     (sampling, "steps", -1),
     (sampling, "dirty_start", -1),
+    (sampling, "share", 0.0),
+    (sampling, "share", 1.01),
+    (sampling, "dirty_share", -0.01),
+    (sampling, "dirty_share", 1.01),
     (sampling, "seed", -1),
     (sampling, "seed", 2**63),
     (sampling, "tile", 15),
@@ -338,7 +342,7 @@ def test_a_file_of_an_earlier_version_means_the_defaults() -> None:
         del values["diffusion"][name]
     found = from_json(ModelConfig, json.dumps(values)).diffusion
     assert (found.sampling_sampler, found.best_steps) == ("ancestral", 0)
-    assert found.level("best") == (LITE.diffusion.sampling_steps, "ancestral", 0, 0)
+    assert found.level("best") == (LITE.diffusion.sampling_steps, "ancestral", 0, 0, 1.0, 0.0)
 
 
 def test_an_older_field_must_not_be_missing() -> None:

@@ -30,7 +30,7 @@ from sam_diffsr_cli.pictures.writing import (
     encode_picture,
     prepare_metadata,
 )
-from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.sampling_config import MOST_DETAIL, SamplingConfig
 from sam_diffsr_cli.upscaling.cleaning import Finding, beyond_training, look_at
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
@@ -88,15 +88,13 @@ def describe_making(settings: BatchSettings) -> dict[str, Any]:
             del options[name]
     if settings.naming.suffix:
         options["suffix"] = settings.naming.suffix
-    diffusion, dirty_start = settings.upscaler.config.diffusion, settings.sampling.dirty_start
-    if dirty_start:
-        options["dirty_detail"] = diffusion.detail_of(dirty_start)
+    if settings.sampling.dirty_start or settings.sampling.dirty_share:
+        options["dirty_detail"] = _detail(settings, is_clean=False)
     return _record(settings, is_clean=True) | options
 
 
 def _record(settings: BatchSettings, *, is_clean: bool) -> dict[str, Any]:
     upscaler, sampling = settings.upscaler, settings.sampling
-    diffusion, start = upscaler.config.diffusion, sampling.start_for(is_clean=is_clean)
     return {
         "tool": f"samsr {__version__}",
         "model": upscaler.name,
@@ -107,11 +105,21 @@ def _record(settings: BatchSettings, *, is_clean: bool) -> dict[str, Any]:
         "sampler": settings.sampling.sampler,
         "seed": settings.sampling.seed,
         "clean": "auto" if sampling.clean is None else sampling.clean,
-        "detail": diffusion.detail_of(start) if sampling.steps else 0,
+        "detail": _detail(settings, is_clean=is_clean),
         "precision": upscaler.precision,
         "device": upscaler.device.type,
         **({"wrap": True} if sampling.wrap else {}),
     }
+
+
+def _detail(settings: BatchSettings, *, is_clean: bool) -> int:
+    """Return what ``--detail`` would have to be for what a photo gets."""
+    diffusion, sampling = settings.upscaler.config.diffusion, settings.sampling
+    if not sampling.steps:
+        return 0
+    if diffusion.turns_share(sampling.sampler):
+        return round(MOST_DETAIL * sampling.share_for(is_clean=is_clean))
+    return diffusion.detail_of(sampling.start_for(is_clean=is_clean))
 
 
 def make_stages(settings: BatchSettings, report: Report, standard_input: bytes = b"") -> Stages:

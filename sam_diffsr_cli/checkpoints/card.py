@@ -30,8 +30,16 @@ def describe(config: ModelConfig) -> list[str]:
         if diffusion.sampling_dirty_start
         else ""
     )
+    share = (
+        f", {diffusion.sampling_share:.0%} of what they draw" if diffusion.sampling_share else ""
+    )
+    share += (
+        f" ({diffusion.sampling_dirty_share:.0%} if not clean)"
+        if diffusion.sampling_dirty_share
+        else ""
+    )
     steps = (
-        f"{diffusion.sampling_steps} {diffusion.sampling_sampler} steps{start} by default"
+        f"{diffusion.sampling_steps} {diffusion.sampling_sampler} steps{start}{share} by default"
         if diffusion.sampling_steps
         else "none by default: the encoder's own answer"
     )

@@ -46,14 +46,12 @@ def resolve_recipe(options: TrainOptions) -> Recipe:
     if not options.resume:
         # The base has it, as the file that it stands for.
         given.pop("data.init", None)
-    if not options.resume:
-        base = _for_stages(base, given)
-    asked = overlay(base, given)
-    if options.resume:
-        from sam_diffsr_cli.training.folder import refuse_other
+        return _with_whole_share(overlay(_for_stages(base, given), given), given)
+    from sam_diffsr_cli.training.folder import refuse_other
 
-        _refuse_preset(options, base)
-        refuse_other(asked, base, _run_folder(options))
+    asked = overlay(base, given)
+    _refuse_preset(options, base)
+    refuse_other(asked, base, _run_folder(options))
     return asked
 
 
@@ -66,6 +64,23 @@ def _for_stages(base: Recipe, given: Mapping[str, object]) -> Recipe:
     if base.model.diffusion.distilled_steps:
         return base
     return replace(base, model=distilled(base.model))
+
+
+def _with_whole_share(recipe: Recipe, given: Mapping[str, object]) -> Recipe:
+    """Put all that a network draws which is distilled anew on the base, unless a share is given.
+
+    The share of the model that it begins with is of a network that draws more than it should.
+    """
+    chain, expert = recipe.model.diffusion, recipe.distill.expert
+    if "distill" not in recipe.stages or not chain.sampling_share:
+        return recipe
+    clean = expert or not recipe.model.clean_expert
+    if f"model.diffusion.sampling{'' if clean else '_dirty'}_share" in given:
+        return recipe
+    chain = (
+        replace(chain, sampling_share=1.0) if clean else replace(chain, sampling_dirty_share=1.0)
+    )
+    return replace(recipe, model=replace(recipe.model, diffusion=chain))
 
 
 def _places(options: TrainOptions) -> dict[str, object]:

@@ -27,7 +27,7 @@ class Chain:
 
     ``deviation`` is that of the noise it starts from. ``levels`` ``(1, 3)`` is what the encoder is
     told of the photo. ``period`` is the height and width after which the photo repeats, None where
-    it does not.
+    it does not. ``share`` of the residual that is drawn is put on the base.
     """
 
     schedule: Schedule | None
@@ -36,6 +36,7 @@ class Chain:
     deviation: float
     levels: Tensor
     period: tuple[int, int] | None = None
+    share: float = 1.0
 
 
 def check_steps(
@@ -100,7 +101,8 @@ def make_chain(
     Raises:
         InputError: The model has no such chain.
     """
-    start = sampling.start_for(is_clean=levels == CLEAN)
+    is_clean = levels == CLEAN
+    start, share = sampling.start_for(is_clean=is_clean), sampling.share_for(is_clean=is_clean)
     check_steps(config, sampling.steps, start, sampling.sampler)
     told = torch.tensor([levels], dtype=torch.float32)
     if sampling.steps == 0:
@@ -112,4 +114,4 @@ def make_chain(
     schedule = respace(make_schedule(diffusion), timesteps)
     deviation = float(schedule.sqrt_one_minus_alphas_cumprod[-1]) if start else 1.0
     schedule = widen_posterior(schedule, diffusion.sampling_sigma)
-    return Chain(schedule, sampling.seed, sampling.sampler, deviation, told, period)
+    return Chain(schedule, sampling.seed, sampling.sampler, deviation, told, period, share)

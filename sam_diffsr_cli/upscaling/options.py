@@ -1,15 +1,13 @@
 """From what a user says of a run to the run: the model and the free memory decide the rest."""
 
-from sam_diffsr_cli.chain_config import QUALITIES, Level
+from sam_diffsr_cli.chain_config import QUALITIES
 from sam_diffsr_cli.errors import ConfigError, InputError
-from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions
+from sam_diffsr_cli.sampling_config import MOST_DETAIL, SamplingConfig, SamplingOptions
 from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.tiles import choose_tile
 
 __all__ = ["resolve_sampling"]
-
-MOST_DETAIL = 100
 
 
 def resolve_sampling(
@@ -27,14 +25,22 @@ def resolve_sampling(
     """
     if options.quality not in QUALITIES:
         raise InputError(f"--quality {options.quality}: allowed are {', '.join(QUALITIES)}")
-    level = _with_detail(upscaler, options)
+    diffusion, detail = upscaler.config.diffusion, options.detail
+    level = diffusion.level(options.quality)
     steps = level.steps if options.steps is None else options.steps
-    if options.detail == 0:
-        steps = 0
+    if detail is not None:
+        _check_detail(detail, steps, options)
+        steps = steps if detail else 0
     sampler = options.sampler or level.sampler
+    turns_share = diffusion.turns_share(sampler) and steps == diffusion.distilled_steps
+    if detail and not turns_share:
+        level = level._replace(start=diffusion.start_of(detail), dirty_start=0)
     if sampler == "distilled" and options.sampler is None:
-        sampler = upscaler.config.diffusion.sampler_of(steps, level.start)
+        sampler = diffusion.sampler_of(steps, level.start)
     check_steps(upscaler.config, steps, level.start, sampler)
+    shares = diffusion.shares_of(sampler) if steps else (1.0, 0.0)
+    if detail and turns_share:
+        shares = (detail / MOST_DETAIL, 0.0)
     if options.clean and not upscaler.config.encoder.num_levels:
         raise InputError(
             f"--clean {options.clean}: this model was not trained to clean",
@@ -49,6 +55,8 @@ def resolve_sampling(
             seed=options.seed,
             start=level.start if steps else 0,
             dirty_start=level.dirty_start if steps else 0,
+            share=shares[0],
+            dirty_share=shares[1],
             clean=options.clean,
             wrap=options.wrap,
         )
@@ -56,16 +64,14 @@ def resolve_sampling(
         raise InputError(f"--{error}") from error
 
 
-def _with_detail(upscaler: Upscaler, options: SamplingOptions) -> Level:
-    """Return the level of quality, started where ``--detail`` says.
+def _check_detail(detail: int, steps: int, options: SamplingOptions) -> None:
+    """Refuse a ``--detail`` that is out of range, or says what another option contradicts.
+
+    ``steps`` is what the other options come to.
 
     Raises:
-        InputError: It is out of range, or says what another option contradicts.
+        InputError: It does.
     """
-    diffusion = upscaler.config.diffusion
-    level, detail = diffusion.level(options.quality), options.detail
-    if detail is None:
-        return level
     if not 0 <= detail <= MOST_DETAIL:
         raise InputError(f"--detail {detail}: allowed are 0 to {MOST_DETAIL}")
     if detail == 0 and options.steps:
@@ -77,9 +83,8 @@ def _with_detail(upscaler: Upscaler, options: SamplingOptions) -> Level:
             "--detail and --quality plain exclude each other: that is the whole published chain",
             hint="leave one out",
         )
-    if detail and not (level.steps if options.steps is None else options.steps):
+    if detail and not steps:
         raise InputError(
             f"--detail {detail} has no meaning without steps of the diffusion",
             hint="use --quality balanced or best",
         )
-    return level._replace(start=diffusion.start_of(detail), dirty_start=0) if detail else level

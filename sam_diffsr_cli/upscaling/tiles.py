@@ -206,6 +206,8 @@ def _tile_image(  # noqa: PLR0913, PLR0917 - what decides it
         if diffusion.sampling_flat:
             scale = upscaler.config.scale
             residual = residual * detail_weights(lr, diffusion.sampling_flat, scale)
+        if chain.share < 1:
+            residual = residual * chain.share
         return residual_to_image(residual, condition.base, diffusion.residual_scale)
 
 

@@ -19,7 +19,7 @@ from sam_diffsr_cli.cli.app import app
 from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.xmp import record_of
-from tests.helpers import TINY, draw_photos, samsr, write_weights
+from tests.helpers import TINY, TINY_DISTILLED, draw_photos, samsr, write_weights
 
 
 @pytest.fixture
@@ -458,6 +458,23 @@ def test_the_output_says_where_its_own_chain_started(photos: Path, tmp_path: Pat
         xmp = next(body for kind, body in read_chunks(target) if kind == b"iTXt")
         found.append(json.loads(record_of(xmp) or "")["detail"])
     assert found == [chain.detail_of(start) for start in (5, 7, chain.start_of(50))]
+
+
+def test_the_output_says_how_much_of_what_was_drawn_it_has(photos: Path, tmp_path: Path) -> None:
+    chain = replace(
+        TINY_DISTILLED.diffusion, sampling_share=0.45, sampling_dirty_share=0.6, sampling_flat=0.0
+    )
+    weights = tmp_path / "shared.safetensors"
+    config = replace(TINY_DISTILLED, diffusion=chain)
+    save_weights(weights, build_model(config), "test", torch.float32)
+    found = []
+    for clean, options in (("off", ()), (40, ()), (40, ("--detail", 30))):
+        target = tmp_path / f"{clean}-{len(options)}.png"
+        how = ("--weights", weights, "--clean", clean, *options)
+        assert samsr("upscale", photos / "a.png", target, *how)[0] == 0
+        xmp = next(body for kind, body in read_chunks(target) if kind == b"iTXt")
+        found.append(json.loads(record_of(xmp) or "")["detail"])
+    assert found == [45, 60, 30]
 
 
 def test_samplers_give_other_pictures(photos: Path, tmp_path: Path) -> None:

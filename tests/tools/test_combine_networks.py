@@ -1,13 +1,16 @@
 """Networks of two models in one: which are whose, and where it starts."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.networks.model import build_model
-from tests.helpers import TINY
-from tests.workshop.tools.combine_networks import ESTIMATOR, combine
+from tests.helpers import TINY, TINY_DISTILLED, shaken_model
+from tests.workshop.tools.combine_networks import ESTIMATOR, combine, main
 
 TOLD = replace(TINY, encoder=replace(TINY.encoder, num_levels=3))
 
@@ -37,6 +40,18 @@ def test_the_start_is_as_it_is_told() -> None:
     chain = combine(model, model, [], {"sampling_start": 4, "sampling_dirty_start": 6}).config
     expected = replace(TOLD.diffusion, sampling_start=4, sampling_dirty_start=6)
     assert chain == replace(TOLD, diffusion=expected)
+
+
+def test_the_command_says_how_the_model_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, out = tmp_path / "model.safetensors", tmp_path / "out.safetensors"
+    save_weights(model, shaken_model(TINY_DISTILLED, 0.02), "test", torch.float32)
+    how = ("--start", "sampling_start=6", "--kept", "sampling_share=0.25")
+    monkeypatch.setattr(sys, "argv", ["x", str(model), str(model), str(out), *how])
+    main()
+    expected = replace(TINY_DISTILLED.diffusion, sampling_start=6, sampling_share=0.25)
+    assert load_weights(out).model.config.diffusion == expected
 
 
 def test_networks_that_one_lacks_are_refused() -> None:

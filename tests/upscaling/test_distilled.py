@@ -94,6 +94,87 @@ def test_its_sampler_asks_it_and_no_other(clean: int) -> None:
     assert np.array_equal(enlarge(model, "distilled", clean), kept)
 
 
+@pytest.fixture(scope="module")
+def shared() -> Upscaler:
+    chain = replace(
+        TINY_DISTILLED.diffusion,
+        sampling_share=0.5,
+        sampling_dirty_share=0.75,
+        sampling_dirty_start=8,
+    )
+    return shaken(replace(TINY_DISTILLED, diffusion=chain), 0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (SamplingOptions(), ("distilled", 7, 8, 0.5, 0.75)),
+        (SamplingOptions(detail=100), ("distilled", 7, 8, 1, 0)),
+        (SamplingOptions(detail=20), ("distilled", 7, 8, 0.2, 0)),
+        (SamplingOptions(detail=50, quality="best"), ("dpmpp_2m", 4, 0, 1, 0)),
+        (SamplingOptions(detail=40, steps=3), ("dpmpp_2m", 3, 0, 1, 0)),
+        (SamplingOptions(detail=40, sampler="ddim"), ("ddim", 3, 0, 1, 0)),
+        (SamplingOptions(detail=0), ("dpmpp_2m", 0, 0, 1, 0)),
+        (SamplingOptions(quality="best"), ("dpmpp_2m", 8, 0, 1, 0)),
+        (
+            SamplingOptions(quality="best", steps=2, sampler="distilled"),
+            ("distilled", 8, 0, 0.5, 0.75),
+        ),
+        (SamplingOptions(quality="plain"), ("ancestral", 0, 0, 1, 0)),
+    ],
+    ids=str,
+)
+def test_detail_is_the_share_of_what_it_draws_where_the_model_has_one(
+    shared: Upscaler, options: SamplingOptions, expected: tuple[object, ...]
+) -> None:
+    found = resolve_sampling(shared, replace(options, tile=0))
+    shares = (found.share, found.dirty_share)
+    assert (found.sampler, found.start, found.dirty_start, *shares) == expected
+
+
+@pytest.mark.parametrize(("clean", "share"), [(0, 0.5), (40, 0.75)])
+def test_the_image_lies_at_that_share_between_the_base_and_what_is_drawn(
+    shared: Upscaler, clean: int, share: float
+) -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (24, 30, 3), dtype=np.uint8)
+
+    def run(**how: object) -> np.ndarray:
+        options = SamplingOptions(tile=0, clean=clean, **how)  # type: ignore[arg-type]  # as given
+        sampling = resolve_sampling(shared, options)
+        return enlarge_frame(UpscaleRun(upscaler=shared, sampling=sampling, scale=4), pixels)
+
+    base, drawn, usual = (run(**how).astype(float) for how in ({"steps": 0}, {"detail": 100}, {}))
+    assert np.abs(drawn - base).max() > 20
+    inside = (drawn > 0) & (drawn < 255) & (base > 0) & (base < 255)
+    expected = base + share * (drawn - base)
+    assert np.abs(usual - expected)[inside].max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sampling_share": 1.1}, r"sampling_share is 1\.1, allowed: 0\.\.1"),
+        ({"sampling_share": -0.1}, r"sampling_share is -0\.1, allowed: 0\.\.1"),
+        ({"sampling_dirty_share": 0.5}, r"sampling_dirty_share is 0\.5, allowed: 0\.\.0"),
+        (
+            {"sampling_share": 0.5, "sampling_dirty_share": 2.0},
+            r"sampling_dirty_share is 2\.0, allowed: 0\.\.1",
+        ),
+    ],
+)
+def test_shares_that_are_none_are_refused(change: dict[str, float], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        replace(TINY_DISTILLED.diffusion, **change)  # type: ignore[arg-type]  # as given
+
+
+def test_a_share_without_it_is_refused_and_goes_with_it() -> None:
+    with pytest.raises(ConfigError, match=r"sampling_share is 0\.5, allowed: 0\.\.0"):
+        replace(TINY_UNDISTILLED.diffusion, sampling_share=0.5)
+    chain = replace(TINY_DISTILLED.diffusion, sampling_share=0.5, sampling_dirty_share=0.5)
+    without = undistilled(replace(TINY_DISTILLED, diffusion=chain)).diffusion
+    assert (without.sampling_share, without.sampling_dirty_share) == (0, 0)
+
+
 @pytest.mark.parametrize("clean", [0, 40])
 def test_a_copy_of_its_teacher_takes_steps_of_ddim(clean: int) -> None:
     model = with_config(shaken_model(TINY_UNDISTILLED, 0.05), TINY_DISTILLED)

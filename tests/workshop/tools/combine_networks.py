@@ -1,7 +1,7 @@
-"""Write a model with some networks of another of the same build, and started elsewhere.
+"""Write a model with some networks of another of the same build, and run otherwise.
 
     python -m tests.workshop.tools.combine_networks MODEL OTHER OUT --network rrdb \
-        --start sampling_dirty_start=70 --source "what the model says of itself"
+        --start sampling_dirty_start=70 --kept sampling_share=0.5 --source "what it says of itself"
 
 A stage of ``samsr train`` drops the networks that were made for what it changes. Where it changed
 so little that they still fit, which is to be measured, this puts its network beside them. The
@@ -30,7 +30,7 @@ def combine(
     model: SuperResolver,
     other: SuperResolver,
     networks: Sequence[str],
-    starts: Mapping[str, Any],
+    runs: Mapping[str, Any],
     share: float = 1.0,
 ) -> SuperResolver:
     """Return a model of the one's networks, and of the other's where they are named.
@@ -39,7 +39,7 @@ def combine(
         model: Whose networks and estimator are kept.
         other: Of the same build, in the networks that are named.
         networks: As the file names them: ``rrdb``, ``denoise_fn``, ``clean_rrdb`` ...
-        starts: Rows of the chain, by their names in ``DiffusionConfig``.
+        runs: How the chain is run, by the names in ``DiffusionConfig``: rows and shares.
         share: Of the other's parameters in these networks, in [0, 1].
 
     Raises:
@@ -48,7 +48,7 @@ def combine(
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share is {share}, allowed: 0..1")
-    config = replace(model.config, diffusion=replace(model.config.diffusion, **starts))
+    config = replace(model.config, diffusion=replace(model.config.diffusion, **runs))
     combined, state, theirs = build_model(config), model.state_dict(), other.state_dict()
     for network in networks:
         names = [name for name in state if name.startswith(f"{network}.")]
@@ -63,6 +63,10 @@ def combine(
     return combined.eval()
 
 
+def _pairs(texts: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, value) for name, _, value in (text.partition("=") for text in texts)]
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
@@ -71,13 +75,15 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--network", action="append", default=[])
     parser.add_argument("--start", action="append", default=[], help="NAME=ROW")
+    parser.add_argument("--kept", action="append", default=[], help="NAME=SHARE")
     parser.add_argument("--share", type=float, default=1.0, help="of the other's parameters")
     parser.add_argument("--source", help="what the file says of itself")
     given = parser.parse_args()
     loaded = load_weights(given.model)
-    starts = {name: int(row) for name, _, row in (text.partition("=") for text in given.start)}
+    runs: dict[str, float] = {name: int(row) for name, row in _pairs(given.start)}
+    runs |= {name: float(share) for name, share in _pairs(given.kept)}
     other = load_weights(given.other).model
-    model = combine(loaded.model, other, given.network, starts, given.share)
+    model = combine(loaded.model, other, given.network, runs, given.share)
     recipe = recipe_of(given.model, model)
     save_weights(given.out, model, given.source or loaded.source, torch.float16, recipe)
 
