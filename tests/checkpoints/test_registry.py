@@ -29,7 +29,7 @@ def test_the_bundled_model_is_the_lite_preset_with_experts_for_clean_photos() ->
     config = load_weights(bundled_weights()).model.config
     assert config.clean_expert
     assert replace(undistilled(config), clean_expert=False).networks == LITE.networks
-    assert config.diffusion.level("balanced") == (2, "distilled", 60, 62, 1.0, 0.0)
+    assert config.diffusion.level("balanced") == (2, "distilled", 70, 70, 0.48, 0.53)
     assert config.diffusion.level("best") == (10, "dpmpp_2m", 80, 0, 1.0, 0.0)
 
 

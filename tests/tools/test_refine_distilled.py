@@ -264,6 +264,26 @@ def test_the_command_goes_on_at_the_next_step(
     assert all(key.startswith("distilled_denoise_fn.") for key in changed)
 
 
+def test_the_command_takes_the_discriminators_of_another_run_and_the_rate_it_is_told(
+    line: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, rates = _refiner(), []
+    torch.save(other.state() | {"steps": 5}, tmp_path / "state")
+    update = Refiner.update
+
+    def noted(refiner: Refiner, *how: Any) -> dict[str, float]:
+        pairs = zip(refiner.judge.parameters(), other.judge.parameters(), strict=True)
+        assert all(torch.equal(own, theirs) for own, theirs in pairs)
+        rates.append(refiner.config.learning_rate)
+        return update(refiner, *how)
+
+    monkeypatch.setattr(Refiner, "update", noted)
+    how = ["--steps", "1", "--judge", str(tmp_path / "state"), "--learning-rate", "1e-5"]
+    monkeypatch.setattr(sys, "argv", line + how)
+    refine_distilled.main()
+    assert rates == [1e-5]
+
+
 def test_a_model_without_a_distilled_network_is_refused(
     line: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

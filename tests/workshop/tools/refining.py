@@ -222,12 +222,16 @@ class Refiner:
             "average": self.average,
         }
 
+    def take_judge(self, state: dict[str, Any]) -> None:
+        """Begin with the judge of another run, as its ``state`` gave it."""
+        self.judge.load_state_dict(state["judge"])
+        self.judging.load_state_dict(state["judging"])
+
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what ``state`` gave."""
         self.network.load_state_dict(state["network"])
-        self.judge.load_state_dict(state["judge"])
         self.drawing.load_state_dict(state["drawing"])
-        self.judging.load_state_dict(state["judging"])
+        self.take_judge(state)
         self.average = state["average"]
 
 
