@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sam_diffsr_cli.checkpoints import registry
+from sam_diffsr_cli.checkpoints.card import describe
 from sam_diffsr_cli.checkpoints.inspection import inspect_file
 from sam_diffsr_cli.checkpoints.registry import BUNDLED, Bundled, PublishedScores, bundled_weights
 from sam_diffsr_cli.checkpoints.store import load_weights
@@ -31,6 +32,14 @@ def test_the_bundled_model_is_the_lite_preset_with_experts_for_clean_photos() ->
     assert replace(undistilled(config), clean_expert=False).networks == LITE.networks
     assert config.diffusion.level("balanced") == (2, "distilled", 70, 70, 0.48, 0.53)
     assert config.diffusion.level("best") == (10, "dpmpp_2m", 80, 0, 1.0, 0.0)
+
+
+def test_the_bundled_model_tells_how_it_is_run() -> None:
+    words = (
+        "2 distilled steps from row 70 (70 if not clean), 48% of what they draw (53% if not clean)"
+    )
+    lines = describe(load_weights(bundled_weights()).model.config)
+    assert any(words in line for line in lines), lines
 
 
 def test_the_bundled_model_tells_its_origin() -> None:

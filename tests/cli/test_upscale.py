@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from sam_diffsr_cli import __version__
 from sam_diffsr_cli.checkpoints.store import save_weights
 from sam_diffsr_cli.cli.app import app
+from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.networks.model import build_model
 from sam_diffsr_cli.pictures import png
 from sam_diffsr_cli.pictures.xmp import record_of
@@ -445,36 +446,34 @@ def test_quality_chooses_steps_and_sampler_by_the_model(
     assert made_by(target) == expected
 
 
+def details_told(photo: Path, config: ModelConfig, folder: Path, detail: int) -> list[int]:
+    """Return ``detail`` in the records of a photo taken for clean, for dirty, and for dirty again.
+
+    The last one is asked for ``detail``, the others for the model's own.
+    """
+    weights = folder / "dialled.safetensors"
+    save_weights(weights, build_model(config), "test", torch.float32)
+    found = []
+    for clean, options in (("off", ()), (40, ()), (40, ("--detail", detail))):
+        target = folder / f"{clean}-{len(options)}.png"
+        how = ("--weights", weights, "--clean", clean, *options)
+        assert samsr("upscale", photo, target, *how)[0] == 0
+        xmp = next(body for kind, body in read_chunks(target) if kind == b"iTXt")
+        found.append(json.loads(record_of(xmp) or "")["detail"])
+    return found
+
+
 def test_the_output_says_where_its_own_chain_started(photos: Path, tmp_path: Path) -> None:
     chain = replace(LEVELS.diffusion, sampling_start=5, sampling_dirty_start=7)
     config = replace(LEVELS, encoder=replace(LEVELS.encoder, num_levels=3), diffusion=chain)
-    weights = tmp_path / "started.safetensors"
-    save_weights(weights, build_model(config), "test", torch.float32)
-    found = []
-    for clean, options in (("off", ()), (40, ()), (40, ("--detail", 50))):
-        target = tmp_path / f"{clean}-{len(options)}.png"
-        how = ("--weights", weights, "--clean", clean, *options)
-        assert samsr("upscale", photos / "a.png", target, *how)[0] == 0
-        xmp = next(body for kind, body in read_chunks(target) if kind == b"iTXt")
-        found.append(json.loads(record_of(xmp) or "")["detail"])
+    found = details_told(photos / "a.png", config, tmp_path, 50)
     assert found == [chain.detail_of(start) for start in (5, 7, chain.start_of(50))]
 
 
 def test_the_output_says_how_much_of_what_was_drawn_it_has(photos: Path, tmp_path: Path) -> None:
-    chain = replace(
-        TINY_DISTILLED.diffusion, sampling_share=0.45, sampling_dirty_share=0.6, sampling_flat=0.0
-    )
-    weights = tmp_path / "shared.safetensors"
+    chain = replace(TINY_DISTILLED.diffusion, sampling_share=0.45, sampling_dirty_share=0.6)
     config = replace(TINY_DISTILLED, diffusion=chain)
-    save_weights(weights, build_model(config), "test", torch.float32)
-    found = []
-    for clean, options in (("off", ()), (40, ()), (40, ("--detail", 30))):
-        target = tmp_path / f"{clean}-{len(options)}.png"
-        how = ("--weights", weights, "--clean", clean, *options)
-        assert samsr("upscale", photos / "a.png", target, *how)[0] == 0
-        xmp = next(body for kind, body in read_chunks(target) if kind == b"iTXt")
-        found.append(json.loads(record_of(xmp) or "")["detail"])
-    assert found == [45, 60, 30]
+    assert details_told(photos / "a.png", config, tmp_path, 30) == [45, 60, 30]
 
 
 def test_samplers_give_other_pictures(photos: Path, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ the crops.
 
 The average of the parameters is written every 250 steps and in the end, and beside it OUT.state,
 which ``--resume`` goes on from, with a rate that begins anew. ``--judge`` takes its discriminators
-for another model. One thread of a Xeon with AMX makes a
-step of two crops of 160 in 0.6 seconds, in bf16.
+for another model. One thread of a Xeon with AMX makes a step of two crops of 160 in 0.6 seconds, in
+bf16.
 """
 
 import argparse
