@@ -30,6 +30,7 @@ __all__ = [
     "build_encoder",
     "build_model",
     "with_config",
+    "with_context",
     "with_levels",
 ]
 
@@ -74,9 +75,8 @@ class SuperResolver(nn.Module):
         if config.diffusion.distilled_steps:
             self.distilled_denoise_fn = _build_denoiser(config)
         if config.clean_expert:
-            untold = dataclasses.replace(config.encoder, num_levels=0, sees_blocks=False)
             self.clean_rrdb = build_encoder(
-                dataclasses.replace(config, encoder=untold, clean_expert=False)
+                dataclasses.replace(config, encoder=config.encoder.untold, clean_expert=False)
             )
             self.clean_denoise_fn = _build_denoiser(config)
             if config.diffusion.distilled_steps:
@@ -235,6 +235,7 @@ def build_encoder(config: ModelConfig) -> nn.Module:
         scale=config.scale,
         num_levels=encoder.num_levels,
         sees_blocks=encoder.sees_blocks,
+        context_widths=encoder.context_widths,
     )
 
 
@@ -272,6 +273,22 @@ def with_levels(model: SuperResolver, *, sees_blocks: bool = False) -> SuperReso
     blind = old.new_zeros(old.shape[0], NUM_LEVELS, *old.shape[2:])
     state["rrdb.conv_first.weight"] = torch.cat([old, blind], dim=1)
     wider.load_state_dict(state)
+    return wider.train(model.training)
+
+
+def with_context(model: SuperResolver, widths: tuple[int, ...]) -> SuperResolver:
+    """Return a copy whose encoder sees lower resolutions too, and at first makes nothing of them.
+
+    Args:
+        model: With a ``residual`` encoder that sees none of them; not changed.
+        widths: ``context_widths`` of ``EncoderConfig``.
+
+    Returns:
+        A model that gives the same images.
+    """
+    encoder = dataclasses.replace(model.config.encoder, context_widths=widths)
+    wider = build_model(dataclasses.replace(model.config, encoder=encoder))
+    wider.load_state_dict(wider.state_dict() | model.state_dict())
     return wider.train(model.training)
 
 

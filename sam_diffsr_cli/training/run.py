@@ -19,6 +19,7 @@ from sam_diffsr_cli.networks.model import (
     begin_as_teacher,
     build_model,
     with_config,
+    with_context,
     with_levels,
 )
 from sam_diffsr_cli.recipes.records import Recipe, Stage, TrainConfig
@@ -216,6 +217,8 @@ def start_from(path: Path, model_config: ModelConfig) -> SuperResolver:
     model = load_weights(path).model
     if model_config.encoder.num_levels and not model.config.encoder.num_levels:
         model = with_levels(model, sees_blocks=model_config.encoder.sees_blocks)
+    if model_config.encoder.context_widths and not model.config.encoder.context_widths:
+        model = with_context(model, model_config.encoder.context_widths)
     if undistilled(model.config).networks != undistilled(model_config).networks:
         raise InputError(
             f"{path}: holds another network than the recipe asks for",

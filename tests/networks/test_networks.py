@@ -15,7 +15,7 @@ from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import make_schedule, respace
 from sam_diffsr_cli.networks import folded_unet
 from sam_diffsr_cli.networks.folded_unet import FoldedUNet
-from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model
+from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model, with_context
 from tests.helpers import shaken_model
 
 SMALL_FULL = ModelConfig(
@@ -165,6 +165,60 @@ def test_untrained_residual_encoder_returns_bicubic(scale: int) -> None:
     lr = photo(5, 6)
     sr = build_encoder(replace(SMALL_FOLDED, scale=scale))(lr).sr
     assert torch.equal(sr, resize.upscale(lr, scale))
+
+
+SEEING = replace(SMALL_FOLDED.encoder, num_levels=3, context_widths=(8, 12))
+
+
+def test_an_encoder_begins_to_see_context_without_a_change_of_its_images() -> None:
+    config = replace(SMALL_FOLDED, encoder=replace(SMALL_FOLDED.encoder, num_levels=3))
+    before, lr = shaken(config), photo(12, 16, batch=2)
+    after = with_context(before, (8, 12))
+    levels = drawn(2, 3).abs()
+    assert after.config.encoder == SEEING
+    assert before.config.encoder == config.encoder
+    with torch.inference_mode():
+        was, now = (each.encode(lr, levels) for each in (before, after))
+    assert torch.equal(was.sr, now.sr)
+    assert all(map(torch.equal, was.features, now.features))
+
+
+def test_context_is_seen_from_afar() -> None:
+    near, far = (
+        shaken(replace(SMALL_FOLDED, encoder=each))
+        for each in (replace(SEEING, context_widths=()), SEEING)
+    )
+    lr = photo(96, 96)
+    other = lr.clone()
+    other[..., :8] = 0
+    with torch.inference_mode():
+        changed = [
+            (model.encode(lr, torch.ones(1, 3)).sr - model.encode(other, torch.ones(1, 3)).sr)
+            .abs()
+            .amax(dim=(0, 1, 2))
+            for model in (near, far)
+        ]
+    # 14 convolutions at the resolution of the photo reach 14 pixels.
+    assert float(changed[0][4 * 24 :].max()) == 0
+    assert float(changed[1][4 * 24 : 4 * 32].max()) > 0
+
+
+@pytest.mark.parametrize("folds", [1, 2, 3])
+def test_context_wants_sizes_that_it_can_halve(folds: int) -> None:
+    encoder = replace(SEEING, context_widths=(4,) * folds)
+    config = replace(SMALL_FOLDED, encoder=encoder, unet=replace(SMALL_FOLDED.unet, widths=(8, 8)))
+    multiple = config.size_multiple
+    assert multiple == max(2, 2**folds)
+    model = shaken(config)
+    with torch.inference_mode():
+        sr = model.encode(photo(multiple, 3 * multiple), torch.ones(1, 3)).sr
+    assert sr.shape == (1, 3, 4 * multiple, 12 * multiple)
+
+
+def test_the_encoder_of_clean_photos_beside_it_sees_none() -> None:
+    model = build_model(replace(SMALL_FOLDED, encoder=SEEING, clean_expert=True))
+    names = {name.split(".")[0] for name in model.state_dict() if ".context." in name}
+    assert names == {"rrdb"}
 
 
 @by_kind
