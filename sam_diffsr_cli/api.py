@@ -82,6 +82,7 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
     tile: int | None = None,
     clean: int | str | None = None,
     detail: int | None = None,
+    ensemble: int | None = None,
     wrap: bool = False,
     progress: Callable[[float], None] = _ignore,
 ) -> AnyImage:
@@ -103,6 +104,8 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         clean: How dirty the image is taken for, 0 or ``off`` (clean) to 100 (as dirty as any that
             the model was trained on); None or ``auto`` is by the model's estimate.
         detail: From faithful to vivid, 0 to 100; None is that of ``quality``.
+        ensemble: Orientations of the image, 1, 2, 4 or 8, whose answers by the encoder are
+            averaged; None is that of ``quality``.
         wrap: The image is a pattern that repeats, and so is the result.
         progress: Called with the share that is done, in (0, 1].
 
@@ -138,6 +141,7 @@ def upscale(  # noqa: PLR0913 - one parameter per option of the command
         tile=tile,
         clean=parse_clean(clean) if isinstance(clean, str) else clean,
         detail=detail,
+        ensemble=ensemble,
         wrap=wrap,
     )
     upscaler = model if isinstance(model, Upscaler) else load(model)

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from sam_diffsr_cli.strict import LATER, require
 
-__all__ = ["QUALITIES", "SAMPLERS", "DiffusionConfig", "Level", "Quality", "Sampler"]
+__all__ = ["ENSEMBLES", "QUALITIES", "SAMPLERS", "DiffusionConfig", "Level", "Quality", "Sampler"]
 
 Sampler = Literal["ancestral", "ddim", "ddim_eta1", "dpmpp_2m", "sde_dpmpp_2m", "distilled"]
 """Ways down the chain (``diffusion.solvers``); ``distilled`` is by a network of its own."""
@@ -21,6 +21,9 @@ Quality = Literal["fast", "balanced", "best", "plain"]
 SAMPLERS: tuple[Sampler, ...] = typing.get_args(Sampler)
 QUALITIES: tuple[Quality, ...] = typing.get_args(Quality)
 
+ENSEMBLES = (1, 2, 4, 8)
+"""Orientations of a photo: as it is, mirrored, both ways, and turned as well."""
+
 MOST_TIMESTEPS = 10_000
 """Far above any chain that was trained, so that a hostile file asks for no absurd one."""
 
@@ -29,7 +32,8 @@ class Level(NamedTuple):
     """A level of quality: steps, sampler, and the row at which they start (0 for the last).
 
     ``share`` of what they draw is put on the base. Photos that are not taken for clean have
-    ``dirty_start`` and ``dirty_share``, where these are not 0.
+    ``dirty_start`` and ``dirty_share``, where these are not 0. The base is the mean of the
+    encoder's answers to ``ensemble`` orientations of the photo.
     """
 
     steps: int
@@ -38,6 +42,7 @@ class Level(NamedTuple):
     dirty_start: int = 0
     share: float = 1.0
     dirty_share: float = 0.0
+    ensemble: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +63,9 @@ class DiffusionConfig:
     this one draws, ``sampling_share`` is put on the base (image interpolation), and of photos that
     are not taken for clean ``sampling_dirty_share`` (0 for the same); that share is then what
     ``--detail`` turns. Where ``sampling_share`` is 0 it is all of it, and ``--detail`` the start.
+    ``sampling_chroma`` is how much is kept of what this network draws in colour, beside the luma.
+    ``best_ensemble`` is the ``ensemble`` of ``best``, and ``best_share`` and ``best_dirty_share``
+    are the shares of its own that it has where it is by this network (0 for the same).
     """
 
     num_timesteps: int = 100
@@ -83,6 +91,10 @@ class DiffusionConfig:
     distilled_steps: int = field(default=0, metadata=LATER)
     sampling_share: float = field(default=0.0, metadata=LATER)
     sampling_dirty_share: float = field(default=0.0, metadata=LATER)
+    sampling_chroma: float = field(default=1.0, metadata=LATER)
+    best_ensemble: int = field(default=1, metadata=LATER)
+    best_share: float = field(default=0.0, metadata=LATER)
+    best_dirty_share: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         good = 2 <= self.num_timesteps <= MOST_TIMESTEPS
@@ -114,6 +126,15 @@ class DiffusionConfig:
         require(0 <= share <= most_share, "sampling_share", share, f"0..{most_share}")
         dirty, most_share = self.sampling_dirty_share, 1 if share else 0
         require(0 <= dirty <= most_share, "sampling_dirty_share", dirty, f"0..{most_share}")
+        most_share = 1 if share and self.best_sampler == "distilled" else 0
+        for name in ("best_share", "best_dirty_share"):
+            value = getattr(self, name)
+            require(0 <= value <= most_share, name, value, f"0..{most_share}")
+        chroma, least = self.sampling_chroma, 0 if self.distilled_steps else 1
+        require(least <= chroma <= 1, "sampling_chroma", chroma, f"{least}..1")
+        allowed = ENSEMBLES if self.base == "encoder" else ENSEMBLES[:1]
+        good = self.best_ensemble in allowed
+        require(good, "best_ensemble", self.best_ensemble, ", ".join(map(str, allowed)))
 
     def _check_distilled(self, name: str) -> None:
         """Refuse a level of quality that is distilled to other steps than the network."""
@@ -155,9 +176,10 @@ class DiffusionConfig:
         """Return the sampler for a number of steps, and a start, that no level of quality has."""
         if steps and steps == self.distilled_steps and self.is_distilled_start(start):
             return "distilled"
-        if self.sampling_sampler != "distilled":
-            return self.sampling_sampler
-        return self.best_sampler if self.best_steps else "dpmpp_2m"
+        for sampler in (self.sampling_sampler, self.best_sampler if self.best_steps else None):
+            if sampler is not None and sampler != "distilled":
+                return sampler
+        return "dpmpp_2m"
 
     def level(self, quality: Quality) -> Level:
         """Return what a level of quality is in this model."""
@@ -167,8 +189,17 @@ class DiffusionConfig:
         if quality == "plain" and self.sampling_steps:
             # With eta 1 it is the ancestral sampler without a widened variance.
             return Level(self.num_timesteps, "ddim_eta1" if self.sampling_sigma else "ancestral", 0)
-        if quality == "best" and self.best_steps:
-            return self._level(self.best_steps, self.best_sampler, self.best_start)
+        if quality == "best":
+            level = (
+                self._level(self.best_steps, self.best_sampler, self.best_start)
+                if self.best_steps
+                else self._level(self.sampling_steps, self.sampling_sampler, *starts)
+            )
+            return level._replace(
+                ensemble=self.best_ensemble,
+                share=self.best_share or level.share,
+                dirty_share=self.best_dirty_share or level.dirty_share,
+            )
         return self._level(self.sampling_steps, self.sampling_sampler, *starts)
 
     def _level(self, steps: int, sampler: Sampler, start: int, dirty_start: int = 0) -> Level:
@@ -186,6 +217,10 @@ class DiffusionConfig:
     def turns_share(self, sampler: Sampler) -> bool:
         """Whether ``--detail`` is that share, and not the row at which a sampler starts."""
         return sampler == "distilled" and self.sampling_share > 0
+
+    def chroma_of(self, sampler: Sampler) -> float:
+        """Return how much is kept of what a sampler draws in colour."""
+        return self.sampling_chroma if sampler == "distilled" else 1.0
 
     def start_of(self, detail: int) -> int:
         """Return the row at which the chain starts for ``detail``, 1 to 100, faithful to vivid.

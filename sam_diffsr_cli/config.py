@@ -8,7 +8,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.strict import LATER, require
@@ -173,16 +173,24 @@ def distilled(config: ModelConfig, steps: int = 3) -> ModelConfig:
 
 def undistilled(config: ModelConfig) -> ModelConfig:
     """Return the configuration of a model without its distilled networks, run as ``lite`` is."""
-    chain = config.diffusion
+    chain, lite = config.diffusion, LITE.diffusion
     if not chain.distilled_steps:
         return config
+    longest = chain.last_start + 1
+    best: dict[str, Any] = {}
+    if chain.best_sampler == "distilled":
+        best = {"best_steps": min(lite.best_steps, longest), "best_sampler": lite.best_sampler}
     chain = dataclasses.replace(
         chain,
         distilled_steps=0,
-        sampling_steps=min(LITE.diffusion.sampling_steps, chain.last_start + 1),
-        sampling_sampler=LITE.diffusion.sampling_sampler,
+        sampling_steps=min(lite.sampling_steps, longest),
+        sampling_sampler=lite.sampling_sampler,
         sampling_share=0.0,
         sampling_dirty_share=0.0,
+        sampling_chroma=1.0,
+        best_share=0.0,
+        best_dirty_share=0.0,
+        **best,
     )
     return dataclasses.replace(config, diffusion=chain)
 

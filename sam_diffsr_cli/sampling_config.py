@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sam_diffsr_cli.chain_config import SAMPLERS, Quality, Sampler
+from sam_diffsr_cli.chain_config import ENSEMBLES, SAMPLERS, Quality, Sampler
 from sam_diffsr_cli.errors import InputError
 from sam_diffsr_cli.strict import conform, parse_whole, require
 
@@ -23,7 +23,8 @@ class SamplingConfig:
     memory and does not show in the result. ``start`` is the row of the chain at which it begins, 0
     for its last; ``dirty_start`` that for photos that are not taken for clean, 0 for the same.
     ``share`` of the residual that is drawn is put on the base; ``dirty_share`` is that for these
-    photos, 0 for the same.
+    photos, 0 for the same. The base is the mean of the encoder's answers to ``ensemble``
+    orientations of the photo (geometric self-ensemble, Lim et al. 2017).
     ``clean`` is how dirty the photo is taken for, 0 (clean) to 100 (as dirty as any
     that the model was trained on); None leaves it to the model's estimate. ``wrap`` says that the
     photo is a pattern that repeats, and that the result must too.
@@ -37,6 +38,7 @@ class SamplingConfig:
     dirty_start: int = 0
     share: float = 1.0
     dirty_share: float = 0.0
+    ensemble: int = 1
     clean: int | None = None
     wrap: bool = False
 
@@ -46,6 +48,8 @@ class SamplingConfig:
         require(self.dirty_start >= 0, "dirty_start", self.dirty_start, ">= 0")
         require(0 < self.share <= 1, "share", self.share, "(0, 1]")
         require(0 <= self.dirty_share <= 1, "dirty_share", self.dirty_share, "0..1")
+        good = self.ensemble in ENSEMBLES
+        require(good, "ensemble", self.ensemble, ", ".join(map(str, ENSEMBLES)))
         good = self.clean is None or 0 <= self.clean <= MOST_CLEAN
         require(good, "clean", self.clean, f"0..{MOST_CLEAN}, or none for the estimate")
         require(self.steps >= 0, "steps", self.steps, ">= 0")
@@ -75,6 +79,8 @@ class SamplingOptions:
             trained on); None is by the model's estimate of each.
         detail: From faithful to vivid, 0 to 100: how much of what is drawn is kept, or, as the
             model has it, how far up the chain starts; 0 is the encoder's own answer.
+        ensemble: Orientations of each picture, 1, 2, 4 or 8, whose answers by the encoder are
+            averaged.
         wrap: Pictures are patterns that repeat, as textures are, and so are the results.
     """
 
@@ -85,6 +91,7 @@ class SamplingOptions:
     tile: int | None = None
     clean: int | None = None
     detail: int | None = None
+    ensemble: int | None = None
     wrap: bool = False
 
     def __post_init__(self) -> None:

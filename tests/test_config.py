@@ -204,6 +204,10 @@ def encoder(**fields: Any) -> EncoderConfig:
     return EncoderConfig(**{"kind": "residual", **fields})
 
 
+def dense(**fields: Any) -> EncoderConfig:
+    return EncoderConfig(kind="rrdb", **fields)
+
+
 def unet(**fields: Any) -> UNetConfig:
     return UNetConfig(**{"kind": "folded", "widths": (8,), **fields})
 
@@ -224,6 +228,10 @@ BROKEN: list[tuple[Build, str, Any]] = [
     (encoder, "num_feat", 0),
     (encoder, "num_feat", 7),
     (encoder, "num_block", 1),
+    (encoder, "context_widths", (0,)),
+    (encoder, "context_widths", (8, -4)),
+    (encoder, "context_widths", (8,) * 9),
+    (dense, "context_widths", (8,)),
     (unet, "widths", ()),
     (unet, "widths", (8, 6)),
     (unet, "widths", (0,)),
@@ -250,6 +258,7 @@ BROKEN: list[tuple[Build, str, Any]] = [
     (sampling, "share", 1.01),
     (sampling, "dirty_share", -0.01),
     (sampling, "dirty_share", 1.01),
+    (sampling, "ensemble", 3),
     (sampling, "seed", -1),
     (sampling, "seed", 2**63),
     (sampling, "tile", 15),
@@ -266,6 +275,7 @@ def test_value_out_of_range_is_refused_by_name(build: Build, name: str, value: A
 ALLOWED: list[tuple[Build, str, Any]] = [
     (encoder, "num_feat", 2),
     (encoder, "num_block", 2),
+    (encoder, "context_widths", (1, 3)),
     (unet, "widths", (4,)),
     (chain, "num_timesteps", 2),
     (DiffusionConfig, "beta_s", 0.0),
@@ -342,7 +352,7 @@ def test_a_file_of_an_earlier_version_means_the_defaults() -> None:
         del values["diffusion"][name]
     found = from_json(ModelConfig, json.dumps(values)).diffusion
     assert (found.sampling_sampler, found.best_steps) == ("ancestral", 0)
-    assert found.level("best") == (LITE.diffusion.sampling_steps, "ancestral", 0, 0, 1.0, 0.0)
+    assert found.level("best") == (LITE.diffusion.sampling_steps, "ancestral", 0, 0, 1.0, 0.0, 1)
 
 
 def test_an_older_field_must_not_be_missing() -> None:

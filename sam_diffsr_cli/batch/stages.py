@@ -108,6 +108,7 @@ def _record(settings: BatchSettings, *, is_clean: bool) -> dict[str, Any]:
         "detail": _detail(settings, is_clean=is_clean),
         "precision": upscaler.precision,
         "device": upscaler.device.type,
+        **({"ensemble": sampling.ensemble} if sampling.ensemble > 1 else {}),
         **({"wrap": True} if sampling.wrap else {}),
     }
 

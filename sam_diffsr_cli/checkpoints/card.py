@@ -38,17 +38,25 @@ def describe(config: ModelConfig) -> list[str]:
         if diffusion.sampling_dirty_share
         else ""
     )
+    share += (
+        f" and {diffusion.sampling_chroma:.0%} of its colours"
+        if diffusion.sampling_chroma < 1
+        else ""
+    )
     steps = (
         f"{diffusion.sampling_steps} {diffusion.sampling_sampler} steps{start}{share} by default"
         if diffusion.sampling_steps
         else "none by default: the encoder's own answer"
     )
+    blocks = f"{config.encoder.num_block} blocks of {config.encoder.num_feat}"
+    seen = ", ".join(map(str, config.encoder.context_widths))
+    blocks += f", and context of {seen}" if seen else ""
     expert = "; photos taken for clean have networks of their own" if config.clean_expert else ""
     told = "compression, noise and blur" if config.encoder.num_levels else "nothing"
     return [
         f"scale: {config.scale}",
         f"levels: told {told}{expert}",
-        f"encoder: {encoder}, {config.encoder.num_block} blocks of {config.encoder.num_feat}",
+        f"encoder: {encoder}, {blocks}",
         f"noise predictor: U-Net {unet[config.unet.kind]}, widths {widths}",
         f"residual: against {base}, times {diffusion.residual_scale:g}",
         f"chain: {diffusion.num_timesteps} {diffusion.beta_schedule} steps, {steps}",

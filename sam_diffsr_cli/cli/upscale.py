@@ -94,6 +94,15 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
             show_default=OWN,
         ),
     ] = None,
+    ensemble: Annotated[
+        int | None,
+        option(
+            RESULT,
+            "Average the encoder's answers to 2, 4 or 8 orientations.",
+            metavar="1|2|4|8",
+            show_default=OWN,
+        ),
+    ] = None,
     seed: Annotated[
         int | None, option(RESULT, "Same seed, same picture.", min=0, show_default="0")
     ] = None,
@@ -220,6 +229,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
             tile=tile,
             clean=parse_clean(clean),
             detail=detail,
+            ensemble=ensemble,
             wrap=wrap,
         ),
         image_format=image_format,

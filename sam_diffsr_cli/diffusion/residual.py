@@ -3,7 +3,10 @@
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
-__all__ = ["detail_weights", "image_to_residual", "residual_to_image"]
+__all__ = ["detail_weights", "fade_chroma", "image_to_residual", "residual_to_image"]
+
+LUMA = (0.299, 0.587, 0.114)
+"""Of red, green and blue (ITU-R BT.601)."""
 
 NEIGHBOURHOOD = 5
 """Side of the squares whose levels are compared, in input pixels."""
@@ -35,6 +38,23 @@ def residual_to_image(residual: Tensor, base: Tensor, residual_scale: float) -> 
         ``sr``, same shape.
     """
     return residual.clamp(-1, 1) / residual_scale + base
+
+
+def fade_chroma(residual: Tensor, chroma: float) -> Tensor:
+    """Keep the luma of a residual, and ``chroma`` of what its channels differ from it.
+
+    faded = y + chroma (residual - y), where y = 0.299 r + 0.587 g + 0.114 b: added to an image, it
+    changes the luma as the residual does, and colour differences by ``chroma`` of what that does.
+
+    Args:
+        residual: ``(B, 3, H, W)``.
+        chroma: In [0, 1].
+
+    Returns:
+        Same shape.
+    """
+    luma = sum(share * residual[:, i : i + 1] for i, share in enumerate(LUMA))
+    return luma + chroma * (residual - luma)
 
 
 def detail_weights(lr: Tensor, levels: float, scale: int) -> Tensor:

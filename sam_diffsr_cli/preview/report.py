@@ -42,7 +42,7 @@ MOST_SPREAD = 12.0
 MOST_EMBEDDED = 40
 """A report of more pictures keeps them in files beside it."""
 
-TOLD = ("tool", "model", "steps", "sampler", "seed", "clean", "detail", "precision")
+TOLD = ("tool", "model", "steps", "sampler", "seed", "clean", "detail", "ensemble", "precision")
 """What is said of how the batch was made; the results' own records say all."""
 
 PAINT = np.array([255, 120, 0], dtype=np.float32)
@@ -106,7 +106,7 @@ def write_report(
             ("Places", f"of each picture the {PLACES} that changed most from bicubic"),
             ("Made up", LEGEND if settings.sampling.steps else "nothing: no steps were run"),
             ("LR-PSNR", "the result shrunk by bicubic against the input; cleaning lowers it"),
-            ("Made by", ", ".join(f"{name} {making[name]}" for name in TOLD)),
+            ("Made by", ", ".join(f"{name} {making[name]}" for name in TOLD if name in making)),
         ],
     )
     write_page(page, path, beside=len(done) > MOST_EMBEDDED)

@@ -78,7 +78,9 @@ def _with_whole_share(recipe: Recipe, given: Mapping[str, object]) -> Recipe:
     if f"model.diffusion.sampling{'' if clean else '_dirty'}_share" in given:
         return recipe
     chain = (
-        replace(chain, sampling_share=1.0) if clean else replace(chain, sampling_dirty_share=1.0)
+        replace(chain, sampling_share=1.0, best_share=0.0)
+        if clean
+        else replace(chain, sampling_dirty_share=1.0, best_dirty_share=0.0)
     )
     return replace(recipe, model=replace(recipe.model, diffusion=chain))
 

@@ -27,7 +27,8 @@ class Chain:
 
     ``deviation`` is that of the noise it starts from. ``levels`` ``(1, 3)`` is what the encoder is
     told of the photo. ``period`` is the height and width after which the photo repeats, None where
-    it does not. ``share`` of the residual that is drawn is put on the base.
+    it does not. ``share`` of the residual that is drawn is put on the base, and ``chroma`` of that
+    in colour, beside the luma. ``ensemble`` is how many orientations the encoder answers to.
     """
 
     schedule: Schedule | None
@@ -37,6 +38,8 @@ class Chain:
     levels: Tensor
     period: tuple[int, int] | None = None
     share: float = 1.0
+    chroma: float = 1.0
+    ensemble: int = 1
 
 
 def check_steps(
@@ -106,7 +109,9 @@ def make_chain(
     check_steps(config, sampling.steps, start, sampling.sampler)
     told = torch.tensor([levels], dtype=torch.float32)
     if sampling.steps == 0:
-        return Chain(None, sampling.seed, sampling.sampler, 1.0, told, period)
+        return Chain(
+            None, sampling.seed, sampling.sampler, 1.0, told, period, ensemble=sampling.ensemble
+        )
     diffusion = config.diffusion
     timesteps = sampling_timesteps(
         diffusion.num_timesteps, sampling.steps, diffusion.sampling_spacing, start
@@ -114,4 +119,14 @@ def make_chain(
     schedule = respace(make_schedule(diffusion), timesteps)
     deviation = float(schedule.sqrt_one_minus_alphas_cumprod[-1]) if start else 1.0
     schedule = widen_posterior(schedule, diffusion.sampling_sigma)
-    return Chain(schedule, sampling.seed, sampling.sampler, deviation, told, period, share)
+    return Chain(
+        schedule,
+        sampling.seed,
+        sampling.sampler,
+        deviation,
+        told,
+        period,
+        share,
+        diffusion.chroma_of(sampling.sampler),
+        sampling.ensemble,
+    )

@@ -1,6 +1,6 @@
 """From what a user says of a run to the run: the model and the free memory decide the rest."""
 
-from sam_diffsr_cli.chain_config import QUALITIES
+from sam_diffsr_cli.chain_config import ENSEMBLES, QUALITIES
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.sampling_config import MOST_DETAIL, SamplingConfig, SamplingOptions
 from sam_diffsr_cli.upscaling.chain import check_steps
@@ -41,6 +41,10 @@ def resolve_sampling(
     shares = diffusion.shares_of(sampler) if steps else (1.0, 0.0)
     if detail and turns_share:
         shares = (detail / MOST_DETAIL, 0.0)
+    elif sampler == level.sampler and steps == level.steps:
+        shares = (level.share, level.dirty_share)
+    ensemble = level.ensemble if options.ensemble is None else options.ensemble
+    _check_ensemble(ensemble, steps, upscaler)
     if options.clean and not upscaler.config.encoder.num_levels:
         raise InputError(
             f"--clean {options.clean}: this model was not trained to clean",
@@ -57,11 +61,29 @@ def resolve_sampling(
             dirty_start=level.dirty_start if steps else 0,
             share=shares[0],
             dirty_share=shares[1],
+            ensemble=ensemble,
             clean=options.clean,
             wrap=options.wrap,
         )
     except ConfigError as error:
         raise InputError(f"--{error}") from error
+
+
+def _check_ensemble(ensemble: int, steps: int, upscaler: Upscaler) -> None:
+    """Refuse an ``--ensemble`` that is none, or of answers that no result is made of.
+
+    Raises:
+        InputError: It is one.
+    """
+    if ensemble not in ENSEMBLES:
+        allowed = ", ".join(map(str, ENSEMBLES))
+        raise InputError(f"--ensemble {ensemble}: allowed are {allowed}")
+    if ensemble > 1 and steps and upscaler.config.diffusion.base != "encoder":
+        raise InputError(
+            f"--ensemble {ensemble}: this model adds what it draws to bicubic, not to the answer "
+            "of its encoder",
+            hint="leave it out, or use --steps 0",
+        )
 
 
 def _check_detail(detail: int, steps: int, options: SamplingOptions) -> None:

@@ -13,7 +13,7 @@ from sam_diffsr_cli.choices import Precision
 from sam_diffsr_cli.config import FEATURE_STRIDE, ModelConfig
 from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.device import free_memory, memory_errors, number_format
-from sam_diffsr_cli.diffusion.residual import detail_weights, residual_to_image
+from sam_diffsr_cli.diffusion.residual import detail_weights, fade_chroma, residual_to_image
 from sam_diffsr_cli.diffusion.schedule import Schedule
 from sam_diffsr_cli.errors import ResourceError, WeightsError
 from sam_diffsr_cli.networks.model import Condition
@@ -22,6 +22,7 @@ from sam_diffsr_cli.sampling import reverse_process
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import Tile, halve_tile, plan_tiles
 from sam_diffsr_cli.upscaling.chain import Chain, make_chain
+from sam_diffsr_cli.upscaling.ensemble import mean_turned_back, orientations
 from sam_diffsr_cli.upscaling.model import Upscaler
 
 __all__ = ["Progress", "choose_tile", "context_margin", "enlarge_tiles"]
@@ -206,6 +207,8 @@ def _tile_image(  # noqa: PLR0913, PLR0917 - what decides it
         if diffusion.sampling_flat:
             scale = upscaler.config.scale
             residual = residual * detail_weights(lr, diffusion.sampling_flat, scale)
+        if chain.chroma < 1:
+            residual = fade_chroma(residual, chain.chroma)
         if chain.share < 1:
             residual = residual * chain.share
         return residual_to_image(residual, condition.base, diffusion.residual_scale)
@@ -216,6 +219,9 @@ def _condition(upscaler: Upscaler, lr: Tensor, chain: Chain) -> Condition:
     model, levels = upscaler.model, chain.levels.to(lr.device)
     stride = 0 if chain.schedule is None else FEATURE_STRIDE
     output = model.encode(lr, levels, stride)
+    if chain.ensemble > 1:
+        turned = (model.encode(each, levels, 0).sr for each in orientations(lr, chain.ensemble))
+        output = output._replace(sr=mean_turned_back(output.sr, turned))
     # Before it is clipped, which would hide an infinity.
     _check_finite(output.sr)
     condition = model.condition_of(output, lr, is_clean=model.is_for_expert(levels))

@@ -14,6 +14,7 @@ from sam_diffsr_cli.checkpoints.registry import BUNDLED, Bundled, PublishedScore
 from sam_diffsr_cli.checkpoints.store import load_weights
 from sam_diffsr_cli.config import LITE, PRESETS, undistilled
 from sam_diffsr_cli.errors import WeightsError
+from tests.helpers import TINY_DISTILLED
 
 CARD = Path(__file__).resolve().parents[2] / "weights" / "README.md"
 ROWS = {
@@ -30,8 +31,8 @@ def test_the_bundled_model_is_the_lite_preset_with_experts_for_clean_photos() ->
     config = load_weights(bundled_weights()).model.config
     assert config.clean_expert
     assert replace(undistilled(config), clean_expert=False).networks == LITE.networks
-    assert config.diffusion.level("balanced") == (2, "distilled", 70, 70, 0.48, 0.53)
-    assert config.diffusion.level("best") == (10, "dpmpp_2m", 80, 0, 1.0, 0.0)
+    assert config.diffusion.level("balanced") == (2, "distilled", 70, 70, 0.48, 0.53, 1)
+    assert config.diffusion.level("best") == (10, "dpmpp_2m", 80, 0, 1.0, 0.0, 1)
 
 
 def test_the_bundled_model_tells_how_it_is_run() -> None:
@@ -40,6 +41,14 @@ def test_the_bundled_model_tells_how_it_is_run() -> None:
     )
     lines = describe(load_weights(bundled_weights()).model.config)
     assert any(words in line for line in lines), lines
+
+
+def test_a_model_tells_of_the_context_and_the_colours_that_are_left() -> None:
+    chain = replace(TINY_DISTILLED.diffusion, sampling_share=0.5, sampling_chroma=0.25)
+    encoder = replace(TINY_DISTILLED.encoder, context_widths=(8, 4))
+    lines = describe(replace(TINY_DISTILLED, diffusion=chain, encoder=encoder))
+    assert "encoder: plain residual, 2 blocks of 8, and context of 8, 4" in lines
+    assert any("50% of what they draw and 25% of its colours by default" in x for x in lines)
 
 
 def test_the_bundled_model_tells_its_origin() -> None:

@@ -173,20 +173,29 @@ def test_what_is_printed_gives_the_same_when_it_is_read(options: list[str]) -> N
 @pytest.mark.parametrize(
     ("options", "shares"),
     [
-        ([], (0.5, 1.0)),
-        (["--set", "expert=true"], (1.0, 0.75)),
-        (["--set", "model.diffusion.sampling_dirty_share=0.25"], (0.5, 0.25)),
-        (["--stage", "diffusion"], (0.0, 0.0)),
+        ([], (0.5, 1.0, 0.625, 0.0)),
+        (["--set", "expert=true"], (1.0, 0.75, 0.0, 0.875)),
+        (["--set", "model.diffusion.sampling_dirty_share=0.25"], (0.5, 0.25, 0.625, 0.875)),
+        (["--stage", "diffusion"], (0.0, 0.0, 0.0, 0.0)),
     ],
     ids=str,
 )
 def test_all_is_kept_of_what_a_network_draws_that_is_distilled_anew(
-    options: list[str], shares: tuple[float, float]
+    options: list[str], shares: tuple[float, ...]
 ) -> None:
-    chain = replace(helpers.TINY_DISTILLED.diffusion, sampling_share=0.5, sampling_dirty_share=0.75)
+    chain = replace(
+        helpers.TINY_DISTILLED.diffusion,
+        sampling_share=0.5,
+        sampling_dirty_share=0.75,
+        best_steps=2,
+        best_sampler="distilled",
+        best_share=0.625,
+        best_dirty_share=0.875,
+    )
     path = write_weights("drawn.safetensors", replace(helpers.TINY_DISTILLED, diffusion=chain))
     found = from_toml(printed("--init", path, "--stage", "distill", *options)).model.diffusion
-    assert (found.sampling_share, found.sampling_dirty_share) == shares
+    kept = (found.sampling_share, found.sampling_dirty_share)
+    assert (*kept, found.best_share, found.best_dirty_share) == shares
 
 
 def test_the_network_is_that_of_the_file_to_start_from() -> None:

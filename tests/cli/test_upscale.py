@@ -476,6 +476,22 @@ def test_the_output_says_how_much_of_what_was_drawn_it_has(photos: Path, tmp_pat
     assert details_told(photos / "a.png", config, tmp_path, 30) == [45, 60, 30]
 
 
+def test_the_output_says_of_how_many_orientations_it_is_the_mean(
+    photos: Path, tmp_path: Path
+) -> None:
+    chain = replace(LEVELS.diffusion, best_ensemble=4)
+    weights = tmp_path / "mean.safetensors"
+    save_weights(weights, build_model(replace(LEVELS, diffusion=chain)), "test", torch.float32)
+    found = []
+    for number, options in enumerate(((), ("--ensemble", 2), ("--quality", "best"))):
+        target = tmp_path / f"{number}.png"
+        code, _, stderr = samsr("upscale", photos / "a.png", target, "--weights", weights, *options)
+        assert code == 0, stderr
+        xmp = next(body for kind, body in read_chunks(target) if kind == b"iTXt")
+        found.append(json.loads(record_of(xmp) or "").get("ensemble"))
+    assert found == [None, 2, 4]
+
+
 def test_samplers_give_other_pictures(photos: Path, tmp_path: Path) -> None:
     weights = tmp_path / "levels.safetensors"
     save_weights(weights, build_model(LEVELS), "test", torch.float32)

@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from sam_diffsr_cli.diffusion.residual import detail_weights, image_to_residual, residual_to_image
+from sam_diffsr_cli.diffusion.residual import (
+    detail_weights,
+    fade_chroma,
+    image_to_residual,
+    residual_to_image,
+)
 
 
 def image(*values: float) -> Tensor:
@@ -40,6 +45,19 @@ def test_arguments_are_not_modified() -> None:
     residual_to_image(hr, base, 2.0)
     assert torch.equal(hr, image(1, -1))
     assert torch.equal(base, image(-1, 0.5))
+
+
+def test_the_luma_of_a_residual_is_kept_and_its_colours_fade() -> None:
+    residual = torch.tensor([1.0, 0.0, -0.5], dtype=torch.float64).reshape(1, 3, 1, 1)
+    luma = 0.299 - 0.5 * 0.114
+    for chroma in (0.0, 0.25, 1.0):
+        expected = torch.tensor([luma + chroma * (value - luma) for value in (1.0, 0.0, -0.5)])
+        found = fade_chroma(residual, chroma)
+        assert found.shape == residual.shape
+        assert torch.allclose(found.flatten().float(), expected)
+        assert float((found.flatten() * torch.tensor([0.299, 0.587, 0.114])).sum()) == (
+            pytest.approx(luma)
+        )
 
 
 def test_detail_is_drawn_where_the_photo_has_any() -> None:

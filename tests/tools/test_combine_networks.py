@@ -47,11 +47,31 @@ def test_the_command_says_how_the_model_is_run(
 ) -> None:
     model, out = tmp_path / "model.safetensors", tmp_path / "out.safetensors"
     save_weights(model, shaken_model(TINY_DISTILLED, 0.02), "test", torch.float32)
-    how = ("--start", "sampling_start=6", "--kept", "sampling_share=0.25")
+    how = (
+        *("--start", "sampling_start=6", "--start", "best_steps=2", "--kept"),
+        *("sampling_share=0.25", "--sampler", "best_sampler=distilled"),
+    )
     monkeypatch.setattr(sys, "argv", ["x", str(model), str(model), str(out), *how])
     main()
-    expected = replace(TINY_DISTILLED.diffusion, sampling_start=6, sampling_share=0.25)
+    expected = replace(
+        TINY_DISTILLED.diffusion,
+        sampling_start=6,
+        best_steps=2,
+        sampling_share=0.25,
+        best_sampler="distilled",
+    )
     assert load_weights(out).model.config.diffusion == expected
+
+
+def test_an_encoder_brings_the_context_that_it_sees_and_no_estimator() -> None:
+    seeing = replace(TOLD, encoder=replace(TOLD.encoder, context_widths=(4,)))
+    model, other = shaken_model(TOLD, 0.02), shaken_model(seeing, 0.03)
+    found = combine(model, other, ["rrdb"], {})
+    assert found.config == seeing
+    own, theirs = model.state_dict(), other.state_dict()
+    for name, values in found.state_dict().items():
+        is_theirs = name.startswith("rrdb.") and not name.startswith(ESTIMATOR)
+        assert torch.equal(values, (theirs if is_theirs else own)[name]), name
 
 
 def test_networks_that_one_lacks_are_refused() -> None:

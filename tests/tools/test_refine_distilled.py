@@ -116,7 +116,24 @@ def test_an_image_is_that_of_two_steps_of_ddim(*, expert: bool) -> None:
         scale = TINY_DISTILLED.diffusion.residual_scale
         expected = residual_to_image(x, condition.base, scale)
         found = enlarge(model, batch, 7, noise, expert=expert)
-    assert torch.allclose(found, expected, atol=1e-4)
+    assert torch.allclose(found.sr, expected, atol=1e-4)
+    assert torch.allclose(found.wanted, batch.hr, atol=1e-6)
+
+
+def test_colours_that_are_left_to_the_encoder_are_its_own_in_the_truth_too() -> None:
+    chain = replace(TINY_DISTILLED.diffusion, sampling_chroma=0.0)
+    model = shaken_model(replace(TINY_DISTILLED, diffusion=chain), 0.02)
+    batch, noise = _batch()
+    with torch.no_grad():
+        base = model.condition(batch.lr, batch.told, expert=False).base
+        found = enlarge(model, batch, 7, noise, expert=False)
+    luma = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+    for image in found:
+        added = image - base
+        assert float(added.std(dim=1).max()) < 1e-6
+    wanted = ((found.wanted - batch.hr) * luma).sum(dim=1)
+    assert float(wanted.abs().max()) < 1e-6
+    assert float((found.sr - base).abs().max()) > 0.01
 
 
 @pytest.mark.parametrize(
@@ -170,8 +187,8 @@ def test_the_judge_learns_which_are_photos() -> None:
     assert before[-1] < before[0]
     with torch.no_grad():
         sr = enlarge(refiner.model, batch, 7, noise, expert=False)
-        real = refiner.judge(batch.hr, _features(batch.hr))
-        fake = refiner.judge(sr, _features(sr))
+        real = refiner.judge(sr.wanted, _features(sr.wanted))
+        fake = refiner.judge(sr.sr, _features(sr.sr))
     assert sum(float(r.mean() - f.mean()) for r, f in zip(real, fake, strict=True)) > 0
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sam_diffsr_cli.chain_config import DiffusionConfig
+from sam_diffsr_cli.chain_config import DiffusionConfig, Sampler
 from sam_diffsr_cli.config import undistilled
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.networks.model import SuperResolver, with_config
@@ -160,9 +160,17 @@ def test_the_image_lies_at_that_share_between_the_base_and_what_is_drawn(
             {"sampling_share": 0.5, "sampling_dirty_share": 2.0},
             r"sampling_dirty_share is 2\.0, allowed: 0\.\.1",
         ),
+        (
+            {"sampling_share": 0.5, "best_share": 0.5},
+            r"best_share is 0\.5, allowed: 0\.\.0",
+        ),
+        (
+            {"best_steps": 2, "best_sampler": "distilled", "best_dirty_share": 0.5},
+            r"best_dirty_share is 0\.5, allowed: 0\.\.0",
+        ),
     ],
 )
-def test_shares_that_are_none_are_refused(change: dict[str, float], words: str) -> None:
+def test_shares_that_are_none_are_refused(change: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         replace(TINY_DISTILLED.diffusion, **change)  # type: ignore[arg-type]  # as given
 
@@ -170,9 +178,80 @@ def test_shares_that_are_none_are_refused(change: dict[str, float], words: str) 
 def test_a_share_without_it_is_refused_and_goes_with_it() -> None:
     with pytest.raises(ConfigError, match=r"sampling_share is 0\.5, allowed: 0\.\.0"):
         replace(TINY_UNDISTILLED.diffusion, sampling_share=0.5)
-    chain = replace(TINY_DISTILLED.diffusion, sampling_share=0.5, sampling_dirty_share=0.5)
+    with pytest.raises(ConfigError, match=r"sampling_chroma is 0\.5, allowed: 1\.\.1"):
+        replace(TINY_UNDISTILLED.diffusion, sampling_chroma=0.5)
+    chain = replace(
+        TINY_DISTILLED.diffusion,
+        sampling_share=0.5,
+        sampling_dirty_share=0.5,
+        sampling_chroma=0.5,
+        best_steps=2,
+        best_sampler="distilled",
+        best_start=7,
+        best_share=0.75,
+        best_dirty_share=0.875,
+    )
     without = undistilled(replace(TINY_DISTILLED, diffusion=chain)).diffusion
     assert (without.sampling_share, without.sampling_dirty_share) == (0, 0)
+    assert without.sampling_chroma == 1
+    assert (without.best_share, without.best_dirty_share) == (0, 0)
+    assert without.level("best")[:3] == (9, "dpmpp_2m", 7)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (SamplingOptions(quality="best"), ("distilled", 8, 0, 0.7, 0.8)),
+        (SamplingOptions(), ("distilled", 7, 0, 0.5, 0.6)),
+        (SamplingOptions(quality="best", detail=90), ("distilled", 8, 0, 0.9, 0)),
+        (SamplingOptions(quality="best", sampler="ddim"), ("ddim", 8, 0, 1, 0)),
+        (SamplingOptions(quality="best", steps=4), ("dpmpp_2m", 8, 0, 1, 0)),
+        (SamplingOptions(quality="best", detail=0), ("dpmpp_2m", 0, 0, 1, 0)),
+    ],
+    ids=str,
+)
+def test_best_by_this_network_has_shares_of_its_own(
+    options: SamplingOptions, expected: tuple[object, ...]
+) -> None:
+    chain = replace(
+        TINY_DISTILLED.diffusion,
+        sampling_share=0.5,
+        sampling_dirty_share=0.6,
+        best_steps=2,
+        best_sampler="distilled",
+        best_share=0.7,
+        best_dirty_share=0.8,
+    )
+    model = shaken(replace(TINY_DISTILLED, diffusion=chain))
+    found = resolve_sampling(model, replace(options, tile=0))
+    shares = (found.share, found.dirty_share)
+    assert (found.sampler, found.start, found.dirty_start, *shares) == expected
+    same = replace(chain, best_share=0.0, best_dirty_share=0.0)
+    model = shaken(replace(TINY_DISTILLED, diffusion=same))
+    found = resolve_sampling(model, SamplingOptions(quality="best", tile=0))
+    assert (found.share, found.dirty_share) == (0.5, 0.6)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "chroma"), [("distilled", 0.25), ("distilled", 0.0), ("ddim", 1.0)]
+)
+def test_of_colours_that_are_drawn_the_chroma_is_kept(sampler: Sampler, chroma: float) -> None:
+    pixels = np.random.default_rng(4).integers(100, 156, (24, 30, 3), dtype=np.uint8)
+
+    def run(steps: int, kept: float) -> np.ndarray:
+        chain = replace(TINY_DISTILLED.diffusion, sampling_chroma=kept)
+        model = shaken(replace(TINY_DISTILLED, diffusion=chain), 0.05)
+        sampling = SamplingConfig(steps=steps, sampler=sampler, start=7, tile=0, clean=0)
+        return enlarge_frame(UpscaleRun(upscaler=model, sampling=sampling, scale=4), pixels)
+
+    base, drawn, found = (run(*how).astype(float) for how in ((0, 1.0), (2, 1.0), (2, chroma)))
+    residual = drawn - base
+    luma = (residual * [0.299, 0.587, 0.114]).sum(axis=2, keepdims=True)
+    assert np.abs(residual - luma).max() > 5
+    inside = ((drawn > 0) & (drawn < 255) & (found > 0) & (found < 255)).all(axis=2)
+    expected = base + luma + chroma * (residual - luma)
+    assert inside.mean() > 0.5
+    assert np.abs(found - expected)[inside].max() <= 1.6
 
 
 @pytest.mark.parametrize("clean", [0, 40])

@@ -49,11 +49,14 @@ def combine(
     if not 0 <= share <= 1:
         raise ValueError(f"share is {share}, allowed: 0..1")
     config = replace(model.config, diffusion=replace(model.config.diffusion, **runs))
+    if "rrdb" in networks:
+        widths = other.config.encoder.context_widths
+        config = replace(config, encoder=replace(config.encoder, context_widths=widths))
     combined, state, theirs = build_model(config), model.state_dict(), other.state_dict()
     for network in networks:
-        names = [name for name in state if name.startswith(f"{network}.")]
+        names = [name for name in theirs if name.startswith(f"{network}.")]
         names = [name for name in names if not name.startswith(ESTIMATOR)]
-        if not names or not theirs.keys() >= set(names):
+        if not names or network not in dict(model.named_children()):
             raise ValueError(f"{network}: is not in both models")
         whole = {name: theirs[name] for name in names}
         if share < 1:
@@ -76,12 +79,14 @@ def main() -> None:
     parser.add_argument("--network", action="append", default=[])
     parser.add_argument("--start", action="append", default=[], help="NAME=ROW")
     parser.add_argument("--kept", action="append", default=[], help="NAME=SHARE")
+    parser.add_argument("--sampler", action="append", default=[], help="NAME=SAMPLER")
     parser.add_argument("--share", type=float, default=1.0, help="of the other's parameters")
     parser.add_argument("--source", help="what the file says of itself")
     given = parser.parse_args()
     loaded = load_weights(given.model)
-    runs: dict[str, float] = {name: int(row) for name, row in _pairs(given.start)}
+    runs: dict[str, Any] = {name: int(row) for name, row in _pairs(given.start)}
     runs |= {name: float(share) for name, share in _pairs(given.kept)}
+    runs |= dict(_pairs(given.sampler))
     other = load_weights(given.other).model
     model = combine(loaded.model, other, given.network, runs, given.share)
     recipe = recipe_of(given.model, model)

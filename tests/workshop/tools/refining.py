@@ -12,7 +12,7 @@ on being the dial from faithful to vivid.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from sam_diffsr_cli.data.crops import Batch
 from sam_diffsr_cli.device import number_format
 from sam_diffsr_cli.diffusion.distillation import distillation_plan
-from sam_diffsr_cli.diffusion.residual import residual_to_image
+from sam_diffsr_cli.diffusion.residual import fade_chroma, residual_to_image
 from sam_diffsr_cli.diffusion.solvers import make_solver
 from sam_diffsr_cli.errors import ConfigError
 from sam_diffsr_cli.networks.model import SuperResolver
@@ -97,10 +97,21 @@ def _mean(scores: Sequence[Tensor]) -> Tensor:
     return torch.stack([score.mean() for score in scores]).mean()
 
 
+class Enlarged(NamedTuple):
+    """Images ``(B, 3, H, W)``, not clipped, and what they should be.
+
+    That is the truth, but for colours that the model leaves to its encoder: those are the same in
+    both, so that nothing is told apart by them.
+    """
+
+    sr: Tensor
+    wanted: Tensor
+
+
 def enlarge(
     model: SuperResolver, batch: Batch, start: int, noise: Tensor, *, expert: bool
-) -> Tensor:
-    """Run the distilled network from a row to the image, ``(B, 3, H, W)``, not clipped."""
+) -> Enlarged:
+    """Run the distilled network from a row to the image."""
     diffusion = model.config.diffusion
     plan = distillation_plan(diffusion, 1, start)
     with torch.no_grad():
@@ -113,7 +124,11 @@ def enlarge(
     x = noise * plan.deviation
     for step in run_solver(denoise, x, make_solver(plan.student, "distilled"), lambda _: noise):
         x = step.x
-    return residual_to_image(x, condition.base, diffusion.residual_scale)
+    base, chroma = condition.base, diffusion.sampling_chroma
+    return Enlarged(
+        residual_to_image(fade_chroma(x, chroma), base, diffusion.residual_scale),
+        base + fade_chroma(batch.hr - base, chroma),
+    )
 
 
 class Refiner:
@@ -157,11 +172,12 @@ class Refiner:
     def update(self, batch: Batch, start: int, noise: Tensor, rate: float) -> dict[str, float]:
         """Make one step of the network, at a rate, and of its judge; return the losses."""
         with number_format(self.precision, batch.hr.device):
-            sr = enlarge(self.model, batch, start, noise, expert=self.config.expert).float()
+            sr, hr = enlarge(self.model, batch, start, noise, expert=self.config.expert)
+            sr = sr.float()
         with torch.no_grad():
-            (wanted, *_) = looked = self.look(batch.hr)
+            (wanted, *_) = looked = self.look(hr)
         (found, *_) = seen = self.look(sr)
-        error = (sr - batch.hr).square().mean()
+        error = (sr - hr).square().mean()
         sets = zip(self.backbones, seen, looked, strict=True)
         distance, *others = [backbone.distance(x, y) for backbone, x, y in sets]
         learnt = torch.stack(others).sum()
@@ -176,7 +192,7 @@ class Refiner:
         clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         self.drawing.step()
         fakes = self.score(sr.detach(), [each.detach() for each in found])
-        judged = hinge(self.score(batch.hr, wanted), fakes)
+        judged = hinge(self.score(hr, wanted), fakes)
         self.judging.zero_grad()
         judged.backward()  # type: ignore[no-untyped-call]  # torch's stub
         self.judging.step()
