@@ -23,7 +23,16 @@ from sam_diffsr_cli.upscaling.chain import make_chain
 from tests.helpers import TINY, TINY_DISTILLED, draw_photos, shaken_model, write_weights
 from tests.workshop.tools import refine_distilled, refining
 from tests.workshop.tools.backbones import Backbone
-from tests.workshop.tools.refining import Judge, Refiner, enlarge, hinge, objective, vividness
+from tests.workshop.tools.refining import (
+    Dial,
+    Judge,
+    Refiner,
+    enlarge,
+    hinge,
+    objective,
+    usual_dial,
+    vividness,
+)
 
 STAGE = TrainConfig(stage="distill", steps=3, learning_rate=1e-3, ema_decay=0.998, precision="fp32")
 SIDE = 64
@@ -54,10 +63,35 @@ def _refiner(*, expert: bool = False) -> Refiner:
 
 
 def test_the_weight_grows_with_the_row() -> None:
-    assert vividness(70, 70, 3.0) == 1
-    assert vividness(80, 70, 3.0) == pytest.approx(3)
-    assert vividness(50, 70, 3.0) == pytest.approx(1 / 9)
-    assert vividness(31, 70, 1.0) == 1
+    usual = Dial(70)
+    assert vividness(usual, usual, 3.0) == 1
+    assert vividness(Dial(80), usual, 3.0) == pytest.approx(3)
+    assert vividness(Dial(50), usual, 3.0) == pytest.approx(1 / 9)
+    assert vividness(Dial(31), usual, 1.0) == 1
+
+
+def test_the_weight_grows_with_the_share_that_is_kept() -> None:
+    usual = Dial(70, 0.6)
+    assert vividness(usual, usual, 3.0) == 1
+    assert vividness(Dial(70, 1.0), usual, 3.0) == pytest.approx(3)
+    assert vividness(Dial(70, 0.2), usual, 3.0) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "clean", "dirty"),
+    [
+        ({}, Dial(7), Dial(7)),
+        ({"sampling_dirty_start": 8, "sampling_share": 0.5}, Dial(7, 0.5), Dial(8, 0.5)),
+        ({"sampling_share": 0.5, "sampling_dirty_share": 0.75}, Dial(7, 0.5), Dial(7, 0.75)),
+    ],
+    ids=str,
+)
+def test_the_usual_dial_is_that_of_the_model(
+    changes: dict[str, Any], clean: Dial, dirty: Dial
+) -> None:
+    chain = replace(TINY_DISTILLED.diffusion, **changes)
+    assert usual_dial(chain, is_clean=True) == clean
+    assert usual_dial(chain, is_clean=False) == dirty
 
 
 def test_the_objective_is_as_it_is_written() -> None:
@@ -85,13 +119,42 @@ def test_a_judge_has_a_map_of_scores_for_each_feature_and_the_pixels() -> None:
 
 def test_rows_are_the_usual_one_the_vivid_ones_or_any_that_it_may_start_at() -> None:
     diffusion = replace(TINY_DISTILLED.diffusion, num_timesteps=100, highest_start=0)
-    rows = [refine_distilled.draw_row(diffusion, 70, seed) for seed in range(4000)]
+    dials = [refine_distilled.draw_dial(diffusion, Dial(70), seed) for seed in range(4000)]
+    assert {dial.share for dial in dials} == {1.0}
+    rows = [dial.start for dial in dials]
     count = Counter(rows)
     assert min(rows) == diffusion.least_distilled_start
     assert max(rows) == diffusion.last_start == 99
     assert count[70] / len(rows) == pytest.approx(0.5, abs=0.03)
     vivid = sum(number for row, number in count.items() if row >= 79)
     assert vivid / len(rows) == pytest.approx(0.25 + 0.25 * 21 / 75, abs=0.03)
+
+
+def test_shares_are_the_usual_one_vivid_ones_or_any_where_the_model_keeps_one() -> None:
+    usual = Dial(70, 0.5)
+    dials = [
+        refine_distilled.draw_dial(TINY_DISTILLED.diffusion, usual, seed) for seed in range(4000)
+    ]
+    assert {dial.start for dial in dials} == {70}
+    shares = torch.tensor([dial.share for dial in dials])
+    assert 0.25 <= float(shares.min()) < 0.27
+    assert 0.99 < float(shares.max()) <= 1
+    assert float((shares == 0.5).double().mean()) == pytest.approx(0.5, abs=0.03)
+    vivid = float((shares >= 0.8).double().mean())
+    assert vivid == pytest.approx(0.25 + 0.25 * 0.2 / 0.75, abs=0.03)
+
+
+def test_a_share_of_what_is_drawn_is_on_the_image() -> None:
+    model, (batch, noise) = shaken_model(TINY_DISTILLED, 0.02), _batch()
+    with torch.no_grad():
+        base = model.condition(batch.lr, batch.told, expert=False).base
+        drawn, part = (
+            enlarge(model, batch, Dial(7, share), noise, expert=False).sr - base
+            for share in (1.0, 0.25)
+        )
+    inside = drawn.abs() < 0.99 / TINY_DISTILLED.diffusion.residual_scale
+    assert float(inside.float().mean()) > 0.5
+    assert torch.allclose(part[inside], 0.25 * drawn[inside], atol=1e-5)
 
 
 @pytest.mark.parametrize("expert", [False, True])
@@ -115,7 +178,7 @@ def test_an_image_is_that_of_two_steps_of_ddim(*, expert: bool) -> None:
             x = (below.sqrt() * x_start + (1 - below).sqrt() * towards).float()
         scale = TINY_DISTILLED.diffusion.residual_scale
         expected = residual_to_image(x, condition.base, scale)
-        found = enlarge(model, batch, 7, noise, expert=expert)
+        found = enlarge(model, batch, Dial(7), noise, expert=expert)
     assert torch.allclose(found.sr, expected, atol=1e-4)
     assert torch.allclose(found.wanted, batch.hr, atol=1e-6)
 
@@ -126,7 +189,7 @@ def test_colours_that_are_left_to_the_encoder_are_its_own_in_the_truth_too() -> 
     batch, noise = _batch()
     with torch.no_grad():
         base = model.condition(batch.lr, batch.told, expert=False).base
-        found = enlarge(model, batch, 7, noise, expert=False)
+        found = enlarge(model, batch, Dial(7), noise, expert=False)
     luma = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
     for image in found:
         added = image - base
@@ -144,7 +207,7 @@ def test_an_update_changes_one_network_alone_and_its_average_slower(
 ) -> None:
     refiner, (batch, noise) = _refiner(expert=expert), _batch()
     before = {key: value.clone() for key, value in refiner.model.state_dict().items()}
-    first = refiner.update(batch, 7, noise, 1e-3)
+    first = refiner.update(batch, Dial(7), noise, 1e-3)
     assert set(first) == {"error", "features", "learnt", "score", "judge"}
     after = {key: value.clone() for key, value in refiner.model.state_dict().items()}
     changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
@@ -177,16 +240,16 @@ def test_updates_bring_each_part_where_it_is_to_go(
         monkeypatch.setattr(refining, name, weight)
     monkeypatch.setattr(refining, "JUDGE_RATE", 0.0)
     refiner, (batch, noise) = _refiner(), _batch()
-    values = [refiner.update(batch, 7, noise, 1e-3)[part] for _ in range(12)]
+    values = [refiner.update(batch, Dial(7), noise, 1e-3)[part] for _ in range(12)]
     assert (values[-1] < values[0]) is falls
 
 
 def test_the_judge_learns_which_are_photos() -> None:
     refiner, (batch, noise) = _refiner(), _batch()
-    before = [refiner.update(batch, 7, noise, 0.0)["judge"] for _ in range(30)]
+    before = [refiner.update(batch, Dial(7), noise, 0.0)["judge"] for _ in range(30)]
     assert before[-1] < before[0]
     with torch.no_grad():
-        sr = enlarge(refiner.model, batch, 7, noise, expert=False)
+        sr = enlarge(refiner.model, batch, Dial(7), noise, expert=False)
         real = refiner.judge(sr.wanted, _features(sr.wanted))
         fake = refiner.judge(sr.sr, _features(sr.sr))
     assert sum(float(r.mean() - f.mean()) for r, f in zip(real, fake, strict=True)) > 0
@@ -201,14 +264,14 @@ def test_what_is_judged_weighs_by_the_row(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(refining, "objective", noted)
     refiner, (batch, noise) = _refiner(), _batch()
-    for start in (refiner.usual, refiner.usual + 1):
-        refiner.update(batch, start, noise, 1e-3)
+    for start in (refiner.usual.start, refiner.usual.start + 1):
+        refiner.update(batch, Dial(start), noise, 1e-3)
     assert weights == [1, pytest.approx(3**0.1)]
 
 
 def test_the_parameters_come_back_when_writing_the_average_fails() -> None:
     refiner, (batch, noise) = _refiner(), _batch()
-    refiner.update(batch, 7, noise, 1e-3)
+    refiner.update(batch, Dial(7), noise, 1e-3)
     own = [each.clone() for each in refiner.network.parameters()]
     with pytest.raises(OSError, match="full"), refiner.averaged():
         raise OSError("full")
@@ -239,11 +302,11 @@ def test_a_format_that_is_not_resolved_is_refused() -> None:
 
 def test_what_goes_on_from_a_state_is_what_was_not_stopped(tmp_path: Path) -> None:
     refiner, (batch, noise) = _refiner(), _batch()
-    refiner.update(batch, 7, noise, 1e-3)
+    refiner.update(batch, Dial(7), noise, 1e-3)
     torch.save(refiner.state(), tmp_path / "state")
     other = _refiner()
     other.restore(torch.load(tmp_path / "state", weights_only=True))
-    assert refiner.update(batch, 6, noise, 1e-4) == other.update(batch, 6, noise, 1e-4)
+    assert refiner.update(batch, Dial(6), noise, 1e-4) == other.update(batch, Dial(6), noise, 1e-4)
     pairs = zip(refiner.average, other.average, strict=True)
     assert all(torch.equal(first, second) for first, second in pairs)
 

@@ -8,7 +8,8 @@ A network that is distilled by its distance to a path draws the mean of what may
 smooth. Here its steps are run to their end, and what comes out is judged (``refining`` says by
 what). The encoder and the noise predictor are not changed. ``--expert`` refines the network of
 photos that are taken for clean; the other one sees what ``samsr train --degrade photo`` makes of
-the crops.
+the crops. A model that keeps a share of what is drawn (``sampling_share``) is refined from its row
+with all shares, another one from all rows.
 
 The average of the parameters is written every 250 steps and in the end, and beside it OUT.state,
 which ``--resume`` goes on from, with a rate that begins anew. ``--judge`` takes its discriminators
@@ -36,26 +37,31 @@ from sam_diffsr_cli.training.degrading import crop_margin, make_degrader
 from sam_diffsr_cli.training.engine import Share
 from sam_diffsr_cli.training.loop import learning_rate
 from tests.workshop.tools.backbones import Backbone, load_alexnet, load_efficientnet, load_vgg
-from tests.workshop.tools.refining import Refiner
+from tests.workshop.tools.refining import Dial, Refiner
 from tests.workshop.tools.train_estimator import recipe_of
 
 SCALE = 4
-USUAL_SHARE, VIVID_SHARE, VIVID_ROWS = 0.5, 0.25, 20
-"""Of the batches: those that start at the usual row, those that start within the highest rows that
-may be started at, and how many these are; the others start anywhere."""
+USUAL, VIVID = 0.5, 0.25
+"""Of the batches: those with the usual dial, and those at its vivid end; others are anywhere."""
+VIVID_ROWS, VIVID_SHARE, LEAST_SHARE = 20, 0.8, 0.25
+"""The vivid end, in rows and in shares of what is drawn; the least share there is."""
 SAVE_EVERY, TELL_EVERY = 250, 50
 
 
-def draw_row(diffusion: DiffusionConfig, usual: int, seed: int) -> int:
-    """Draw the row that a batch's chains start at."""
+def draw_dial(diffusion: DiffusionConfig, usual: Dial, seed: int) -> Dial:
+    """Draw the share that a batch keeps, or, where all is kept, the row that it starts at."""
     generator = torch.Generator().manual_seed(seed)
-    share, place = torch.rand(2, generator=generator).tolist()
-    if share < USUAL_SHARE:
+    kind, place = torch.rand(2, generator=generator).tolist()
+    if kind < USUAL:
         return usual
+    is_vivid = kind < USUAL + VIVID
+    if usual.share < 1:
+        least_share = VIVID_SHARE if is_vivid else LEAST_SHARE
+        return usual._replace(share=least_share + place * (1 - least_share))
     most = diffusion.last_start
     vivid = max(most - VIVID_ROWS, diffusion.least_distilled_start)
-    least = vivid if share < USUAL_SHARE + VIVID_SHARE else diffusion.least_distilled_start
-    return least + int(place * (most - least + 1))
+    least = vivid if is_vivid else diffusion.least_distilled_start
+    return usual._replace(start=least + int(place * (most - least + 1)))
 
 
 def read_photos(folders: Sequence[Path], least: int) -> list[TrainingPhoto]:
@@ -90,7 +96,7 @@ def _arguments() -> Given:
     parser.add_argument("--expert", action="store_true", help="the network of clean photos")
     parser.add_argument("--resume", action="store_true", help="go on from OUT.state")
     parser.add_argument("--judge", type=Path, help="begin with the discriminators of this state")
-    parser.add_argument("--growth", type=float, default=4.0, help="of the weight over ten rows")
+    parser.add_argument("--growth", type=float, default=4.0, help="of the weight at the vivid end")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--patch", type=int, default=96)
     parser.add_argument("--clean", type=float, default=0.1, help="share of the crops left clean")
@@ -160,9 +166,9 @@ def main() -> None:
     for step in range(stage.steps):
         number = done + step
         (piece,) = source.make(number)
-        start = draw_row(diffusion, refiner.usual, derive_seed(stage.seed, "row", number))
+        dial = draw_dial(diffusion, refiner.usual, derive_seed(stage.seed, "row", number))
         rate = learning_rate(step, stage)
-        parts = refiner.update(piece.batch, start, piece.draws.noise, rate)
+        parts = refiner.update(piece.batch, dial, piece.draws.noise, rate)
         told = {name: told.get(name, 0.0) + part / TELL_EVERY for name, part in parts.items()}
         if (step + 1) % TELL_EVERY == 0:
             print(number + 1, *(f"{name} {mean:.4f}" for name, mean in told.items()), flush=True)

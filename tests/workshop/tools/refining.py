@@ -1,13 +1,14 @@
 """What refines a distilled network: its objective, its judge, and an update of both.
 
     loss = 100 |sr - hr|^2 + w (0.4 d_0 + (d_1 + d_2) - 0.3 mean_l D_l(f_l(sr)))
-    w = growth^((start - usual) / 10)
+    w = growth^((start - usual start) / 10 + (share - usual share) / (1 - usual share))
 
 d_i are LPIPS' distances in features of three networks (``backbones``): EfficientNet-Lite0, whose
 features f_l are judged too, VGG16 and AlexNet. D_l are small discriminators of each of these
 features, and one of the pixels, under the hinge loss and spectral norms (Projected GANs, Sauer et
-al. 2021; Miyato et al. 2018). w grows with the row at which the chain starts, so that the row goes
-on being the dial from faithful to vivid.
+al. 2021; Miyato et al. 2018). sr has a share of what was drawn. w grows with what is the
+dial from faithful to vivid, the share where the model keeps one and the row at which the chain
+starts where it keeps all, so that it goes on being that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from sam_diffsr_cli.chain_config import DiffusionConfig
 from sam_diffsr_cli.data.crops import Batch
 from sam_diffsr_cli.device import number_format
 from sam_diffsr_cli.diffusion.distillation import distillation_plan
@@ -63,9 +65,25 @@ def _stack(
     return nn.Sequential(*layers[:-1])
 
 
-def vividness(start: int, usual: int, growth: float) -> float:
-    """Weight of what is judged: growth^((start - usual) / 10)."""
-    return float(growth ** ((start - usual) / 10))
+class Dial(NamedTuple):
+    """The row at which chains start, and the share of what they draw that is put on the base."""
+
+    start: int
+    share: float = 1.0
+
+
+def usual_dial(diffusion: DiffusionConfig, *, is_clean: bool) -> Dial:
+    """Return what a model takes by default; the second is 1 where it keeps all that is drawn."""
+    clean, dirty = diffusion.shares_of("distilled")
+    share = clean if is_clean else dirty or clean
+    return Dial(diffusion.usual_start(is_clean=is_clean), share)
+
+
+def vividness(dial: Dial, usual: Dial, growth: float) -> float:
+    """Weight of what is judged: ``growth`` for ten rows more, or for all of what is drawn."""
+    rest = 1 - usual.share
+    shares = (dial.share - usual.share) / rest if rest else 0.0
+    return float(growth ** ((dial.start - usual.start) / 10 + shares))
 
 
 def objective(
@@ -109,11 +127,11 @@ class Enlarged(NamedTuple):
 
 
 def enlarge(
-    model: SuperResolver, batch: Batch, start: int, noise: Tensor, *, expert: bool
+    model: SuperResolver, batch: Batch, dial: Dial, noise: Tensor, *, expert: bool
 ) -> Enlarged:
-    """Run the distilled network from a row to the image."""
+    """Run the distilled network from a row to the image, and keep a share of what it draws."""
     diffusion = model.config.diffusion
-    plan = distillation_plan(diffusion, 1, start)
+    plan = distillation_plan(diffusion, 1, dial.start)
     with torch.no_grad():
         told = None if expert else batch.told
         condition = model.condition(batch.lr, told, expert=expert)
@@ -126,7 +144,7 @@ def enlarge(
         x = step.x
     base, chroma = condition.base, diffusion.sampling_chroma
     return Enlarged(
-        residual_to_image(fade_chroma(x, chroma), base, diffusion.residual_scale),
+        residual_to_image(dial.share * fade_chroma(x, chroma), base, diffusion.residual_scale),
         base + fade_chroma(batch.hr - base, chroma),
     )
 
@@ -148,7 +166,7 @@ class Refiner:
             backbones: That are looked into; the features of the first are judged too.
             config: Of a stage that distils; of it the rate, the clipping, the average, the number
                 format and which of the networks it is are heeded.
-            growth: Of the weight of what is judged, over ten rows.
+            growth: Of the weight of what is judged, as ``vividness`` takes it.
 
         Raises:
             ConfigError: The precision is not resolved.
@@ -158,7 +176,7 @@ class Refiner:
         self.model, self.backbones = model.requires_grad_(False).eval(), backbones
         self.precision = config.precision
         self.config, self.growth = config, growth
-        self.usual = model.config.diffusion.usual_start(is_clean=config.expert)
+        self.usual = usual_dial(model.config.diffusion, is_clean=config.expert)
         network = model.network("distilled_denoise_fn", expert=config.expert)
         self.network = network.requires_grad_(True).to(memory_format=torch.channels_last)
         (judged, *_) = self.look(torch.zeros(1, 3, 64, 64))
@@ -169,10 +187,10 @@ class Refiner:
         )
         self.judging = torch.optim.Adam(self.judge.parameters(), JUDGE_RATE, (0.5, 0.99))
 
-    def update(self, batch: Batch, start: int, noise: Tensor, rate: float) -> dict[str, float]:
+    def update(self, batch: Batch, dial: Dial, noise: Tensor, rate: float) -> dict[str, float]:
         """Make one step of the network, at a rate, and of its judge; return the losses."""
         with number_format(self.precision, batch.hr.device):
-            sr, hr = enlarge(self.model, batch, start, noise, expert=self.config.expert)
+            sr, hr = enlarge(self.model, batch, dial, noise, expert=self.config.expert)
             sr = sr.float()
         with torch.no_grad():
             (wanted, *_) = looked = self.look(hr)
@@ -181,7 +199,7 @@ class Refiner:
         sets = zip(self.backbones, seen, looked, strict=True)
         distance, *others = [backbone.distance(x, y) for backbone, x, y in sets]
         learnt = torch.stack(others).sum()
-        weight = vividness(start, self.usual, self.growth)
+        weight = vividness(dial, self.usual, self.growth)
         self.judge.requires_grad_(False)
         scores = self.score(sr, found)
         self.judge.requires_grad_(True)
