@@ -3,8 +3,8 @@
     python -m tests.workshop.benchmarks.measure_tiles photo.png \
         --chains 6:dpmpp_2m 10:dpmpp_2m 25:ancestral
 
-The photo is the input, cut to --side. Differences are in 8-bit levels, before rounding; the last
-column counts the values that round differently.
+The photo is the input, cut to --side, taken for clean or as dirty as --levels say. Differences
+are in 8-bit levels, before rounding; the last column counts the values that round differently.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.sampling_config import SamplingConfig
 from sam_diffsr_cli.tiling import Tile
 from sam_diffsr_cli.upscaling.model import Upscaler, load_upscaler
@@ -30,7 +31,9 @@ def quiet(_: object) -> None:
     """Tell nothing."""
 
 
-def enlarge(upscaler: Upscaler, lr: torch.Tensor, sampling: SamplingConfig) -> torch.Tensor:
+def enlarge(
+    upscaler: Upscaler, lr: torch.Tensor, sampling: SamplingConfig, levels: Levels
+) -> torch.Tensor:
     """Return the result of ``(3, h, w)`` in [-1, 1] as levels ``(3, H, W)``, not rounded."""
     scale = upscaler.config.scale
     size = (lr.shape[1], lr.shape[2])
@@ -40,7 +43,7 @@ def enlarge(upscaler: Upscaler, lr: torch.Tensor, sampling: SamplingConfig) -> t
         rows, columns = (slice(span.first, span.last) for span in tile)
         return lr[None, :, rows, columns]
 
-    for tile, core in enlarge_tiles(upscaler, size, window_of, sampling, quiet, quiet):
+    for tile, core in enlarge_tiles(upscaler, size, window_of, sampling, quiet, quiet, levels):
         rows, columns = (slice(span.start * scale, span.stop * scale) for span in tile)
         sr[:, rows, columns] = core
     return (sr.clamp(-1, 1) + 1) * 127.5
@@ -52,9 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("photo", type=Path)
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--tile", type=int, default=64)
+    parser.add_argument("--model", help="a name or a file; the bundled one without")
+    parser.add_argument(
+        "--levels", nargs=3, type=float, default=CLEAN, metavar=("C", "N", "B"), help="of dirt"
+    )
     parser.add_argument("--chains", nargs="+", default=["6:dpmpp_2m", "10:dpmpp_2m"])
     options = parser.parse_args(arguments)
-    upscaler = load_upscaler(None, torch.device("cpu"))
+    upscaler = load_upscaler(options.model, torch.device("cpu"))
     levels = np.asarray(Image.open(options.photo).convert("RGB"))[: options.side, : options.side]
     lr = torch.from_numpy(levels.copy()).permute(2, 0, 1).float() / 127.5 - 1
     print("| steps | sampler | context | largest difference | values that differ |")
@@ -63,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         steps, _, sampler = chain.partition(":")
         whole = SamplingConfig(steps=int(steps), sampler=cast("Sampler", sampler), tile=0)
         tiled = SamplingConfig(steps=int(steps), sampler=whole.sampler, tile=options.tile)
-        one, many = enlarge(upscaler, lr, whole), enlarge(upscaler, lr, tiled)
+        told = Levels(*options.levels)
+        one, many = (enlarge(upscaler, lr, how, told) for how in (whole, tiled))
         apart = (one - many).abs().max().item()
         count = int((one.round() != many.round()).sum())
         margin = context_margin(whole.steps)
