@@ -65,7 +65,8 @@ class DiffusionConfig:
     ``--detail`` turns. Where ``sampling_share`` is 0 it is all of it, and ``--detail`` the start.
     ``sampling_chroma`` is how much is kept of what this network draws in colour, beside the luma.
     ``best_ensemble`` is the ``ensemble`` of ``best``, and ``best_share`` and ``best_dirty_share``
-    are the shares of its own that it has where it is by this network (0 for the same).
+    are the shares that it has where it is by this network, which it then starts as usual (0 for
+    the usual ones).
     """
 
     num_timesteps: int = 100
@@ -126,6 +127,8 @@ class DiffusionConfig:
         require(0 <= share <= most_share, "sampling_share", share, f"0..{most_share}")
         dirty, most_share = self.sampling_dirty_share, 1 if share else 0
         require(0 <= dirty <= most_share, "sampling_dirty_share", dirty, f"0..{most_share}")
+        good = self.best_sampler != "distilled" or not self.best_start
+        require(good, "best_start", self.best_start, "0 for a best that is distilled")
         most_share = 1 if share and self.best_sampler == "distilled" else 0
         for name in ("best_share", "best_dirty_share"):
             value = getattr(self, name)
@@ -190,8 +193,9 @@ class DiffusionConfig:
             # With eta 1 it is the ancestral sampler without a widened variance.
             return Level(self.num_timesteps, "ddim_eta1" if self.sampling_sigma else "ancestral", 0)
         if quality == "best":
+            best_starts = starts if self.best_sampler == "distilled" else (self.best_start,)
             level = (
-                self._level(self.best_steps, self.best_sampler, self.best_start)
+                self._level(self.best_steps, self.best_sampler, *best_starts)
                 if self.best_steps
                 else self._level(self.sampling_steps, self.sampling_sampler, *starts)
             )

@@ -177,9 +177,15 @@ def undistilled(config: ModelConfig) -> ModelConfig:
     if not chain.distilled_steps:
         return config
     longest = chain.last_start + 1
-    best: dict[str, Any] = {}
+    levels: dict[str, Any] = {}
     if chain.best_sampler == "distilled":
-        best = {"best_steps": min(lite.best_steps, longest), "best_sampler": lite.best_sampler}
+        levels = {
+            "best_steps": min(lite.best_steps, longest),
+            "best_sampler": lite.best_sampler,
+            "best_start": chain.highest_start,
+        }
+    if chain.fast_sampler == "distilled":
+        levels |= {"fast_steps": lite.fast_steps, "fast_sampler": lite.fast_sampler}
     chain = dataclasses.replace(
         chain,
         distilled_steps=0,
@@ -190,7 +196,7 @@ def undistilled(config: ModelConfig) -> ModelConfig:
         sampling_chroma=1.0,
         best_share=0.0,
         best_dirty_share=0.0,
-        **best,
+        **levels,
     )
     return dataclasses.replace(config, diffusion=chain)
 

@@ -62,7 +62,9 @@ def _count_window(
         x_t = torch.zeros(1, 3, config.scale * height, config.scale * width)
         t = torch.zeros(1, dtype=torch.int64)
         with WorkCounter() as counter, number_format(precision, torch.device("cpu")):
-            condition = model.condition(lr)
+            # As what is timed: not by the experts for clean photos, whose encoder may be smaller.
+            levels = torch.ones(1, config.encoder.num_levels) if config.encoder.num_levels else None
+            condition = model.condition(lr, levels, expert=False)
             flops, moved = counter.flops, counter.moved
             if steps:
                 # Once for all steps, as a tile does.

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from sam_diffsr_cli.chain_config import DiffusionConfig, Quality
 from sam_diffsr_cli.checkpoints.inspection import FileFacts
 from sam_diffsr_cli.config import ModelConfig
 from sam_diffsr_cli.errors import InputError
@@ -24,30 +25,13 @@ def describe(config: ModelConfig) -> list[str]:
     unet = {"full": "at the resolution of the result", "folded": "at that of the input"}
     widths = ", ".join(map(str, config.unet.widths))
     base = {"bicubic": "bicubic", "encoder": "the encoder's image"}[diffusion.base]
-    start = f" from row {diffusion.sampling_start}" if diffusion.sampling_start else ""
-    start += (
-        f" ({diffusion.sampling_dirty_start} if not clean)"
-        if diffusion.sampling_dirty_start
-        else ""
-    )
-    share = (
-        f", {diffusion.sampling_share:.0%} of what they draw" if diffusion.sampling_share else ""
-    )
-    share += (
-        f" ({diffusion.sampling_dirty_share:.0%} if not clean)"
-        if diffusion.sampling_dirty_share
-        else ""
-    )
-    share += (
-        f" and {diffusion.sampling_chroma:.0%} of its colours"
-        if diffusion.sampling_chroma < 1
-        else ""
-    )
     steps = (
-        f"{diffusion.sampling_steps} {diffusion.sampling_sampler} steps{start}{share} by default"
+        f"{_describe_level(diffusion, 'balanced')} by default"
         if diffusion.sampling_steps
         else "none by default: the encoder's own answer"
     )
+    if diffusion.best_steps:
+        steps += f", {_describe_level(diffusion, 'best')} with best"
     blocks = f"{config.encoder.num_block} blocks of {config.encoder.num_feat}"
     seen = ", ".join(map(str, config.encoder.context_widths))
     blocks += f", and context of {seen}" if seen else ""
@@ -61,6 +45,21 @@ def describe(config: ModelConfig) -> list[str]:
         f"residual: against {base}, times {diffusion.residual_scale:g}",
         f"chain: {diffusion.num_timesteps} {diffusion.beta_schedule} steps, {steps}",
     ]
+
+
+def _describe_level(diffusion: DiffusionConfig, quality: Quality) -> str:
+    """Say in words what a level of quality is."""
+    level = diffusion.level(quality)
+    words = f"{level.steps} {level.sampler} steps"
+    words += f" from row {level.start}" if level.start else ""
+    words += f" ({level.dirty_start} if not clean)" if level.dirty_start else ""
+    if diffusion.turns_share(level.sampler):
+        words += f", {level.share:.0%} of what they draw"
+        words += f" ({level.dirty_share:.0%} if not clean)" if level.dirty_share else ""
+    chroma = diffusion.chroma_of(level.sampler)
+    words += f", {chroma:.0%} of what they colour" if chroma < 1 else ""
+    words += f" on the mean of {level.ensemble} orientations" if level.ensemble > 1 else ""
+    return words
 
 
 def fact_rows(facts: FileFacts) -> list[tuple[str, str]]:

@@ -96,12 +96,7 @@ def upscale(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     ensemble: Annotated[
         int | None,
-        option(
-            RESULT,
-            "Average the encoder's answers to 2, 4 or 8 orientations.",
-            metavar="1|2|4|8",
-            show_default=OWN,
-        ),
+        option(RESULT, "Mean of the encoder's answers to 2, 4, 8 orientations.", show_default=OWN),
     ] = None,
     seed: Annotated[
         int | None, option(RESULT, "Same seed, same picture.", min=0, show_default="0")

@@ -91,8 +91,8 @@ def check_runs(upscaler: "Upscaler", path: Path) -> Iterator[Check]:
     from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 
     config, picture = upscaler.config, draw_picture()
-    # All of what is drawn, since a share hides what a network does wrong. An encoder that only
-    # conditions the chain was not trained to be looked at.
+    # All of what is drawn, since a share hides what a network does wrong, but for colours that no
+    # result has. An encoder that only conditions the chain was not trained to be looked at.
     level = config.diffusion.level("balanced")._replace(share=1.0, dirty_share=0.0)
     least = 0 if config.diffusion.base == "encoder" else level.steps
     for clean in CLEANS if config.clean_expert else CLEANS[:1]:

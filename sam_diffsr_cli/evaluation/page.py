@@ -89,7 +89,8 @@ def _curves(plan: EvaluationPlan, measured: Sequence[ImageScores]) -> Iterator[M
             for name, value in mean.means.items():
                 if math.isfinite(value):
                     point = CurvePoint(steps, value, mean.errors.get(name))
-                    points.setdefault(name, {})[steps] = point
+                    # Of two levels of as many steps, the first: they differ in other things.
+                    points.setdefault(name, {}).setdefault(steps, point)
         for name, found in points.items():
             if len(found) > 1:
                 rising = [found[steps] for steps in sorted(found)]

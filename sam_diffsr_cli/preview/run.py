@@ -171,7 +171,8 @@ def preview(plan: PreviewPlan, page: Path) -> Generator[PreviewStep, None, None]
 
 def side_of_places(plan: PreviewPlan) -> int:
     """Return how large places are: on a CPU, as the calls of all choices leave time for."""
-    calls = sum(choice.sampling.steps for choice in plan.choices)
+    # An orientation more is about as much work as a step.
+    calls = sum(choice.sampling.steps + choice.sampling.ensemble - 1 for choice in plan.choices)
     if plan.upscaler.device.type != "cpu" or not calls:
         return LARGEST_SIDE
     side = int((PIXEL_CALLS / calls) ** 0.5) // SIDE_STEP * SIDE_STEP

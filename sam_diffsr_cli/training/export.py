@@ -15,7 +15,8 @@ from sam_diffsr_cli.checkpoints.store import load_weights, save_weights
 from sam_diffsr_cli.choices import StateChoice
 from sam_diffsr_cli.config import undistilled
 from sam_diffsr_cli.errors import InputError, SamsrError
-from sam_diffsr_cli.networks.model import SuperResolver, with_config
+from sam_diffsr_cli.networks.growing import with_config
+from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.recipes.records import Recipe, Stage
 from sam_diffsr_cli.recipes.text import to_toml
 from sam_diffsr_cli.training.folder import RunFolder

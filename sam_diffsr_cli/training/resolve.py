@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sam_diffsr_cli.config import ModelConfig, distilled, undistilled
 from sam_diffsr_cli.errors import ConfigError, InputError
@@ -75,13 +75,15 @@ def _with_whole_share(recipe: Recipe, given: Mapping[str, object]) -> Recipe:
     if "distill" not in recipe.stages or not chain.sampling_share:
         return recipe
     clean = expert or not recipe.model.clean_expert
-    if f"model.diffusion.sampling{'' if clean else '_dirty'}_share" in given:
-        return recipe
-    chain = (
-        replace(chain, sampling_share=1.0, best_share=0.0)
+    whole = (
+        {"sampling_share": 1.0, "best_share": 0.0}
         if clean
-        else replace(chain, sampling_dirty_share=1.0, best_dirty_share=0.0)
+        else {"sampling_dirty_share": 1.0, "best_dirty_share": 0.0}
     )
+    changes: dict[str, Any] = {
+        name: share for name, share in whole.items() if f"model.diffusion.{name}" not in given
+    }
+    chain = replace(chain, **changes)
     return replace(recipe, model=replace(recipe.model, diffusion=chain))
 
 

@@ -14,14 +14,13 @@ from sam_diffsr_cli.config import ModelConfig, undistilled
 from sam_diffsr_cli.data.cache import CachedPhotos, CacheEntry
 from sam_diffsr_cli.data.crops import CropPlan, TrainingPhoto
 from sam_diffsr_cli.errors import ConfigError, InputError, InterruptedRun
-from sam_diffsr_cli.networks.model import (
-    SuperResolver,
+from sam_diffsr_cli.networks.growing import (
     begin_as_teacher,
-    build_model,
     with_config,
     with_context,
     with_levels,
 )
+from sam_diffsr_cli.networks.model import SuperResolver, build_model
 from sam_diffsr_cli.recipes.records import Recipe, Stage, TrainConfig
 from sam_diffsr_cli.training.batches import BatchSource
 from sam_diffsr_cli.training.degrading import crop_margin, make_degrader

@@ -126,7 +126,7 @@ def make_chain(
         deviation,
         told,
         period,
-        share,
-        diffusion.chroma_of(sampling.sampler),
-        sampling.ensemble,
+        share=share,
+        chroma=diffusion.chroma_of(sampling.sampler),
+        ensemble=sampling.ensemble,
     )

@@ -1,6 +1,13 @@
 """From what a user says of a run to the run: the model and the free memory decide the rest."""
 
-from sam_diffsr_cli.chain_config import ENSEMBLES, QUALITIES
+from sam_diffsr_cli.chain_config import (
+    ENSEMBLES,
+    QUALITIES,
+    DiffusionConfig,
+    Level,
+    Quality,
+    Sampler,
+)
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.sampling_config import MOST_DETAIL, SamplingConfig, SamplingOptions
 from sam_diffsr_cli.upscaling.chain import check_steps
@@ -32,24 +39,19 @@ def resolve_sampling(
         _check_detail(detail, steps, options)
         steps = steps if detail else 0
     sampler = options.sampler or level.sampler
-    turns_share = diffusion.turns_share(sampler) and steps == diffusion.distilled_steps
+    is_distilled = diffusion.sampler_of(steps, level.start) == "distilled"
+    turns_share = is_distilled and diffusion.turns_share(sampler)
     if detail and not turns_share:
         level = level._replace(start=diffusion.start_of(detail), dirty_start=0)
     if sampler == "distilled" and options.sampler is None:
         sampler = diffusion.sampler_of(steps, level.start)
     check_steps(upscaler.config, steps, level.start, sampler)
-    shares = diffusion.shares_of(sampler) if steps else (1.0, 0.0)
+    level = _with_shares(level, diffusion, steps, sampler)
     if detail and turns_share:
-        shares = (detail / MOST_DETAIL, 0.0)
-    elif sampler == level.sampler and steps == level.steps:
-        shares = (level.share, level.dirty_share)
+        level = level._replace(share=detail / MOST_DETAIL, dirty_share=0.0)
     ensemble = level.ensemble if options.ensemble is None else options.ensemble
-    _check_ensemble(ensemble, steps, upscaler)
-    if options.clean and not upscaler.config.encoder.num_levels:
-        raise InputError(
-            f"--clean {options.clean}: this model was not trained to clean",
-            hint="leave it out, or use a model whose `samsr models info` shows levels",
-        )
+    _check_ensemble(ensemble, steps, options.quality, upscaler)
+    _check_clean(options.clean, upscaler)
     tile = choose_tile(upscaler, steps, sharing) if options.tile is None else options.tile
     try:
         return SamplingConfig(
@@ -59,8 +61,8 @@ def resolve_sampling(
             seed=options.seed,
             start=level.start if steps else 0,
             dirty_start=level.dirty_start if steps else 0,
-            share=shares[0],
-            dirty_share=shares[1],
+            share=level.share,
+            dirty_share=level.dirty_share,
             ensemble=ensemble,
             clean=options.clean,
             wrap=options.wrap,
@@ -69,7 +71,28 @@ def resolve_sampling(
         raise InputError(f"--{error}") from error
 
 
-def _check_ensemble(ensemble: int, steps: int, upscaler: Upscaler) -> None:
+def _with_shares(level: Level, diffusion: DiffusionConfig, steps: int, sampler: Sampler) -> Level:
+    """Give a level the shares of the steps and the sampler that are taken, if not its own."""
+    if (steps, sampler) == (level.steps, level.sampler):
+        return level
+    share, dirty_share = diffusion.shares_of(sampler) if steps else (1.0, 0.0)
+    return level._replace(share=share, dirty_share=dirty_share)
+
+
+def _check_clean(clean: int | None, upscaler: Upscaler) -> None:
+    """Refuse a ``--clean`` of a model that cannot.
+
+    Raises:
+        InputError: It is one.
+    """
+    if clean and not upscaler.config.encoder.num_levels:
+        raise InputError(
+            f"--clean {clean}: this model was not trained to clean",
+            hint="leave it out, or use a model whose `samsr models info` shows levels",
+        )
+
+
+def _check_ensemble(ensemble: int, steps: int, quality: Quality, upscaler: Upscaler) -> None:
     """Refuse an ``--ensemble`` that is none, or of answers that no result is made of.
 
     Raises:
@@ -78,6 +101,11 @@ def _check_ensemble(ensemble: int, steps: int, upscaler: Upscaler) -> None:
     if ensemble not in ENSEMBLES:
         allowed = ", ".join(map(str, ENSEMBLES))
         raise InputError(f"--ensemble {ensemble}: allowed are {allowed}")
+    if ensemble > 1 and quality == "plain":
+        raise InputError(
+            "--ensemble and --quality plain exclude each other: that is the whole published chain",
+            hint="leave one out",
+        )
     if ensemble > 1 and steps and upscaler.config.diffusion.base != "encoder":
         raise InputError(
             f"--ensemble {ensemble}: this model adds what it draws to bicubic, not to the answer "

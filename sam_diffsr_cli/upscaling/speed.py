@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from sam_diffsr_cli.sampling_config import SamplingConfig
+from sam_diffsr_cli.sampling_config import MOST_CLEAN, SamplingConfig
 from sam_diffsr_cli.tiling import Tile, plan_tiles
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
@@ -121,14 +121,16 @@ def time_growing(
 
 @dataclass(frozen=True, slots=True)
 class Enlarging:
-    """Enlarges noise with one model, tile and scale; None is the model's own scale.
+    """Enlarges noise with one model, tile, scale and ensemble; None is the model's own scale.
 
-    Steps are taken by the sampler, and from the row, that the model takes so many with.
+    Steps are taken by the sampler, and from the row, that the model takes so many with. A model
+    that cleans cleans it, which is not less work than to take it for clean.
     """
 
     upscaler: Upscaler
     tile: int
     scale: float | None = None
+    ensemble: int = 1
 
     def run(self, work: Work, report: Report) -> Ran:
         """Do ``work`` once."""
@@ -152,7 +154,14 @@ class Enlarging:
         chain = self.upscaler.config.diffusion
         start = chain.sampling_start if steps <= chain.sampling_start else 0
         sampler = chain.sampler_of(steps, start)
-        return SamplingConfig(steps=steps, tile=self.tile, sampler=sampler, start=start)
+        return SamplingConfig(
+            steps=steps,
+            tile=self.tile,
+            sampler=sampler,
+            start=start,
+            ensemble=self.ensemble,
+            clean=MOST_CLEAN if self.upscaler.config.encoder.num_levels else None,
+        )
 
     def area(self, work: Work) -> int:
         """Return the input pixels that are computed."""
@@ -189,7 +198,7 @@ def seconds_per_megapixel(
 
     Args:
         upscaler: The loaded model.
-        sampling: Steps and tile.
+        sampling: Steps, tile and ensemble.
         scale: Times as high and wide.
         sizes: Heights and widths of pictures, in input pixels, for the context that their tiles
             compute twice: it depends on how each is cut. None are as one that is not cut.
@@ -197,7 +206,7 @@ def seconds_per_megapixel(
     Returns:
         Seconds per megapixel of output at ``scale``, without reading and writing.
     """
-    runner = Enlarging(upscaler, sampling.tile, scale)
+    runner = Enlarging(upscaler, sampling.tile, scale, sampling.ensemble)
     piece = Work(height=SIDE, width=SIDE, steps=min(LEAST_STEPS, sampling.steps))
     # The first warms up.
     rounds = [runner.run(piece, lambda _: None) for _ in range(1 + ROUNDS)][1:]

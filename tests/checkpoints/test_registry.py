@@ -43,12 +43,28 @@ def test_the_bundled_model_tells_how_it_is_run() -> None:
     assert any(words in line for line in lines), lines
 
 
-def test_a_model_tells_of_the_context_and_the_colours_that_are_left() -> None:
-    chain = replace(TINY_DISTILLED.diffusion, sampling_share=0.5, sampling_chroma=0.25)
+def test_a_model_tells_of_its_context_and_how_its_levels_of_quality_run() -> None:
+    chain = replace(
+        TINY_DISTILLED.diffusion,
+        sampling_share=0.5,
+        sampling_chroma=0.25,
+        best_start=0,
+        best_steps=2,
+        best_sampler="distilled",
+        best_dirty_share=0.75,
+        best_ensemble=4,
+    )
     encoder = replace(TINY_DISTILLED.encoder, context_widths=(8, 4))
     lines = describe(replace(TINY_DISTILLED, diffusion=chain, encoder=encoder))
     assert "encoder: plain residual, 2 blocks of 8, and context of 8, 4" in lines
-    assert any("50% of what they draw and 25% of its colours by default" in x for x in lines)
+    assert (
+        "chain: 10 cosine steps, 2 distilled steps from row 7, 50% of what they draw, 25% of what "
+        "they colour by default, 2 distilled steps from row 7, 50% of what they draw (75% if not "
+        "clean), 25% of what they colour on the mean of 4 orientations with best"
+    ) in lines
+    chain = replace(chain, sampling_steps=3, sampling_sampler="dpmpp_2m")
+    lines = describe(replace(TINY_DISTILLED, diffusion=chain))
+    assert any("cosine steps, 3 dpmpp_2m steps from row 7 by default," in each for each in lines)
 
 
 def test_the_bundled_model_tells_its_origin() -> None:

@@ -175,7 +175,12 @@ def test_what_is_printed_gives_the_same_when_it_is_read(options: list[str]) -> N
     [
         ([], (0.5, 1.0, 0.625, 0.0)),
         (["--set", "expert=true"], (1.0, 0.75, 0.0, 0.875)),
-        (["--set", "model.diffusion.sampling_dirty_share=0.25"], (0.5, 0.25, 0.625, 0.875)),
+        (["--set", "model.diffusion.sampling_dirty_share=0.25"], (0.5, 0.25, 0.625, 0.0)),
+        (["--set", "model.diffusion.best_dirty_share=0.75"], (0.5, 1.0, 0.625, 0.75)),
+        (
+            ["--set", "expert=true", "--set", "model.diffusion.best_share=0.25"],
+            (1, 0.75, 0.25, 0.875),
+        ),
         (["--stage", "diffusion"], (0.0, 0.0, 0.0, 0.0)),
     ],
     ids=str,
@@ -187,6 +192,7 @@ def test_all_is_kept_of_what_a_network_draws_that_is_distilled_anew(
         helpers.TINY_DISTILLED.diffusion,
         sampling_share=0.5,
         sampling_dirty_share=0.75,
+        best_start=0,
         best_steps=2,
         best_sampler="distilled",
         best_share=0.625,

@@ -2,11 +2,12 @@
 
 import weakref
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_unshuffle
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.chain_config import DiffusionConfig
@@ -15,7 +16,8 @@ from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import make_schedule, respace
 from sam_diffsr_cli.networks import folded_unet
 from sam_diffsr_cli.networks.folded_unet import FoldedUNet
-from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model, with_context
+from sam_diffsr_cli.networks.growing import with_context
+from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model
 from tests.helpers import shaken_model
 
 SMALL_FULL = ModelConfig(
@@ -201,6 +203,30 @@ def test_context_is_seen_from_afar() -> None:
     # 14 convolutions at the resolution of the photo reach 14 pixels.
     assert float(changed[0][4 * 24 :].max()) == 0
     assert float(changed[1][4 * 24 : 4 * 32].max()) > 0
+
+
+def test_context_is_added_after_half_of_the_blocks() -> None:
+    """Another place would give other images with the files that there are."""
+    network: Any = shaken(replace(SMALL_FOLDED, encoder=SEEING)).rrdb
+    lr = photo(8, 12)
+    levels = torch.full((1, 3), 0.5)
+    with torch.inference_mode():
+        planes = levels[:, :, None, None].expand(-1, -1, 8, 12)
+        first = x = network.conv_first(torch.cat([lr, planes], dim=1))
+        for block in network.blocks[:2]:
+            x = block(x)
+        half = network.context
+        inside = half.before(half.down(x))
+        quarter = half.inner
+        inside = inside + pixel_shuffle(
+            quarter.up(quarter.after(quarter.before(quarter.down(inside)))), 2
+        )
+        x = x + pixel_shuffle(half.up(half.after(inside)), 2)
+        for block in network.blocks[2:]:
+            x = block(x)
+        detail = pixel_shuffle(network.head(first + network.trunk_conv(x)), 4)
+        found = network(lr, levels).sr - resize.upscale(lr, 4)
+    torch.testing.assert_close(found, detail, rtol=0, atol=ATOL)
 
 
 @pytest.mark.parametrize("folds", [1, 2, 3])

@@ -48,7 +48,8 @@ def test_the_command_says_how_the_model_is_run(
     model, out = tmp_path / "model.safetensors", tmp_path / "out.safetensors"
     save_weights(model, shaken_model(TINY_DISTILLED, 0.02), "test", torch.float32)
     how = (
-        *("--start", "sampling_start=6", "--start", "best_steps=2", "--kept"),
+        *("--start", "sampling_start=6", "--start", "best_steps=2"),
+        *("--start", "best_start=0", "--kept"),
         *("sampling_share=0.25", "--sampler", "best_sampler=distilled"),
     )
     monkeypatch.setattr(sys, "argv", ["x", str(model), str(model), str(out), *how])
@@ -56,6 +57,7 @@ def test_the_command_says_how_the_model_is_run(
     expected = replace(
         TINY_DISTILLED.diffusion,
         sampling_start=6,
+        best_start=0,
         best_steps=2,
         sampling_share=0.25,
         best_sampler="distilled",
@@ -72,6 +74,15 @@ def test_an_encoder_brings_the_context_that_it_sees_and_no_estimator() -> None:
     for name, values in found.state_dict().items():
         is_theirs = name.startswith("rrdb.") and not name.startswith(ESTIMATOR)
         assert torch.equal(values, (theirs if is_theirs else own)[name]), name
+    back = combine(other, model, ["rrdb"], {})
+    assert back.config == TOLD
+    assert all(
+        torch.equal(back.rrdb.state_dict()[n], v)
+        for n, v in model.rrdb.state_dict().items()
+        if not n.startswith("estimator")
+    )
+    with pytest.raises(ValueError, match="nothing lies between"):
+        combine(model, other, ["rrdb"], {}, share=0.5)
 
 
 def test_networks_that_one_lacks_are_refused() -> None:

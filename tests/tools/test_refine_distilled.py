@@ -71,10 +71,10 @@ def test_the_weight_grows_with_the_row() -> None:
 
 
 def test_the_weight_grows_with_the_share_that_is_kept() -> None:
-    usual = Dial(70, 0.6)
+    usual = Dial(70, 0.5)
     assert vividness(usual, usual, 3.0) == 1
     assert vividness(Dial(70, 1.0), usual, 3.0) == pytest.approx(3)
-    assert vividness(Dial(70, 0.2), usual, 3.0) == pytest.approx(1 / 3)
+    assert vividness(Dial(70, 0.25), usual, 3.0) == pytest.approx(3**-0.5)
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,13 @@ def test_rows_are_the_usual_one_the_vivid_ones_or_any_that_it_may_start_at() -> 
 
 
 def test_shares_are_the_usual_one_vivid_ones_or_any_where_the_model_keeps_one() -> None:
-    usual = Dial(70, 0.5)
-    dials = [
-        refine_distilled.draw_dial(TINY_DISTILLED.diffusion, usual, seed) for seed in range(4000)
-    ]
+    usual, chain = Dial(70, 0.5), replace(TINY_DISTILLED.diffusion, sampling_share=0.5)
+    dials = [refine_distilled.draw_dial(chain, usual, seed) for seed in range(4000)]
+    # One that is distilled anew keeps all at first, and is dialled by the share all the same.
+    whole = replace(chain, sampling_share=1.0)
+    kept = {refine_distilled.draw_dial(whole, Dial(70), seed) for seed in range(50)}
+    assert {dial.start for dial in kept} == {70}
+    assert len({dial.share for dial in kept}) > 10
     assert {dial.start for dial in dials} == {70}
     shares = torch.tensor([dial.share for dial in dials])
     assert 0.25 <= float(shares.min()) < 0.27

@@ -13,7 +13,7 @@ from sam_diffsr_cli.degradation.levels import CLEAN, Levels
 from sam_diffsr_cli.diffusion.schedule import make_schedule, sampling_timesteps
 from sam_diffsr_cli.errors import ConfigError, InputError
 from sam_diffsr_cli.networks.encoders import LevelEstimator
-from sam_diffsr_cli.networks.model import with_levels
+from sam_diffsr_cli.networks.growing import with_levels
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions, parse_clean
 from sam_diffsr_cli.upscaling import cleaning
 from sam_diffsr_cli.upscaling.chain import check_steps

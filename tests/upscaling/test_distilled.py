@@ -9,7 +9,8 @@ import torch
 from sam_diffsr_cli.chain_config import DiffusionConfig, Sampler
 from sam_diffsr_cli.config import undistilled
 from sam_diffsr_cli.errors import ConfigError, InputError
-from sam_diffsr_cli.networks.model import SuperResolver, with_config
+from sam_diffsr_cli.networks.growing import with_config
+from sam_diffsr_cli.networks.model import SuperResolver
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions
 from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
@@ -165,8 +166,17 @@ def test_the_image_lies_at_that_share_between_the_base_and_what_is_drawn(
             r"best_share is 0\.5, allowed: 0\.\.0",
         ),
         (
-            {"best_steps": 2, "best_sampler": "distilled", "best_dirty_share": 0.5},
+            {
+                "best_steps": 2,
+                "best_sampler": "distilled",
+                "best_start": 0,
+                "best_dirty_share": 0.5,
+            },
             r"best_dirty_share is 0\.5, allowed: 0\.\.0",
+        ),
+        (
+            {"best_steps": 2, "best_sampler": "distilled", "best_start": 8},
+            "best_start is 8, allowed: 0 for a best that is distilled",
         ),
     ],
 )
@@ -187,7 +197,7 @@ def test_a_share_without_it_is_refused_and_goes_with_it() -> None:
         sampling_chroma=0.5,
         best_steps=2,
         best_sampler="distilled",
-        best_start=7,
+        best_start=0,
         best_share=0.75,
         best_dirty_share=0.875,
     )
@@ -195,17 +205,22 @@ def test_a_share_without_it_is_refused_and_goes_with_it() -> None:
     assert (without.sampling_share, without.sampling_dirty_share) == (0, 0)
     assert without.sampling_chroma == 1
     assert (without.best_share, without.best_dirty_share) == (0, 0)
-    assert without.level("best")[:3] == (9, "dpmpp_2m", 7)
+    assert without.level("best")[:3] == (9, "dpmpp_2m", 8)
+    model = shaken(replace(TINY_UNDISTILLED, diffusion=without))
+    assert resolve_sampling(model, SamplingOptions(quality="best", tile=0)).steps == 9
+    fast = replace(chain, fast_steps=2, fast_sampler="distilled")
+    without = undistilled(replace(TINY_DISTILLED, diffusion=fast)).diffusion
+    assert (without.fast_steps, without.fast_sampler) == (0, "ancestral")
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (SamplingOptions(quality="best"), ("distilled", 8, 0, 0.7, 0.8)),
-        (SamplingOptions(), ("distilled", 7, 0, 0.5, 0.6)),
-        (SamplingOptions(quality="best", detail=90), ("distilled", 8, 0, 0.9, 0)),
-        (SamplingOptions(quality="best", sampler="ddim"), ("ddim", 8, 0, 1, 0)),
-        (SamplingOptions(quality="best", steps=4), ("dpmpp_2m", 8, 0, 1, 0)),
+        (SamplingOptions(quality="best"), ("distilled", 7, 8, 0.7, 0.8)),
+        (SamplingOptions(), ("distilled", 7, 8, 0.5, 0.6)),
+        (SamplingOptions(quality="best", detail=90), ("distilled", 7, 8, 0.9, 0)),
+        (SamplingOptions(quality="best", sampler="ddim"), ("ddim", 7, 8, 1, 0)),
+        (SamplingOptions(quality="best", steps=4), ("dpmpp_2m", 7, 8, 1, 0)),
         (SamplingOptions(quality="best", detail=0), ("dpmpp_2m", 0, 0, 1, 0)),
     ],
     ids=str,
@@ -215,8 +230,10 @@ def test_best_by_this_network_has_shares_of_its_own(
 ) -> None:
     chain = replace(
         TINY_DISTILLED.diffusion,
+        sampling_dirty_start=8,
         sampling_share=0.5,
         sampling_dirty_share=0.6,
+        best_start=0,
         best_steps=2,
         best_sampler="distilled",
         best_share=0.7,
@@ -233,9 +250,12 @@ def test_best_by_this_network_has_shares_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("sampler", "chroma"), [("distilled", 0.25), ("distilled", 0.0), ("ddim", 1.0)]
+    ("sampler", "chroma", "expected_chroma"),
+    [("distilled", 0.25, 0.25), ("distilled", 0.0, 0.0), ("ddim", 0.25, 1.0)],
 )
-def test_of_colours_that_are_drawn_the_chroma_is_kept(sampler: Sampler, chroma: float) -> None:
+def test_of_colours_that_are_drawn_the_chroma_is_kept(
+    sampler: Sampler, chroma: float, expected_chroma: float
+) -> None:
     pixels = np.random.default_rng(4).integers(100, 156, (24, 30, 3), dtype=np.uint8)
 
     def run(steps: int, kept: float) -> np.ndarray:
@@ -249,7 +269,7 @@ def test_of_colours_that_are_drawn_the_chroma_is_kept(sampler: Sampler, chroma: 
     luma = (residual * [0.299, 0.587, 0.114]).sum(axis=2, keepdims=True)
     assert np.abs(residual - luma).max() > 5
     inside = ((drawn > 0) & (drawn < 255) & (found > 0) & (found < 255)).all(axis=2)
-    expected = base + luma + chroma * (residual - luma)
+    expected = base + luma + expected_chroma * (residual - luma)
     assert inside.mean() > 0.5
     assert np.abs(found - expected)[inside].max() <= 1.6
 

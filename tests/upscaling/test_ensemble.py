@@ -1,12 +1,15 @@
 """The mean over orientations: which they are, what is averaged, and where it is of no use."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from sam_diffsr_cli.errors import ConfigError, InputError
+from sam_diffsr_cli.evaluation.methods import make_method
+from sam_diffsr_cli.evaluation.sets import Case, Truth
 from sam_diffsr_cli.sampling_config import SamplingConfig, SamplingOptions
 from sam_diffsr_cli.upscaling.ensemble import mean_turned_back, orientations
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
@@ -64,7 +67,33 @@ def test_the_answer_is_the_mean_of_those_to_the_picture_turned(
     assert difference[inside].max() <= 1
 
 
-def test_what_is_drawn_is_added_to_the_mean_and_tiles_do_not_show(upscaler: Upscaler) -> None:
+SEEING = replace(
+    TINY_DISTILLED, encoder=replace(TINY_DISTILLED.encoder, context_widths=(4,)), clean_expert=False
+)
+
+
+@pytest.mark.parametrize("size", [(150, 110), (101, 143)])
+@pytest.mark.parametrize("wrap", [False, True])
+def test_tiles_do_not_show_in_the_mean_nor_in_context(size: tuple[int, int], *, wrap: bool) -> None:
+    model = shaken(SEEING, 0.05)
+    pixels = np.random.default_rng(3).integers(0, 256, (*size, 3), dtype=np.uint8)
+    how = {"clean": 50, "ensemble": 8, "wrap": wrap}
+    whole = enlarge(model, pixels, **how).astype(int)
+    tiled = enlarge(model, pixels, **how, tile=32).astype(int)
+    assert np.abs(whole - tiled).max() <= 1
+    assert (whole == tiled).mean() > 0.999
+
+
+def test_transparency_is_of_the_mean_too(upscaler: Upscaler) -> None:
+    alpha = np.random.default_rng(2).integers(0, 256, (24, 28, 1), dtype=np.uint8)
+    pixels = np.concatenate([photo()[:24], alpha], axis=2)
+    one, mean = (enlarge(upscaler, pixels, ensemble=count)[..., 3] for count in (1, 8))
+    turned = enlarge(upscaler, np.ascontiguousarray(pixels[::-1]), ensemble=8)[::-1, :, 3]
+    assert np.abs(mean.astype(int) - turned).max() <= 1
+    assert np.abs(one.astype(int) - mean).max() > 1
+
+
+def test_what_is_drawn_is_added_to_the_mean(upscaler: Upscaler) -> None:
     pixels = photo()
     how = {"steps": 2, "sampler": "distilled", "start": 7}
     mean, one = (enlarge(upscaler, pixels, ensemble=count).astype(int) for count in (8, 1))
@@ -74,8 +103,6 @@ def test_what_is_drawn_is_added_to_the_mean_and_tiles_do_not_show(upscaler: Upsc
     # Nearer to what one would add to the mean than to what it adds to a single answer.
     towards = mean + (alone - one)
     assert np.abs(drawn - towards).mean() < np.abs(drawn - alone).mean()
-    tiled = enlarge(upscaler, pixels, **how | {"tile": 16}, ensemble=8).astype(int)
-    assert np.abs(tiled - drawn).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -113,3 +140,20 @@ def test_answers_that_no_result_is_made_of_are_not_asked_for() -> None:
     assert resolve_sampling(model, SamplingOptions(ensemble=2, steps=0)).ensemble == 2
     with pytest.raises(ConfigError, match="best_ensemble is 2, allowed: 1"):
         replace(BICUBIC_BASE.diffusion, best_ensemble=2)
+
+
+def test_the_published_chain_has_one(upscaler: Upscaler) -> None:
+    with pytest.raises(InputError, match="--ensemble and --quality plain exclude each other"):
+        resolve_sampling(upscaler, SamplingOptions(quality="plain", ensemble=2))
+    assert resolve_sampling(upscaler, SamplingOptions(quality="plain", ensemble=1)).ensemble == 1
+
+
+def test_best_is_measured_on_the_mean() -> None:
+    chain = replace(TINY_DISTILLED.diffusion, best_ensemble=8)
+    model = shaken(replace(TINY_DISTILLED, diffusion=chain), 0.05)
+    case = Case(np.zeros((160, 112, 3), np.uint8), photo(), photo())
+    truth = Truth(Path("x.png"), "x.png", "x.png", ())
+    found = make_method("best", model, 0, 0).enlarge(case, truth, 0)
+    how = {"steps": 4, "sampler": "dpmpp_2m", "start": 8}
+    assert np.array_equal(found, enlarge(model, photo(), **how, ensemble=8))
+    assert not np.array_equal(found, enlarge(model, photo(), **how))

@@ -74,6 +74,24 @@ def test_every_number_of_steps_that_a_model_has_can_be_timed() -> None:
         assert speed.Enlarging(few, 0).run(work, lambda _: None).seconds > 0
 
 
+def test_the_orientations_are_timed_and_a_model_that_cleans_cleans(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran: list[SamplingConfig] = []
+
+    def enlarge(run: UpscaleRun, _pixels: object) -> None:
+        ran.append(run.sampling)
+        run.progress(1.0)
+
+    monkeypatch.setattr(speed, "enlarge_frame", enlarge)
+    told = shaken(replace(TINY, encoder=replace(TINY.encoder, num_levels=3)))
+    for model, clean in ((told, 100), (shaken(TINY), None)):
+        ran.clear()
+        sampling = SamplingConfig(steps=0, tile=0, ensemble=4)
+        speed.seconds_per_megapixel(model, sampling, 4.0, [])
+        assert {(each.ensemble, each.clean) for each in ran} == {(4, clean)}
+
+
 def test_a_megapixel_of_a_larger_scale_takes_less(
     upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

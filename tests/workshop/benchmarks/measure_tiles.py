@@ -10,6 +10,7 @@ are in 8-bit levels, before rounding; the last column counts the values that rou
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--levels", nargs=3, type=float, default=CLEAN, metavar=("C", "N", "B"), help="of dirt"
     )
+    parser.add_argument("--ensemble", type=int, default=1)
     parser.add_argument("--chains", nargs="+", default=["6:dpmpp_2m", "10:dpmpp_2m"])
     options = parser.parse_args(arguments)
     upscaler = load_upscaler(options.model, torch.device("cpu"))
@@ -68,9 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("|---|---|---|---|---|")
     for chain in options.chains:
         steps, _, sampler = chain.partition(":")
-        whole = SamplingConfig(steps=int(steps), sampler=cast("Sampler", sampler), tile=0)
-        tiled = SamplingConfig(steps=int(steps), sampler=whole.sampler, tile=options.tile)
-        told = Levels(*options.levels)
+        whole = SamplingConfig(
+            steps=int(steps),
+            sampler=cast("Sampler", sampler),
+            start=upscaler.config.diffusion.sampling_start if sampler == "distilled" else 0,
+            ensemble=options.ensemble,
+            tile=0,
+        )
+        tiled, told = replace(whole, tile=options.tile), Levels(*options.levels)
         one, many = (enlarge(upscaler, lr, how, told) for how in (whole, tiled))
         apart = (one - many).abs().max().item()
         count = int((one.round() != many.round()).sum())

@@ -39,11 +39,12 @@ def combine(
         model: Whose networks and estimator are kept.
         other: Of the same build, in the networks that are named.
         networks: As the file names them: ``rrdb``, ``denoise_fn``, ``clean_rrdb`` ...
-        runs: How the chain is run, by the names in ``DiffusionConfig``: rows and shares.
+        runs: How the chain is run, by the names in ``DiffusionConfig``: rows, steps, shares,
+            samplers.
         share: Of the other's parameters in these networks, in [0, 1].
 
     Raises:
-        ValueError: One of them has no such network, or the share is none.
+        ValueError: One of them has no such network, the share is none, or there is none between.
         RuntimeError: A network is of another build.
     """
     if not 0 <= share <= 1:
@@ -59,8 +60,14 @@ def combine(
         if not names or network not in dict(model.named_children()):
             raise ValueError(f"{network}: is not in both models")
         whole = {name: theirs[name] for name in names}
+        own = {name for name in state if name.startswith(f"{network}.")}
+        own = {name for name in own if not name.startswith(ESTIMATOR)}
+        if share < 1 and own != whole.keys():
+            raise ValueError(f"{network}: is of another build, and nothing lies between the two")
         if share < 1:
             whole = {name: torch.lerp(state[name], value, share) for name, value in whole.items()}
+        for name in own:
+            del state[name]
         state |= whole
     combined.load_state_dict(state)
     return combined.eval()
@@ -77,7 +84,9 @@ def main() -> None:
     parser.add_argument("other", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--network", action="append", default=[])
-    parser.add_argument("--start", action="append", default=[], help="NAME=ROW")
+    parser.add_argument(
+        "--start", action="append", default=[], help="NAME=NUMBER, of rows and steps"
+    )
     parser.add_argument("--kept", action="append", default=[], help="NAME=SHARE")
     parser.add_argument("--sampler", action="append", default=[], help="NAME=SAMPLER")
     parser.add_argument("--share", type=float, default=1.0, help="of the other's parameters")

@@ -55,7 +55,7 @@ def draw_dial(diffusion: DiffusionConfig, usual: Dial, seed: int) -> Dial:
     if kind < USUAL:
         return usual
     is_vivid = kind < USUAL + VIVID
-    if usual.share < 1:
+    if diffusion.turns_share("distilled"):
         least_share = VIVID_SHARE if is_vivid else LEAST_SHARE
         return usual._replace(share=least_share + place * (1 - least_share))
     most = diffusion.last_start

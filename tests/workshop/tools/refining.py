@@ -1,7 +1,7 @@
 """What refines a distilled network: its objective, its judge, and an update of both.
 
     loss = 100 |sr - hr|^2 + w (0.4 d_0 + (d_1 + d_2) - 0.3 mean_l D_l(f_l(sr)))
-    w = growth^((start - usual start) / 10 + (share - usual share) / (1 - usual share))
+    w = growth^((start - usual start) / 10 + 2 (share - usual share))
 
 d_i are LPIPS' distances in features of three networks (``backbones``): EfficientNet-Lite0, whose
 features f_l are judged too, VGG16 and AlexNet. D_l are small discriminators of each of these
@@ -80,10 +80,8 @@ def usual_dial(diffusion: DiffusionConfig, *, is_clean: bool) -> Dial:
 
 
 def vividness(dial: Dial, usual: Dial, growth: float) -> float:
-    """Weight of what is judged: ``growth`` for ten rows more, or for all of what is drawn."""
-    rest = 1 - usual.share
-    shares = (dial.share - usual.share) / rest if rest else 0.0
-    return float(growth ** ((dial.start - usual.start) / 10 + shares))
+    """Weight of what is judged: ``growth`` for ten rows more, or for half of what is drawn."""
+    return float(growth ** ((dial.start - usual.start) / 10 + 2 * (dial.share - usual.share)))
 
 
 def objective(
