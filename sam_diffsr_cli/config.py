@@ -45,8 +45,7 @@ class EncoderConfig:
     ``rrdb``: the paper's dense network. ``residual``: plain residual blocks, added to bicubic.
     ``num_levels`` is how many levels of dirt (``degradation.levels``) it is told, and estimates;
     0 for an encoder that takes every photo for clean. With ``sees_blocks`` it estimates them from
-    blocks of coefficients as well, as a compression makes them. ``context_widths``: channels of
-    what it sees at 1/2, 1/4 ... of the photo's resolution; that of clean photos has none of it.
+    blocks of coefficients as well, as a compression makes them.
     """
 
     kind: Literal["rrdb", "residual"]
@@ -54,7 +53,6 @@ class EncoderConfig:
     num_block: int = 17
     num_levels: Literal[0, 3] = field(default=0, metadata=LATER)
     sees_blocks: bool = field(default=False, metadata=LATER)
-    context_widths: tuple[int, ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         good = 2 <= self.num_feat <= MOST_FEATURES and self.num_feat % 2 == 0
@@ -66,16 +64,6 @@ class EncoderConfig:
         require(good, "num_levels", self.num_levels, f"0, or {NUM_LEVELS} if residual")
         good = self.num_levels > 0 or not self.sees_blocks
         require(good, "sees_blocks", self.sees_blocks, "false for an encoder that is told nothing")
-        widths = self.context_widths
-        good = not widths or (self.kind == "residual" and len(widths) <= MOST_LEVELS)
-        require(good, "context_widths", widths, f"none, or up to {MOST_LEVELS} if residual")
-        good = all(0 < width <= MOST_FEATURES for width in widths)
-        require(good, "context_widths", widths, f"each 1..{MOST_FEATURES}")
-
-    @property
-    def untold(self) -> "EncoderConfig":
-        """The encoder of photos that are taken for clean, beside this one."""
-        return dataclasses.replace(self, num_levels=0, sees_blocks=False, context_widths=())
 
     @property
     def num_condition_features(self) -> int:
@@ -144,12 +132,10 @@ class ModelConfig:
     @property
     def size_multiple(self) -> int:
         """The low-resolution height and width must be multiples of this many pixels."""
-        halved = 1 << len(self.encoder.context_widths)
         folds = 1 << (len(self.unet.widths) - 1)
-        if self.unet.kind == "full":
-            folds //= math.gcd(folds, self.scale)
-        # Powers of two: the larger one is a multiple of the other.
-        return max(halved, folds)
+        if self.unet.kind == "folded":
+            return folds
+        return folds // math.gcd(folds, self.scale)
 
     @property
     def least_size(self) -> int:

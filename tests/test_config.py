@@ -204,10 +204,6 @@ def encoder(**fields: Any) -> EncoderConfig:
     return EncoderConfig(**{"kind": "residual", **fields})
 
 
-def dense(**fields: Any) -> EncoderConfig:
-    return EncoderConfig(kind="rrdb", **fields)
-
-
 def unet(**fields: Any) -> UNetConfig:
     return UNetConfig(**{"kind": "folded", "widths": (8,), **fields})
 
@@ -228,10 +224,6 @@ BROKEN: list[tuple[Build, str, Any]] = [
     (encoder, "num_feat", 0),
     (encoder, "num_feat", 7),
     (encoder, "num_block", 1),
-    (encoder, "context_widths", (0,)),
-    (encoder, "context_widths", (8, -4)),
-    (encoder, "context_widths", (8,) * 9),
-    (dense, "context_widths", (8,)),
     (unet, "widths", ()),
     (unet, "widths", (8, 6)),
     (unet, "widths", (0,)),
@@ -275,7 +267,6 @@ def test_value_out_of_range_is_refused_by_name(build: Build, name: str, value: A
 ALLOWED: list[tuple[Build, str, Any]] = [
     (encoder, "num_feat", 2),
     (encoder, "num_block", 2),
-    (encoder, "context_widths", (1, 3)),
     (unet, "widths", (4,)),
     (chain, "num_timesteps", 2),
     (DiffusionConfig, "beta_s", 0.0),

@@ -62,7 +62,7 @@ def _count_window(
         x_t = torch.zeros(1, 3, config.scale * height, config.scale * width)
         t = torch.zeros(1, dtype=torch.int64)
         with WorkCounter() as counter, number_format(precision, torch.device("cpu")):
-            # As what is timed: not by the experts for clean photos, whose encoder may be smaller.
+            # As what is timed: not by the experts for clean photos.
             levels = torch.ones(1, config.encoder.num_levels) if config.encoder.num_levels else None
             condition = model.condition(lr, levels, expert=False)
             flops, moved = counter.flops, counter.moved

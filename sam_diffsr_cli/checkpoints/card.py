@@ -33,8 +33,6 @@ def describe(config: ModelConfig) -> list[str]:
     if diffusion.best_steps:
         steps += f", {_describe_level(diffusion, 'best')} with best"
     blocks = f"{config.encoder.num_block} blocks of {config.encoder.num_feat}"
-    seen = ", ".join(map(str, config.encoder.context_widths))
-    blocks += f", and context of {seen}" if seen else ""
     expert = "; photos taken for clean have networks of their own" if config.clean_expert else ""
     told = "compression, noise and blur" if config.encoder.num_levels else "nothing"
     return [

@@ -122,42 +122,14 @@ class _ResidualBlock(nn.Module):
         return add(self.conv2(relu(self.conv1(x), inplace=True)), x)
 
 
-class _Context(nn.Module):
-    """Add what residual blocks see at half the resolution, and inside them at a quarter, and so on.
-
-    A U-Net (Ronneberger et al. 2015) that starts as the identity: the last layer of each resolution
-    starts at zero. It sees far at little cost, as blocks and noise of a compression want it.
-    """
-
-    def __init__(self, num_feat: int, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        width = widths[0]
-        self.down = nn.Conv2d(num_feat, width, 2, stride=2)
-        self.before = nn.Sequential(*(_ResidualBlock(width) for _ in range(2)))
-        self.inner = _Context(width, widths[1:]) if widths[1:] else nn.Identity()
-        self.after = nn.Sequential(*(_ResidualBlock(width) for _ in range(2)))
-        self.up = nn.Conv2d(width, 4 * num_feat, 1)
-        _begin_at_zero(self.up)
-
-    def forward(self, x: Tensor) -> Tensor:
-        seen = self.after(self.inner(self.before(self.down(x))))
-        return add(pixel_shuffle(self.up(seen), 2), x)
-
-
-def _begin_at_zero(conv: nn.Conv2d) -> None:
-    assert conv.bias is not None  # noqa: S101 - for the type checker
-    nn.init.zeros_(conv.weight)
-    nn.init.zeros_(conv.bias)
-
-
 class ResidualEncoder(nn.Module):
-    """The lite encoder: convolutions at low resolution, one pixel-shuffle, added to bicubic.
+    """The lite encoder: all convolutions at low resolution, one pixel-shuffle, added to bicubic.
 
     An untrained one returns bicubic, since its last convolution starts at zero. Levels of dirt
     enter as constant planes beside the photo (FFDNet, Zhang et al. 2018).
     """
 
-    def __init__(  # noqa: PLR0913 - what it is built of
+    def __init__(
         self,
         *,
         num_feat: int,
@@ -165,13 +137,10 @@ class ResidualEncoder(nn.Module):
         scale: int,
         num_levels: int = 0,
         sees_blocks: bool = False,
-        context_widths: tuple[int, ...] = (),
     ) -> None:
         """Build ``num_block`` residual blocks of ``num_feat`` channels, told ``num_levels``.
 
-        ``sees_blocks`` is of its estimator. After the first half of the blocks come what is seen at
-        lower resolutions, one of each of ``context_widths`` channels; the height and width of what
-        is encoded are then multiples of 2^(their number).
+        ``sees_blocks`` is of its estimator.
         """
         super().__init__()
         self.scale, self.num_levels = scale, num_levels
@@ -179,12 +148,11 @@ class ResidualEncoder(nn.Module):
         self.blocks = nn.ModuleList(_ResidualBlock(num_feat) for _ in range(num_block))
         self.trunk_conv = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.head = nn.Conv2d(num_feat, 3 * scale**2, 3, padding=1)
-        _begin_at_zero(self.head)
+        nn.init.zeros_(self.head.weight)
+        assert self.head.bias is not None  # noqa: S101 - for the type checker
+        nn.init.zeros_(self.head.bias)
         if num_levels:
             self.estimator = LevelEstimator(num_levels, sees_blocks=sees_blocks)
-        self.context_after = num_block // 2 if context_widths else 0
-        if context_widths:
-            self.context = _Context(num_feat, context_widths)
 
     def forward(self, lr: Tensor, levels: Tensor | None = None, stride: int = 1) -> EncoderOutput:
         """Encode ``lr`` ``(B, 3, h, w)`` in [-1, 1]; the image is not clipped.
@@ -198,8 +166,6 @@ class ResidualEncoder(nn.Module):
         features = []
         for index, block in enumerate(self.blocks, 1):
             x = block(x)
-            if index == self.context_after:
-                x = self.context(x)
             features += [x] if _is_kept(index, stride) else []
         x = add(self.trunk_conv(x), first)
         features += [x] if _is_kept(len(self.blocks) + 1, stride) else []

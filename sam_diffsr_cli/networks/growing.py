@@ -1,4 +1,4 @@
-"""Models that are made of others: told levels, given context to see, with networks that follow."""
+"""Models that are made of others: told levels, with networks that follow others."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import torch
 from sam_diffsr_cli.config import NUM_LEVELS, ModelConfig
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
 
-__all__ = ["begin_as_teacher", "with_config", "with_context", "with_levels"]
+__all__ = ["begin_as_teacher", "with_config", "with_levels"]
 
 
 def with_levels(model: SuperResolver, *, sees_blocks: bool = False) -> SuperResolver:
@@ -28,22 +28,6 @@ def with_levels(model: SuperResolver, *, sees_blocks: bool = False) -> SuperReso
     blind = old.new_zeros(old.shape[0], NUM_LEVELS, *old.shape[2:])
     state["rrdb.conv_first.weight"] = torch.cat([old, blind], dim=1)
     wider.load_state_dict(state)
-    return wider.train(model.training)
-
-
-def with_context(model: SuperResolver, widths: tuple[int, ...]) -> SuperResolver:
-    """Return a copy whose encoder sees lower resolutions too, and at first makes nothing of them.
-
-    Args:
-        model: With a ``residual`` encoder that sees none of them; not changed.
-        widths: ``context_widths`` of ``EncoderConfig``.
-
-    Returns:
-        A model that gives the same images.
-    """
-    encoder = dataclasses.replace(model.config.encoder, context_widths=widths)
-    wider = build_model(dataclasses.replace(model.config, encoder=encoder))
-    wider.load_state_dict(wider.state_dict() | model.state_dict())
     return wider.train(model.training)
 
 

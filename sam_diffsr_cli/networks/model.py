@@ -71,8 +71,9 @@ class SuperResolver(nn.Module):
         if config.diffusion.distilled_steps:
             self.distilled_denoise_fn = _build_denoiser(config)
         if config.clean_expert:
+            untold = dataclasses.replace(config.encoder, num_levels=0, sees_blocks=False)
             self.clean_rrdb = build_encoder(
-                dataclasses.replace(config, encoder=config.encoder.untold, clean_expert=False)
+                dataclasses.replace(config, encoder=untold, clean_expert=False)
             )
             self.clean_denoise_fn = _build_denoiser(config)
             if config.diffusion.distilled_steps:
@@ -231,7 +232,6 @@ def build_encoder(config: ModelConfig) -> nn.Module:
         scale=config.scale,
         num_levels=encoder.num_levels,
         sees_blocks=encoder.sees_blocks,
-        context_widths=encoder.context_widths,
     )
 
 

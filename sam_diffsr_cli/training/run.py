@@ -17,7 +17,6 @@ from sam_diffsr_cli.errors import ConfigError, InputError, InterruptedRun
 from sam_diffsr_cli.networks.growing import (
     begin_as_teacher,
     with_config,
-    with_context,
     with_levels,
 )
 from sam_diffsr_cli.networks.model import SuperResolver, build_model
@@ -216,8 +215,6 @@ def start_from(path: Path, model_config: ModelConfig) -> SuperResolver:
     model = load_weights(path).model
     if model_config.encoder.num_levels and not model.config.encoder.num_levels:
         model = with_levels(model, sees_blocks=model_config.encoder.sees_blocks)
-    if model_config.encoder.context_widths and not model.config.encoder.context_widths:
-        model = with_context(model, model_config.encoder.context_widths)
     if undistilled(model.config).networks != undistilled(model_config).networks:
         raise InputError(
             f"{path}: holds another network than the recipe asks for",

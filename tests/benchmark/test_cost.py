@@ -1,7 +1,5 @@
 """Counted work against sums by hand, PyTorch's own count of a real run, and known figures."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -72,17 +70,6 @@ def test_flops_are_those_of_a_real_run(config: ModelConfig, steps: int) -> None:
 
 
 @pytest.mark.slow
-def test_what_a_model_that_cleans_is_counted_for_is_its_cleaning() -> None:
-    """Its encoder of clean photos sees no context, and is less work."""
-    seeing = replace(TINY.encoder, num_levels=3, context_widths=(16,))
-    blind, both = (
-        count_cost(replace(TINY, encoder=encoder, clean_expert=True), [(16, 16)], 0, "fp32").flops
-        for encoder in (replace(seeing, context_widths=()), seeing)
-    )
-    alone = count_cost(replace(TINY, encoder=seeing), [(16, 16)], 0, "fp32").flops
-    assert both == alone > 1.2 * blind
-
-
 def test_windows_add_up_but_for_what_is_held() -> None:
     one, other = (count_cost(TINY, [size], 2, "fp32") for size in ((16, 16), (32, 16)))
     both = count_cost(TINY, [(16, 16), (32, 16), (16, 16)], 2, "fp32")

@@ -43,7 +43,7 @@ def test_the_bundled_model_tells_how_it_is_run() -> None:
     assert any(words in line for line in lines), lines
 
 
-def test_a_model_tells_of_its_context_and_how_its_levels_of_quality_run() -> None:
+def test_a_model_tells_how_its_levels_of_quality_run() -> None:
     chain = replace(
         TINY_DISTILLED.diffusion,
         sampling_share=0.5,
@@ -54,9 +54,7 @@ def test_a_model_tells_of_its_context_and_how_its_levels_of_quality_run() -> Non
         best_dirty_share=0.75,
         best_ensemble=4,
     )
-    encoder = replace(TINY_DISTILLED.encoder, context_widths=(8, 4))
-    lines = describe(replace(TINY_DISTILLED, diffusion=chain, encoder=encoder))
-    assert "encoder: plain residual, 2 blocks of 8, and context of 8, 4" in lines
+    lines = describe(replace(TINY_DISTILLED, diffusion=chain))
     assert (
         "chain: 10 cosine steps, 2 distilled steps from row 7, 50% of what they draw, 25% of what "
         "they colour by default, 2 distilled steps from row 7, 50% of what they draw (75% if not "

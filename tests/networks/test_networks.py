@@ -2,12 +2,11 @@
 
 import weakref
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import pixel_unshuffle
 
 from sam_diffsr_cli import resize
 from sam_diffsr_cli.chain_config import DiffusionConfig
@@ -16,7 +15,6 @@ from sam_diffsr_cli.diffusion.preconditioning import precondition
 from sam_diffsr_cli.diffusion.schedule import make_schedule, respace
 from sam_diffsr_cli.networks import folded_unet
 from sam_diffsr_cli.networks.folded_unet import FoldedUNet
-from sam_diffsr_cli.networks.growing import with_context
 from sam_diffsr_cli.networks.model import SuperResolver, build_encoder, build_model
 from tests.helpers import shaken_model
 
@@ -167,84 +165,6 @@ def test_untrained_residual_encoder_returns_bicubic(scale: int) -> None:
     lr = photo(5, 6)
     sr = build_encoder(replace(SMALL_FOLDED, scale=scale))(lr).sr
     assert torch.equal(sr, resize.upscale(lr, scale))
-
-
-SEEING = replace(SMALL_FOLDED.encoder, num_levels=3, context_widths=(8, 12))
-
-
-def test_an_encoder_begins_to_see_context_without_a_change_of_its_images() -> None:
-    config = replace(SMALL_FOLDED, encoder=replace(SMALL_FOLDED.encoder, num_levels=3))
-    before, lr = shaken(config), photo(12, 16, batch=2)
-    after = with_context(before, (8, 12))
-    levels = drawn(2, 3).abs()
-    assert after.config.encoder == SEEING
-    assert before.config.encoder == config.encoder
-    with torch.inference_mode():
-        was, now = (each.encode(lr, levels) for each in (before, after))
-    assert torch.equal(was.sr, now.sr)
-    assert all(map(torch.equal, was.features, now.features))
-
-
-def test_context_is_seen_from_afar() -> None:
-    near, far = (
-        shaken(replace(SMALL_FOLDED, encoder=each))
-        for each in (replace(SEEING, context_widths=()), SEEING)
-    )
-    lr = photo(96, 96)
-    other = lr.clone()
-    other[..., :8] = 0
-    with torch.inference_mode():
-        changed = [
-            (model.encode(lr, torch.ones(1, 3)).sr - model.encode(other, torch.ones(1, 3)).sr)
-            .abs()
-            .amax(dim=(0, 1, 2))
-            for model in (near, far)
-        ]
-    # 14 convolutions at the resolution of the photo reach 14 pixels.
-    assert float(changed[0][4 * 24 :].max()) == 0
-    assert float(changed[1][4 * 24 : 4 * 32].max()) > 0
-
-
-def test_context_is_added_after_half_of_the_blocks() -> None:
-    """Another place would give other images with the files that there are."""
-    network: Any = shaken(replace(SMALL_FOLDED, encoder=SEEING)).rrdb
-    lr = photo(8, 12)
-    levels = torch.full((1, 3), 0.5)
-    with torch.inference_mode():
-        planes = levels[:, :, None, None].expand(-1, -1, 8, 12)
-        first = x = network.conv_first(torch.cat([lr, planes], dim=1))
-        for block in network.blocks[:2]:
-            x = block(x)
-        half = network.context
-        inside = half.before(half.down(x))
-        quarter = half.inner
-        inside = inside + pixel_shuffle(
-            quarter.up(quarter.after(quarter.before(quarter.down(inside)))), 2
-        )
-        x = x + pixel_shuffle(half.up(half.after(inside)), 2)
-        for block in network.blocks[2:]:
-            x = block(x)
-        detail = pixel_shuffle(network.head(first + network.trunk_conv(x)), 4)
-        found = network(lr, levels).sr - resize.upscale(lr, 4)
-    torch.testing.assert_close(found, detail, rtol=0, atol=ATOL)
-
-
-@pytest.mark.parametrize("folds", [1, 2, 3])
-def test_context_wants_sizes_that_it_can_halve(folds: int) -> None:
-    encoder = replace(SEEING, context_widths=(4,) * folds)
-    config = replace(SMALL_FOLDED, encoder=encoder, unet=replace(SMALL_FOLDED.unet, widths=(8, 8)))
-    multiple = config.size_multiple
-    assert multiple == max(2, 2**folds)
-    model = shaken(config)
-    with torch.inference_mode():
-        sr = model.encode(photo(multiple, 3 * multiple), torch.ones(1, 3)).sr
-    assert sr.shape == (1, 3, 4 * multiple, 12 * multiple)
-
-
-def test_the_encoder_of_clean_photos_beside_it_sees_none() -> None:
-    model = build_model(replace(SMALL_FOLDED, encoder=SEEING, clean_expert=True))
-    names = {name.split(".")[0] for name in model.state_dict() if ".context." in name}
-    assert names == {"rrdb"}
 
 
 @by_kind

@@ -65,26 +65,6 @@ def test_the_command_says_how_the_model_is_run(
     assert load_weights(out).model.config.diffusion == expected
 
 
-def test_an_encoder_brings_the_context_that_it_sees_and_no_estimator() -> None:
-    seeing = replace(TOLD, encoder=replace(TOLD.encoder, context_widths=(4,)))
-    model, other = shaken_model(TOLD, 0.02), shaken_model(seeing, 0.03)
-    found = combine(model, other, ["rrdb"], {})
-    assert found.config == seeing
-    own, theirs = model.state_dict(), other.state_dict()
-    for name, values in found.state_dict().items():
-        is_theirs = name.startswith("rrdb.") and not name.startswith(ESTIMATOR)
-        assert torch.equal(values, (theirs if is_theirs else own)[name]), name
-    back = combine(other, model, ["rrdb"], {})
-    assert back.config == TOLD
-    assert all(
-        torch.equal(back.rrdb.state_dict()[n], v)
-        for n, v in model.rrdb.state_dict().items()
-        if not n.startswith("estimator")
-    )
-    with pytest.raises(ValueError, match="nothing lies between"):
-        combine(model, other, ["rrdb"], {}, share=0.5)
-
-
 def test_networks_that_one_lacks_are_refused() -> None:
     model = build_model(TOLD)
     for network in ("clean_rrdb", "rrd", ""):

@@ -157,18 +157,6 @@ def test_init_brings_the_parameters_not_how_they_are_sampled(tmp_path: Path) -> 
     assert start_from(path, TINY).config == TINY
 
 
-def test_an_encoder_is_given_context_to_see(tmp_path: Path) -> None:
-    path = tmp_path / "given.safetensors"
-    given = build_model(TINY, seed=3)
-    save_weights(path, given, "a test", torch.float32)
-    asked = replace(TINY, encoder=replace(TINY.encoder, num_levels=3, context_widths=(8,)))
-    found = start_from(path, asked)
-    assert found.config == asked
-    kept = {n: v for n, v in found.state_dict().items() if not n.startswith("rrdb.conv_first")}
-    own = {n: v for n, v in given.state_dict().items() if not n.startswith("rrdb.conv_first")}
-    assert all(torch.equal(kept[name], values) for name, values in own.items())
-
-
 def test_distilling_keeps_the_distilled_network_that_is_not_trained(
     tmp_path: Path, make_run: MakeRun
 ) -> None:

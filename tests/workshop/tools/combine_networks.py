@@ -44,30 +44,21 @@ def combine(
         share: Of the other's parameters in these networks, in [0, 1].
 
     Raises:
-        ValueError: One of them has no such network, the share is none, or there is none between.
+        ValueError: One of them has no such network, or the share is none.
         RuntimeError: A network is of another build.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share is {share}, allowed: 0..1")
     config = replace(model.config, diffusion=replace(model.config.diffusion, **runs))
-    if "rrdb" in networks:
-        widths = other.config.encoder.context_widths
-        config = replace(config, encoder=replace(config.encoder, context_widths=widths))
     combined, state, theirs = build_model(config), model.state_dict(), other.state_dict()
     for network in networks:
-        names = [name for name in theirs if name.startswith(f"{network}.")]
+        names = [name for name in state if name.startswith(f"{network}.")]
         names = [name for name in names if not name.startswith(ESTIMATOR)]
-        if not names or network not in dict(model.named_children()):
+        if not names or not theirs.keys() >= set(names):
             raise ValueError(f"{network}: is not in both models")
         whole = {name: theirs[name] for name in names}
-        own = {name for name in state if name.startswith(f"{network}.")}
-        own = {name for name in own if not name.startswith(ESTIMATOR)}
-        if share < 1 and own != whole.keys():
-            raise ValueError(f"{network}: is of another build, and nothing lies between the two")
         if share < 1:
             whole = {name: torch.lerp(state[name], value, share) for name, value in whole.items()}
-        for name in own:
-            del state[name]
         state |= whole
     combined.load_state_dict(state)
     return combined.eval()
