@@ -32,7 +32,7 @@ def test_a_line_is_a_method_and_a_column_a_row() -> None:
 
 
 def test_a_row_is_reached_by_psnr_and_lpips_together() -> None:
-    first, second = verdicts(FOUND, ["peer"])
+    first, second = verdicts(FOUND, ["peer"], "default")
     assert first == "clean: default beside peer: +1.50 dB, LPIPS +0.020: reached"
     assert second == "jpeg:40: default beside peer: +1.50 dB, LPIPS +0.040: not reached"
 

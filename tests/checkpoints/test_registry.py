@@ -20,7 +20,7 @@ CARD = Path(__file__).resolve().parents[2] / "weights" / "README.md"
 ROWS = {
     "`--steps 0`": "steps 0",
     "default, 2 steps": "default",
-    "`--quality best`, 10 steps": "best",
+    "`--quality best`, 2 steps": "best",
 }
 """How the table of the card calls the ways in which a model is run."""
 
@@ -31,16 +31,17 @@ def test_the_bundled_model_is_the_lite_preset_with_experts_for_clean_photos() ->
     config = load_weights(bundled_weights()).model.config
     assert config.clean_expert
     assert replace(undistilled(config), clean_expert=False).networks == LITE.networks
-    assert config.diffusion.level("balanced") == (2, "distilled", 70, 70, 0.48, 0.53, 1)
-    assert config.diffusion.level("best") == (10, "dpmpp_2m", 80, 0, 1.0, 0.0, 1)
+    assert config.diffusion.level("balanced") == (2, "distilled", 70, 70, 0.45, 0.53, 1)
+    assert config.diffusion.level("best") == (2, "distilled", 70, 70, 0.7, 0.75, 8)
 
 
 def test_the_bundled_model_tells_how_it_is_run() -> None:
-    words = (
-        "2 distilled steps from row 70 (70 if not clean), 48% of what they draw (53% if not clean)"
-    )
-    lines = describe(load_weights(bundled_weights()).model.config)
-    assert any(words in line for line in lines), lines
+    how = "2 distilled steps from row 70 (70 if not clean), "
+    usual = "45% of what they draw (53% if not clean), 0% of what they colour by default"
+    best = "70% of what they draw (75% if not clean), 0% of what they colour on the mean of 8 "
+    words = (f"{how}{usual}", f"{how}{best}orientations with best")
+    chain = describe(load_weights(bundled_weights()).model.config)[-1]
+    assert chain == f"chain: 100 cosine steps, {', '.join(words)}"
 
 
 def test_a_model_tells_how_its_levels_of_quality_run() -> None:

@@ -38,7 +38,7 @@ from sam_diffsr_cli.pictures.reading import read_levels
 ROWS = ("clean", "jpeg:75", "jpeg:40", "photo", "jpeg:30,75")
 """What inputs suffer, as of ``samsr evaluate --degrade``; the first nothing."""
 
-OURS = ("fast", "default")
+OURS = ("fast", "default", "best")
 LEAST_GAIN_DB, MOST_LPIPS = 1.0, 0.03
 """How far the default shall be above a peer in PSNR, and how far from it at most in LPIPS."""
 
@@ -186,7 +186,7 @@ def _cell(numbers: Numbers) -> str:
     return f"{numbers.psnr_y:.2f}{lpips} / {numbers.lr_psnr:.1f}"
 
 
-def verdicts(found: Found, peers: Sequence[str], method: str = "default") -> Iterator[str]:
+def verdicts(found: Found, peers: Sequence[str], method: str) -> Iterator[str]:
     """Say of each dirty row and peer how far the method is above it, and whether that is enough."""
     for row in dict.fromkeys(row for row, _ in found):
         ours = found[row, method]
@@ -285,7 +285,9 @@ def main() -> None:
         print(f"\n{set_name or f'all {count} pictures'}: PSNR-Y / LPIPS {asked.lpips} / LR-PSNR\n")
         print(table(found, costs))
         if set_name is None:
-            print("\n" + "\n".join(verdicts(found, [path.stem for path in networks])))
+            others = [path.stem for path in networks]
+            lines = [line for method in OURS[1:] for line in verdicts(found, others, method)]
+            print("\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":
