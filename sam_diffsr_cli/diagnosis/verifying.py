@@ -1,5 +1,6 @@
 """Whether a weights file is what it should be: loaded strictly, hashed, and run."""
 
+import copy
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -73,6 +74,14 @@ def fetch_model(model: str, sha256: str | None, output: Path | None) -> FoundMod
     return replace(found, path=output)
 
 
+def _drawing_in_colour(upscaler: "Upscaler") -> "Upscaler":
+    """Return the model with all the colours of what it draws; the networks are the same."""
+    model = copy.copy(upscaler.model)
+    chain = model.config.diffusion
+    model.config = replace(model.config, diffusion=replace(chain, sampling_chroma=1.0))
+    return replace(upscaler, model=model)
+
+
 def check_runs(upscaler: "Upscaler", path: Path) -> Iterator[Check]:
     """Enlarge a drawn picture, by the encoder alone and by the default number of steps.
 
@@ -90,9 +99,10 @@ def check_runs(upscaler: "Upscaler", path: Path) -> Iterator[Check]:
     from sam_diffsr_cli.sampling_config import SamplingConfig
     from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 
-    config, picture = upscaler.config, draw_picture()
-    # All of what is drawn, since a share hides what a network does wrong, but for colours that no
-    # result has. An encoder that only conditions the chain was not trained to be looked at.
+    upscaler, picture = _drawing_in_colour(upscaler), draw_picture()
+    config = upscaler.config
+    # All of what is drawn, since a share hides what a network does wrong. An encoder that only
+    # conditions the chain was not trained to be looked at.
     level = config.diffusion.level("balanced")._replace(share=1.0, dirty_share=0.0)
     least = 0 if config.diffusion.base == "encoder" else level.steps
     for clean in CLEANS if config.clean_expert else CLEANS[:1]:
