@@ -49,6 +49,11 @@ TINY_UNDISTILLED = replace(
 TINY_DISTILLED = distilled(TINY_UNDISTILLED, steps=2)
 """Two steps from rows 3 to 8, by default from row 7; networks of its own for clean photos."""
 
+TINY_DISTILLED_BEST = replace(
+    TINY_DISTILLED.diffusion, best_start=0, best_steps=2, best_sampler="distilled"
+)
+"""The chain of it whose ``best`` is by that network too."""
+
 TINY_FULL = ModelConfig(
     encoder=EncoderConfig(kind="rrdb", num_feat=8, num_block=2),
     unet=UNetConfig(kind="full", widths=(8, 8, 8, 8)),

@@ -32,13 +32,12 @@ def describe(config: ModelConfig) -> list[str]:
     )
     if diffusion.best_steps:
         steps += f", {_describe_level(diffusion, 'best')} with best"
-    blocks = f"{config.encoder.num_block} blocks of {config.encoder.num_feat}"
     expert = "; photos taken for clean have networks of their own" if config.clean_expert else ""
     told = "compression, noise and blur" if config.encoder.num_levels else "nothing"
     return [
         f"scale: {config.scale}",
         f"levels: told {told}{expert}",
-        f"encoder: {encoder}, {blocks}",
+        f"encoder: {encoder}, {config.encoder.num_block} blocks of {config.encoder.num_feat}",
         f"noise predictor: U-Net {unet[config.unet.kind]}, widths {widths}",
         f"residual: against {base}, times {diffusion.residual_scale:g}",
         f"chain: {diffusion.num_timesteps} {diffusion.beta_schedule} steps, {steps}",

@@ -14,7 +14,7 @@ from sam_diffsr_cli.checkpoints.registry import BUNDLED, Bundled, PublishedScore
 from sam_diffsr_cli.checkpoints.store import load_weights
 from sam_diffsr_cli.config import LITE, PRESETS, undistilled
 from sam_diffsr_cli.errors import WeightsError
-from tests.helpers import TINY_DISTILLED
+from tests.helpers import TINY_DISTILLED, TINY_DISTILLED_BEST
 
 CARD = Path(__file__).resolve().parents[2] / "weights" / "README.md"
 ROWS = {
@@ -46,12 +46,9 @@ def test_the_bundled_model_tells_how_it_is_run() -> None:
 
 def test_a_model_tells_how_its_levels_of_quality_run() -> None:
     chain = replace(
-        TINY_DISTILLED.diffusion,
+        TINY_DISTILLED_BEST,
         sampling_share=0.5,
         sampling_chroma=0.25,
-        best_start=0,
-        best_steps=2,
-        best_sampler="distilled",
         best_dirty_share=0.75,
         best_ensemble=4,
     )

@@ -189,12 +189,9 @@ def test_all_is_kept_of_what_a_network_draws_that_is_distilled_anew(
     options: list[str], shares: tuple[float, ...]
 ) -> None:
     chain = replace(
-        helpers.TINY_DISTILLED.diffusion,
+        helpers.TINY_DISTILLED_BEST,
         sampling_share=0.5,
         sampling_dirty_share=0.75,
-        best_start=0,
-        best_steps=2,
-        best_sampler="distilled",
         best_share=0.625,
         best_dirty_share=0.875,
     )

@@ -16,7 +16,13 @@ from sam_diffsr_cli.upscaling.chain import check_steps
 from sam_diffsr_cli.upscaling.frames import UpscaleRun, enlarge_frame
 from sam_diffsr_cli.upscaling.model import Upscaler
 from sam_diffsr_cli.upscaling.options import resolve_sampling
-from tests.helpers import TINY_DISTILLED, TINY_UNDISTILLED, shaken, shaken_model
+from tests.helpers import (
+    TINY_DISTILLED,
+    TINY_DISTILLED_BEST,
+    TINY_UNDISTILLED,
+    shaken,
+    shaken_model,
+)
 
 
 @pytest.fixture(scope="module")
@@ -191,13 +197,10 @@ def test_a_share_without_it_is_refused_and_goes_with_it() -> None:
     with pytest.raises(ConfigError, match=r"sampling_chroma is 0\.5, allowed: 1\.\.1"):
         replace(TINY_UNDISTILLED.diffusion, sampling_chroma=0.5)
     chain = replace(
-        TINY_DISTILLED.diffusion,
+        TINY_DISTILLED_BEST,
         sampling_share=0.5,
         sampling_dirty_share=0.5,
         sampling_chroma=0.5,
-        best_steps=2,
-        best_sampler="distilled",
-        best_start=0,
         best_share=0.75,
         best_dirty_share=0.875,
     )
@@ -229,13 +232,10 @@ def test_best_by_this_network_has_shares_of_its_own(
     options: SamplingOptions, expected: tuple[object, ...]
 ) -> None:
     chain = replace(
-        TINY_DISTILLED.diffusion,
+        TINY_DISTILLED_BEST,
         sampling_dirty_start=8,
         sampling_share=0.5,
         sampling_dirty_share=0.6,
-        best_start=0,
-        best_steps=2,
-        best_sampler="distilled",
         best_share=0.7,
         best_dirty_share=0.8,
     )
